@@ -1,0 +1,201 @@
+"""What stands between OpenMMLab's last releases and today's libraries.
+
+:func:`setup` runs once, when ``mmseg_sparse`` is imported and before
+anything of mmseg is: it checks versions, supplies ``mmcv.ops`` under
+mmcv-lite, lets ``torch.load(weights_only=True)`` read MMEngine's
+checkpoints, and makes ``_base_ = 'mmseg_sparse::...'`` resolve.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import re
+import sys
+import types
+import warnings
+from importlib import metadata
+from typing import Any
+
+#: import name -> (names to install, oldest that works, newest tested).
+REQUIREMENTS = {
+    'torch': (('torch',), '2.1', '2.13.0'),
+    'mmengine': (('mmengine', 'mmengine-lite'), '0.9.0', '0.10.7'),
+    'mmcv': (('mmcv', 'mmcv-lite'), '2.0.0', '2.1.0'),
+    'mmseg': (('mmsegmentation',), '1.2.0', '1.2.2'),
+    'numpy': (('numpy',), '1.23', '2.4'),
+}
+#: mmseg 1.x imports these without declaring them, MMEngine needs the last.
+UNDECLARED = {
+    'ftfy': 'ftfy',
+    'regex': 'regex',
+    'pkg_resources': "'setuptools<81'",
+}
+#: mmseg 1.2 refuses mmcv from here on by an assertion, not for a reason.
+MMCV_REFUSED = '2.2.0'
+
+
+def setup() -> None:
+    """Make the installed libraries work together; safe to call again.
+
+    Raises:
+        ImportError: If a library is missing or too old; one sentence that
+            says what to install.
+    """
+    check_versions()
+    supply_mmcv_ops()
+    _import_mmseg()
+    allow_checkpoint_types()
+    register_config_scope()
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return the release numbers of a version, ``'2.13.0+cpu'`` → 2, 13, 0.
+
+    A pre-release counts as its release: enough to warn and to refuse by.
+    """
+    match = re.match(r'\d+(\.\d+)*', text)
+    if match is None:
+        raise ValueError(f'not a version: {text!r}')
+    return tuple(int(part) for part in match.group().split('.'))
+
+
+def _installed_version(names: tuple[str, ...]) -> str | None:
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def check_versions() -> None:
+    """Refuse missing or too old libraries, warn of newer than tested ones.
+
+    Raises:
+        ImportError: Names the library, the version found and what to run.
+    """
+    for module, (names, oldest, newest) in REQUIREMENTS.items():
+        found = _installed_version(names)
+        install = f"pip install '{names[-1]}>={oldest}'"
+        if found is None:
+            if importlib.util.find_spec(module) is not None:
+                continue  # built from source without metadata
+            raise ImportError(
+                f'mmseg_sparse needs {names[0]}, which is not installed: '
+                f'{install}'
+            )
+        if parse_version(found) < parse_version(oldest):
+            raise ImportError(
+                f'mmseg_sparse needs {names[0]} >= {oldest}, found {found}: '
+                f'{install}'
+            )
+        depth = len(parse_version(newest))
+        if parse_version(found)[:depth] > parse_version(newest):
+            warnings.warn(
+                f'mmseg_sparse was tested with {names[0]} up to {newest}, '
+                f'found {found}',
+                stacklevel=3,
+            )
+    for module, name in UNDECLARED.items():
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(
+                f'mmseg needs {module}, which is not installed: '
+                f'pip install {name}'
+            )
+
+
+def _import_mmseg() -> None:
+    """Import mmseg, also with an mmcv newer than its assertion allows."""
+    if 'mmseg' in sys.modules:
+        return
+    import mmcv
+
+    version = mmcv.__version__
+    try:
+        if parse_version(version) >= parse_version(MMCV_REFUSED):
+            mmcv.__version__ = REQUIREMENTS['mmcv'][2]
+        importlib.import_module('mmseg')
+    finally:
+        mmcv.__version__ = version
+
+
+def supply_mmcv_ops() -> None:
+    """Supply ``mmcv.ops`` where the compiled operators are missing.
+
+    mmcv-lite ships the Python side of ``mmcv.ops``, whose import fails for
+    want of ``mmcv._ext``. ``point_sample`` and ``sigmoid_focal_loss`` work
+    here in plain torch; every other operator can be imported, as mmseg does,
+    and fails on use. A full mmcv is left alone.
+    """
+    if 'mmcv.ops' in sys.modules:
+        return
+    import mmcv
+
+    if importlib.util.find_spec('mmcv._ext') is not None:
+        return
+    from mmseg_sparse.functional import mmcv_ops
+
+    module = _OpsModule('mmcv.ops', 'mmcv.ops in plain torch, for mmcv-lite.')
+    module.__path__ = []
+    module.__spec__ = importlib.machinery.ModuleSpec('mmcv.ops', None)
+    module.point_sample = mmcv_ops.point_sample
+    module.sigmoid_focal_loss = mmcv_ops.sigmoid_focal_loss
+    sys.modules['mmcv.ops'] = module
+    mmcv.ops = module
+
+
+class _OpsModule(types.ModuleType):
+    """Stands for ``mmcv.ops``; unknown names raise when they are used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('__'):
+            raise AttributeError(name)
+        operator = _missing_operator(name)
+        setattr(self, name, operator)
+        return operator
+
+
+def _missing_operator(name: str) -> type:
+    def fail(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise ImportError(
+            f'mmcv.ops.{name} is a compiled operator, which mmcv-lite does '
+            'not have: install the full mmcv (pip uninstall mmcv-lite; pip '
+            'install mmcv)'
+        )
+
+    return type(name, (), {'__init__': fail, '__module__': 'mmcv.ops'})
+
+
+def allow_checkpoint_types() -> None:
+    """Let ``torch.load(weights_only=True)`` read MMEngine's checkpoints.
+
+    They hold, beside tensors, MMEngine's ``HistoryBuffer`` of the message
+    hub and numpy scalars and arrays; nothing else is allowed.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    add = getattr(torch.serialization, 'add_safe_globals', None)
+    if add is None:  # torch < 2.4 loads them as it always did
+        return
+    core = np._core if hasattr(np, '_core') else np.core
+    dtypes = {type(np.dtype(code)) for code in 'bBhHiIlLqQefdg?SU'}
+    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
+    for function in (
+        core.multiarray._reconstruct,
+        core.multiarray.scalar,
+    ):
+        name = function.__name__
+        allowed += [
+            (function, f'numpy.core.multiarray.{name}'),
+            (function, f'numpy._core.multiarray.{name}'),
+        ]
+    add(allowed)
+
+
+def register_config_scope() -> None:
+    """Let MMEngine resolve ``_base_ = 'mmseg_sparse::...'``."""
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE.setdefault('mmseg_sparse', 'mmseg_sparse')
