@@ -1,0 +1,12 @@
+# Equation 7 as printed: mean over the stages, labelled pixels count too.
+_base_ = './sasformer_mit-b4_segformer_8xb2-40k_voc12-scribble-512x512.py'
+model = dict(
+    regularizers=[
+        dict(
+            type='AttentionAffinityLoss',
+            labeled=True,
+            stage_reduction='mean',
+            loss_weight=1.2,
+        )
+    ]
+)
