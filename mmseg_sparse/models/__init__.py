@@ -1,0 +1,5 @@
+"""Models: registered losses, heads, refiners and segmentors."""
+
+from . import backbones, losses, segmentors
+
+__all__ = ['backbones', 'losses', 'segmentors']

@@ -1,0 +1,276 @@
+"""A transformer's attention as a propagation operator, and its affinity loss.
+
+Source: "SASFormer", eq. 2-7, for the loss of
+:func:`attention_affinity`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+DISTANCES = ('l1', 'l2', 'kl', 'ce')
+STAGE_REDUCTIONS = ('sum', 'mean')
+
+
+@dataclass(frozen=True)
+class Attention:
+    r"""The attention of one transformer layer, kept as its factors.
+
+    With queries Q and keys K, a head of the layer has the attention matrix
+    :math:`A = \mathrm{softmax}(s\,Q K^T)`, eq. 2 of SASFormer. Only Q and K
+    are stored; gradients flow into both.
+
+    Args:
+        query: Projected queries, ``(N, heads, M, d)``.
+        key: Projected keys, ``(N, heads, M', d)``.
+        scale: The factor s on the scores, :math:`1/\sqrt d` as a rule.
+        query_hw: Height and width of the query grid, M = height x width.
+        key_hw: Height and width of the key grid, M' = height x width.
+
+    Raises:
+        ValueError: If the shapes do not agree with each other.
+    """
+
+    query: Tensor
+    key: Tensor
+    scale: float
+    query_hw: tuple[int, int]
+    key_hw: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        """Check the shapes."""
+        query, key = tuple(self.query.shape), tuple(self.key.shape)
+        if len(query) != 4 or len(key) != 4 or query[:2] != key[:2]:
+            raise ValueError(
+                'expected query (N, heads, M, d) and key (N, heads, M\', d), '
+                f'got {query} and {key}'
+            )
+        for name, shape, hw in (
+            ('query', query, self.query_hw),
+            ('key', key, self.key_hw),
+        ):
+            if shape[2] != hw[0] * hw[1]:
+                raise ValueError(
+                    f'{name}_hw={tuple(hw)} stands for {hw[0] * hw[1]} '
+                    f'tokens, but {name} has {shape[2]}'
+                )
+        if query[3] != key[3]:
+            raise ValueError(
+                f'query has {query[3]} channels a head, key has {key[3]}'
+            )
+
+    def dense(self) -> Tensor:
+        """Return the attention matrices, ``(N, heads, M, M')``.
+
+        Their size is what the rest of this module avoids: meant for tests
+        and pictures.
+        """
+        scores = self.query @ self.key.transpose(-2, -1) * self.scale
+        return scores.softmax(-1)
+
+    def propagate(
+        self, values: Tensor, *, valid: Tensor | None = None
+    ) -> Tensor:
+        """Average values by attention, mean over heads: ``A @ values``.
+
+        Fused attention computes it in memory linear in M and M'.
+
+        Args:
+            values: One row a key, ``(N, M', C)``.
+            valid: Keys that take part, bool ``(N, M')``; the attention of
+                the others goes to those in proportion. Each image needs one.
+
+        Returns:
+            One row a query, ``(N, M, C)``, in float32 or the wider dtype of
+            the inputs, also under autocast.
+
+        Raises:
+            ValueError: If ``values`` or ``valid`` do not fit the keys.
+        """
+        n, heads, m_key, d = self.key.shape
+        if values.ndim != 3 or values.shape[:2] != (n, m_key):
+            raise ValueError(
+                f'expected values ({n}, {m_key}, C), got '
+                f'{tuple(values.shape)}'
+            )
+        if valid is not None and valid.shape != (n, m_key):
+            raise ValueError(
+                f'expected valid ({n}, {m_key}), got {tuple(valid.shape)}'
+            )
+        dtype = torch.promote_types(self.query.dtype, values.dtype)
+        dtype = torch.promote_types(dtype, torch.float32)
+        channels = values.shape[2]
+        # The fused CPU kernel wants equal head sizes for q, k and v.
+        width = max(d, channels)
+        with torch.autocast(values.device.type, enabled=False):
+            value = _widen(values.to(dtype), width)
+            out = F.scaled_dot_product_attention(
+                _widen(self.query.to(dtype), width),
+                _widen(self.key.to(dtype), width),
+                value.unsqueeze(1).expand(n, heads, m_key, width),
+                attn_mask=None if valid is None else valid[:, None, None],
+                scale=self.scale,
+            )
+            return out[..., :channels].mean(1)
+
+
+def attention_affinity(
+    logits: Tensor,
+    stages: Sequence[Sequence[Attention]],
+    labels: Tensor,
+    *,
+    distance: str = 'l1',
+    labeled: bool = False,
+    stage_reduction: str = 'sum',
+    ignore_index: int = 255,
+    valid: Tensor | None = None,
+) -> Tensor:
+    r"""Distance between a prediction and its propagation by attention.
+
+    For stage l with attention :math:`A_l`, the mean over the heads and the
+    layers of the stage, and the prediction :math:`P` (softmax of the logits,
+    resized) on its queries and :math:`P'` on its keys,
+
+    .. math::
+        Y_l = A_l P'_l,\quad Y^*_l = \mathrm{softmax}(Y_l),\quad
+        P^*_l = \mathrm{softmax}(P_l),
+
+    both softmaxes over the classes (the second of P: probabilities are
+    normalised once more). The loss of a stage is the mean over its counted
+    queries of :math:`\sum_c |Y^* - P^*|` (``'l1'``),
+    :math:`\sum_c (Y^* - P^*)^2` (``'l2'``),
+    :math:`\sum_c Y^* \log (Y^* / P^*)` (``'kl'``) or
+    :math:`-\sum_c Y^* \log P^*` (``'ce'``).
+
+    Source: SASFormer, eq. 3-7 and table 5. Equation 7 averages over the
+    stages and does not say which positions count; the authors' release sums
+    over the stages and counts unlabelled positions only, which are the
+    defaults here. Labels and ``valid`` are resized by nearest neighbour.
+    Padding neither counts nor is attended to: attention to padded keys goes
+    to the others in proportion.
+
+    Args:
+        logits: Scores before softmax, ``(N, C, h, w)``, any resolution.
+        stages: The recorded layers of each stage.
+        labels: Class ids, int64 ``(N, H, W)``, ``ignore_index`` where no
+            label is.
+        distance: ``'l1'``, ``'l2'``, ``'kl'`` or ``'ce'``.
+        labeled: Count labelled positions as well.
+        stage_reduction: ``'sum'`` or ``'mean'`` over the stages.
+        ignore_index: Id of an unlabelled pixel.
+        valid: Bool ``(N, H, W)``, false in padding. None: no padding.
+
+    Returns:
+        A scalar, in float32 or the wider dtype of ``logits``; 0 with zero
+        gradient where no position counts.
+
+    Raises:
+        ValueError: If shapes disagree, a stage has no layer or layers on
+            different grids, or an option is none of those named.
+    """
+    _check(logits, stages, labels, valid, distance, stage_reduction)
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if valid is None:
+        valid = torch.ones_like(labels, dtype=torch.bool)
+    counted = valid if labeled else valid & (labels == ignore_index)
+    losses = []
+    with torch.autocast(logits.device.type, enabled=False):
+        grids = {hw for layers in stages for hw in _grids(layers)}
+        probs = {hw: _resized_prob(wide, hw) for hw in grids}
+        for layers in stages:
+            query_hw, key_hw = _grids(layers)
+            rows = probs[key_hw].transpose(1, 2)
+            known = _nearest(valid, key_hw)
+            propagated = sum(
+                layer.propagate(rows, valid=known) for layer in layers
+            ) / len(layers)
+            apart = _distance(
+                propagated.transpose(1, 2), probs[query_hw], distance
+            )
+            weight = _nearest(counted, query_hw).to(apart.dtype)
+            losses.append((apart * weight).sum() / weight.sum().clamp(min=1))
+        total = torch.stack(losses).sum()
+    return total / len(losses) if stage_reduction == 'mean' else total
+
+
+def _widen(rows: Tensor, width: int) -> Tensor:
+    """Pad the last dimension with zeros, which scores do not see."""
+    missing = width - rows.shape[-1]
+    return F.pad(rows, (0, missing)) if missing else rows
+
+
+def _grids(
+    layers: Sequence[Attention],
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    return layers[0].query_hw, layers[0].key_hw
+
+
+def _resized_prob(logits: Tensor, hw: tuple[int, int]) -> Tensor:
+    """Resize logits to a grid and return probabilities, ``(N, C, M)``."""
+    small = F.interpolate(logits, hw, mode='bilinear', align_corners=False)
+    return small.flatten(2).softmax(1)
+
+
+def _nearest(mask: Tensor, hw: tuple[int, int]) -> Tensor:
+    """Resize a bool mask ``(N, H, W)`` to a grid, ``(N, M)``."""
+    small = F.interpolate(mask[:, None].to(torch.float32), hw, mode='nearest')
+    return small.flatten(1) > 0.5
+
+
+def _distance(propagated: Tensor, prob: Tensor, distance: str) -> Tensor:
+    """Compare ``(N, C, M)`` after the softmax of eq. 5 and 6, ``(N, M)``.
+
+    The classes lie in dimension 1, where softmax is several times faster
+    than over a short last dimension.
+    """
+    y, p = propagated.softmax(1), prob.softmax(1)
+    if distance == 'l1':
+        return (y - p).abs().sum(1)
+    if distance == 'l2':
+        return (y - p).square().sum(1)
+    log_p = prob.log_softmax(1)
+    if distance == 'kl':
+        return (y * (propagated.log_softmax(1) - log_p)).sum(1)
+    return -(y * log_p).sum(1)
+
+
+def _check(
+    logits: Tensor,
+    stages: Sequence[Sequence[Attention]],
+    labels: Tensor,
+    valid: Tensor | None,
+    distance: str,
+    stage_reduction: str,
+) -> None:
+    if distance not in DISTANCES:
+        raise ValueError(f'distance must be in {DISTANCES}, got {distance!r}')
+    if stage_reduction not in STAGE_REDUCTIONS:
+        raise ValueError(
+            f'stage_reduction must be in {STAGE_REDUCTIONS}, got '
+            f'{stage_reduction!r}'
+        )
+    if (
+        logits.ndim != 4
+        or labels.ndim != 3
+        or labels.shape[0] != logits.shape[0]
+    ):
+        raise ValueError(
+            'expected logits (N, C, h, w) and labels (N, H, W), got '
+            f'{tuple(logits.shape)} and {tuple(labels.shape)}'
+        )
+    if valid is not None and valid.shape != labels.shape:
+        raise ValueError(
+            f'expected valid {tuple(labels.shape)}, got {tuple(valid.shape)}'
+        )
+    if not stages:
+        raise ValueError('expected at least one stage, got none')
+    for index, layers in enumerate(stages):
+        grids = {(layer.query_hw, layer.key_hw) for layer in layers}
+        if len(grids) != 1:
+            raise ValueError(
+                'expected the layers of a stage to share one query and one '
+                f'key grid, got {sorted(grids)} in entry {index} of stages'
+            )

@@ -1,0 +1,193 @@
+"""Record the attention of stock backbones while they run."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import torch.nn.functional as F
+from mmcv.cnn.bricks.transformer import MultiheadAttention
+from mmseg.models.backbones import (
+    PCPVT,
+    MixVisionTransformer,
+    VisionTransformer,
+)
+from mmseg.models.backbones.mit import EfficientMultiheadAttention
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from mmseg_sparse.functional import Attention
+
+
+class AttentionRecorder:
+    """Keeps the query and key projections of a backbone's attention layers.
+
+    Used around one forward pass::
+
+        with AttentionRecorder(backbone) as stages:
+            maps = backbone(images)
+        stages[2]  # list of Attention, one a layer of the third stage
+
+    Stages are those of ``MixVisionTransformer`` and of Twins (``PCPVT`` and
+    ``SVT``; global attention only); a ``VisionTransformer``, as in SETR and
+    Segmenter, is one stage, its class token left out. In training mode the
+    layers are told not to return attention weights, which stock mmseg
+    computes and drops; in evaluation mode they run as they are, so that
+    predictions stay bit for bit those of the stock model. Dropout of
+    attention weights is not part of what is recorded. No hook outlives the
+    ``with`` block, whatever ends it.
+
+    Args:
+        backbone: A stock backbone or a subclass.
+        stages: Stages to record, all if None.
+
+    Raises:
+        TypeError: If the backbone's attention is of an unknown kind.
+        ValueError: If a stage does not exist, or activation checkpointing
+            is on: what it recomputes cannot be recorded.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, stages: Sequence[int] | None = None
+    ) -> None:
+        """Find the layers and check that they can be recorded."""
+        self._layers = _attention_layers(backbone)
+        found = range(len(self._layers))
+        self._stages = tuple(found if stages is None else stages)
+        name = type(backbone).__name__
+        wrong = [stage for stage in self._stages if stage not in found]
+        if wrong:
+            raise ValueError(
+                f'{name} has attention stages 0 to {len(found) - 1}, got '
+                f'stages={self._stages}'
+            )
+        for path, module in backbone.named_modules():
+            if getattr(module, 'with_cp', False):
+                raise ValueError(
+                    f'{name} runs {path or "itself"} with activation '
+                    'checkpointing, which its attention cannot be recorded '
+                    'through: set with_cp=False in the backbone'
+                )
+        self._backbone = backbone
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> list[list[Attention]]:
+        """Hook the layers; the list fills while the backbone runs."""
+        stages: list[list[Attention]] = [[] for _ in self._layers]
+        grid: list[tuple[int, int]] = []
+        if isinstance(self._backbone, VisionTransformer):
+            self._handles.append(
+                self._backbone.patch_embed.register_forward_hook(
+                    lambda module, args, out: grid.append(out[1])
+                )
+            )
+        for stage in self._stages:
+            for layer in self._layers[stage]:
+                self._hook(layer, stages[stage], grid)
+        return stages
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove every hook."""
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _hook(
+        self,
+        layer: MultiheadAttention,
+        kept: list[Attention],
+        grid: list[tuple[int, int]],
+    ) -> None:
+        ratio = getattr(layer, 'sr_ratio', 1)
+
+        def note_grid(
+            module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> None:
+            hw = kwargs['hw_shape'] if 'hw_shape' in kwargs else args[1]
+            grid.append(hw)
+
+        def record(
+            module: nn.MultiheadAttention,
+            args: tuple[Any, ...],
+            kwargs: dict[str, Any],
+        ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            query_hw = (int(grid[-1][0]), int(grid[-1][1]))
+            key_hw = (query_hw[0] // ratio, query_hw[1] // ratio)
+            kept.append(
+                _project(
+                    module, kwargs['query'], kwargs['key'], query_hw, key_hw
+                )
+            )
+            if self._backbone.training:
+                kwargs = {**kwargs, 'need_weights': False}
+            return args, kwargs
+
+        if isinstance(layer, EfficientMultiheadAttention):
+            self._handles.append(
+                layer.register_forward_pre_hook(note_grid, with_kwargs=True)
+            )
+        self._handles.append(
+            layer.attn.register_forward_pre_hook(record, with_kwargs=True)
+        )
+
+
+def _attention_layers(backbone: nn.Module) -> list[list[MultiheadAttention]]:
+    """Return the attention layers of each stage, in the order they run."""
+    if isinstance(backbone, VisionTransformer):
+        blocks, kind = [backbone.layers], MultiheadAttention
+    elif isinstance(backbone, MixVisionTransformer | PCPVT):
+        blocks, kind = list(backbone.layers), EfficientMultiheadAttention
+    else:
+        raise TypeError(
+            'attention is recorded from MixVisionTransformer, '
+            'VisionTransformer, PCPVT and SVT (Twins), got the backbone '
+            f'{type(backbone).__name__}: use one of those, or a loss that '
+            'needs no attention'
+        )
+    stages = [
+        [module for module in block.modules() if isinstance(module, kind)]
+        for block in blocks
+    ]
+    for index, layers in enumerate(stages):
+        if not layers:
+            raise TypeError(
+                f'stage {index} of the backbone {type(backbone).__name__} '
+                f'has no {kind.__name__} layer to record'
+            )
+    return stages
+
+
+def _project(
+    module: nn.MultiheadAttention,
+    query: Tensor,
+    key: Tensor,
+    query_hw: tuple[int, int],
+    key_hw: tuple[int, int],
+) -> Attention:
+    """Project a layer's inputs as it does itself, without extra tokens."""
+    channels, heads = module.embed_dim, module.num_heads
+    weight, bias = module.in_proj_weight, module.in_proj_bias
+    if module.batch_first:
+        query, key = query.transpose(0, 1), key.transpose(0, 1)
+
+    def split(tokens: Tensor, hw: tuple[int, int], part: int) -> Tensor:
+        extra = tokens.shape[0] - hw[0] * hw[1]
+        if extra > 0:  # the class token comes first
+            tokens = tokens[extra:]
+        rows = slice(part * channels, (part + 1) * channels)
+        out = F.linear(
+            tokens, weight[rows], None if bias is None else bias[rows]
+        )
+        out = out.unflatten(2, (heads, channels // heads))
+        return out.permute(1, 2, 0, 3)
+
+    return Attention(
+        split(query, query_hw, 0),
+        split(key, key_hw, 1),
+        (channels // heads) ** -0.5,
+        query_hw,
+        key_hw,
+    )

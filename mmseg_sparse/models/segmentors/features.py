@@ -1,0 +1,103 @@
+"""The feature maps of a backbone, with what else a loss may ask for."""
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from mmseg_sparse.functional import Attention
+
+
+class Features(tuple[Tensor, ...]):
+    """Feature maps that any stock head can index, and three extras.
+
+    Attributes:
+        image: The network's input after normalisation, ``(N, 3, H, W)``.
+        attention: The recorded layers of each backbone stage; empty where
+            nothing asked for them.
+        module_inputs: Inputs of the modules that regularizers named by
+            ``feature_from``, by that name; there in training once the decode
+            head has run.
+    """
+
+    image: Tensor | None
+    attention: Sequence[Sequence[Attention]]
+    module_inputs: dict[str, Tensor]
+
+    def __new__(
+        cls,
+        maps: Iterable[Tensor],
+        image: Tensor | None = None,
+        attention: Sequence[Sequence[Attention]] = (),
+    ) -> 'Features':
+        """Make a tuple of the maps."""
+        features = super().__new__(cls, maps)
+        features.image = image
+        features.attention = attention
+        features.module_inputs = {}
+        return features
+
+
+class ModuleInputs:
+    """Keeps the first input of named modules while a model runs.
+
+    Used as ``with ModuleInputs(model, names) as inputs``; the last call of a
+    module counts. No hook outlives the block.
+
+    Args:
+        model: A segmentor. In a cascade ``'decode_head.conv_seg'`` stands
+            for that module of the last decode head.
+        names: Paths of modules.
+
+    Raises:
+        ValueError: If a name is not that of a module.
+    """
+
+    def __init__(self, model: nn.Module, names: Iterable[str]) -> None:
+        """Resolve the names."""
+        self._modules = {name: _find_module(model, name) for name in names}
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> dict[str, Tensor]:
+        """Hook the modules."""
+        inputs: dict[str, Tensor] = {}
+        for name, module in self._modules.items():
+
+            def keep(
+                module: nn.Module, args: tuple[Any, ...], name: str = name
+            ) -> None:
+                inputs[name] = args[0]
+
+            self._handles.append(module.register_forward_pre_hook(keep))
+        return inputs
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove every hook."""
+        while self._handles:
+            self._handles.pop().remove()
+
+
+def _find_module(model: nn.Module, name: str) -> nn.Module:
+    """Return a submodule by path, of the last head in a cascade."""
+    parts = name.split('.')
+    module = model
+    for index, part in enumerate(parts):
+        if isinstance(module, nn.ModuleList) and not part.isdigit():
+            module = module[-1]
+        child = getattr(module, part, None)
+        if not isinstance(child, nn.Module):
+            where = '.'.join(parts[:index]) or 'the segmentor'
+            known = [child for child, _ in module.named_children()]
+            raise ValueError(
+                f'feature_from={name!r} names no module: {where} '
+                f'({type(module).__name__}) has {", ".join(known)}'
+            )
+        module = child
+    return module
