@@ -1,0 +1,57 @@
+# make setup   .venv with everything that is tested together (a minute)
+# make demo    toy data, plain CE against SASFormer, one table, one picture
+# make test    lint, types and all tests
+# make clean   remove .venv and whatever was built
+PYTHON ?= python3
+VENV ?= .venv
+# Two processes for pytest, with a thread each: see CONTRIBUTING.md.
+PYTEST_ARGS ?= -n 2
+LINT ?= .
+
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install -c constraints.txt
+STAMP := $(VENV)/.mmseg_sparse-is-set-up
+# Our environment alone: nothing of the caller's may leak in.
+export PYTHONPATH :=
+export PYTHONNOUSERSITE := 1
+
+.PHONY: setup demo test lint pytest clean
+.DELETE_ON_ERROR:
+
+setup: $(STAMP)
+
+$(STAMP): constraints.txt setup.py pyproject.toml \
+		$(wildcard requirements/*.txt model-index.yml)
+	@rm -f $@
+	@echo '==> 1/5 environment: $(VENV)'
+	@$(VENV)/bin/python -m pip --version 2>/dev/null \
+		|| $(PYTHON) -m venv --clear $(VENV)
+	@echo '==> 2/5 torch'
+	$(INSTALL) torch
+	@echo '==> 3/5 OpenMMLab with mmcv-lite, and the tools for tests'
+	$(INSTALL) mmcv-lite $(addprefix -r ,$(sort $(wildcard requirements/*.txt)))
+	@echo '==> 4/5 openmim'
+	$(INSTALL) --no-deps openmim
+	@echo '==> 5/5 mmseg_sparse, editable'
+	$(PIP) install --no-build-isolation --no-deps -e .
+	@$(VENV)/bin/python -c 'import mmseg_sparse' && touch $@
+	@echo '==> $(VENV) is ready'
+
+demo: setup
+	$(VENV)/bin/python tools/demo.py
+
+test: lint pytest
+
+lint: setup
+	$(VENV)/bin/ruff check $(LINT)
+	$(VENV)/bin/ruff format --check $(LINT)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/codespell
+
+pytest: setup
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info mmseg_sparse/.mim
+	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis work_dirs/demo
