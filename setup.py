@@ -103,7 +103,7 @@ class Develop(develop):
 
     def run(self) -> None:
         """Link ``.mim``, then install."""
-        fill(PACKAGE / ".mim", link=True)
+        fill(PACKAGE / '.mim', link=True)
         super().run()
 
 

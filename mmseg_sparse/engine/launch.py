@@ -1,40 +1,18 @@
-"""What the train and test tools share: from arguments to a runner."""
+"""What the train and test tools share: from a config to a runner."""
 
 import argparse
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what mmseg's users know from both of its tools."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config; a list as key="[a,b]" or '
-        'key=a,b, nested as key="[(a,b),(c,d)]", without white space',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='how the processes of a distributed job were started',
-    )
-    # torch.distributed.launch passes --local-rank.
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0,
-        help=argparse.SUPPRESS,
-    )  # fmt: skip
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -65,12 +43,65 @@ def enable_amp(cfg: Config) -> None:
     wrapper = cfg.optim_wrapper.type
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
-            "--amp needs optim_wrapper.type='OptimWrapper', got "
-            f'{wrapper!r}'
+            f"--amp needs optim_wrapper.type='OptimWrapper', got {wrapper!r}"
         )
     if wrapper == 'OptimWrapper':
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def enable_drawing(
+    cfg: Config,
+    *,
+    show: bool = False,
+    show_dir: str | None = None,
+    wait_time: float = 2.0,
+) -> None:
+    """Draw predictions while testing, as mmseg's ``--show``, ``--show-dir``.
+
+    mmseg's hook draws one image in 50 where the config does not say
+    otherwise; here the default is every image.
+
+    Raises:
+        ValueError: If the config has no visualization hook or visualizer.
+    """
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None or cfg.get('visualizer') is None:
+        raise ValueError(
+            'drawing needs default_hooks.visualization and visualizer in the '
+            "config, as in 'mmseg::_base_/default_runtime.py'"
+        )
+    hook.draw = True
+    hook.setdefault('interval', 1)
+    if show:
+        hook.show = True
+        hook.wait_time = wait_time
+    if show_dir is not None:
+        cfg.visualizer.save_dir = show_dir
+
+
+def enable_tta(cfg: Config) -> None:
+    """Test with test-time augmentation, as mmseg's ``--tta``.
+
+    Raises:
+        ValueError: If the config lacks ``tta_model`` or ``tta_pipeline``.
+    """
+    for key in ('tta_model', 'tta_pipeline'):
+        if cfg.get(key) is None:
+            raise ValueError(f'--tta needs {key} in the config')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def save_predictions(cfg: Config, folder: str) -> None:
+    """Have the test metrics write the predicted label maps to ``folder``."""
+    evaluators = cfg.test_evaluator
+    if isinstance(evaluators, dict):
+        evaluators = [evaluators]
+    for evaluator in evaluators:
+        evaluator['output_dir'] = folder
+        evaluator['keep_results'] = True
 
 
 def fit_to_cpu(cfg: Config) -> None:
@@ -84,6 +115,20 @@ def fit_to_cpu(cfg: Config) -> None:
         wrapper.type = 'OptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             wrapper.pop(key, None)
+    if cfg.get('model') is not None:
+        _replace_sync_bn(cfg.model)
+
+
+def _replace_sync_bn(node: Any) -> None:
+    """Turn SyncBN into BN in place; DDP refuses it on CPU when it wraps."""
+    if isinstance(node, ConfigDict):
+        if node.get('type') == 'SyncBN':
+            node.type = 'BN'
+        for value in node.values():
+            _replace_sync_bn(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            _replace_sync_bn(value)
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -108,7 +153,6 @@ def warn_without_gpu() -> None:
     """Say once that a CPU trains, and with how many threads."""
     if get_device() == 'cpu':
         print(
-            f'No GPU found: running on CPU, {torch.get_num_threads()} '
-            'threads',
+            f'No GPU found: running on CPU, {torch.get_num_threads()} threads',
             flush=True,
         )

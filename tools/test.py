@@ -1,0 +1,88 @@
+"""Test a segmentor: the metrics of its config, predictions, pictures."""
+
+import argparse
+
+from _arguments import (
+    add_common_arguments,
+    check_checkpoint,
+    check_work_dir,
+    fail,
+    find_config,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line; the options are those of mmseg's tool."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'config', help='path of a config, or the name of a shipped one'
+    )
+    parser.add_argument(
+        'checkpoint', nargs='?', help='path or URL of the checkpoint'
+    )
+    parser.add_argument(
+        '--checkpoint',
+        dest='checkpoint_option',
+        metavar='CHECKPOINT',
+        help='the same by name',
+    )
+    parser.add_argument(
+        '--work-dir', help='folder for the metrics, written as JSON'
+    )
+    parser.add_argument(
+        '--out', help='folder for the predicted label maps, as index PNGs'
+    )
+    parser.add_argument(
+        '--show', action='store_true', help='show the predictions'
+    )
+    parser.add_argument(
+        '--show-dir',
+        help='folder for painted predictions, below it vis_data/vis_image; '
+        "of every image, or as the config's visualization hook says",
+    )
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        help='seconds a shown prediction stays (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--tta', action='store_true', help='test-time augmentation'
+    )
+    add_common_arguments(parser)
+    args = parser.parse_intermixed_args()
+    if (args.checkpoint is None) == (args.checkpoint_option is None):
+        parser.error('give one checkpoint, as CHECKPOINT or --checkpoint')
+    args.checkpoint = args.checkpoint or args.checkpoint_option
+    args.config = find_config(args.config)
+    check_checkpoint(args.checkpoint)
+    check_work_dir(args.work_dir)
+    return args
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    from mmseg_sparse.engine import launch
+
+    try:
+        cfg = launch.load_config(args)
+        cfg.load_from = args.checkpoint
+        if args.show or args.show_dir is not None:
+            launch.enable_drawing(
+                cfg,
+                show=args.show,
+                show_dir=args.show_dir,
+                wait_time=args.wait_time,
+            )
+        if args.tta:
+            launch.enable_tta(cfg)
+        if args.out is not None:
+            launch.save_predictions(cfg, args.out)
+    except (FileNotFoundError, ValueError) as error:
+        fail(str(error))
+    launch.build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    main()
