@@ -81,8 +81,8 @@ def find_unnamed_checkpoint(
 
     A process may be killed after a checkpoint is complete and before
     ``last_checkpoint`` names it; that checkpoint has both a higher number
-    and a later time than the one named. If the one named is missing or cut
-    short, it is the complete one with the highest number.
+    and a later time than the one named. If none is named, or one that is
+    missing or cut short, it is the complete one with the highest number.
 
     Args:
         work_dir: Where ``last_checkpoint`` is.
@@ -90,8 +90,8 @@ def find_unnamed_checkpoint(
         template: Their names, such as ``'iter_{}.pth'``.
 
     Returns:
-        The checkpoint, or None if the one named is the right one, or none
-        was ever named.
+        The checkpoint, or None if the one named is the right one or there
+        is no other.
     """
     last = Path(work_dir) / LAST_CHECKPOINT
     if not last.is_file():

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
 import mmseg_sparse  # noqa: F401
+from tests.integration import tiny
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,90 @@
+"""Shipped configs train and validate on one CPU process, shrunk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmseg_sparse.engine import launch
+from tests.shipped import LEAVES, datasets, of_type, parse, parts, shrink
+
+TRAINED = [
+    'ce_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256',
+    'ce-weighted_mit-b0_segformer_1xb8-2k_camvid-dense-256x256',
+    'sasformer_mit-b0_segformer_1xb8-2k_camvid-point-256x256',
+    'ce_mit-b4_segformer_8xb2-40k_voc12-dense-512x512',
+    'sasformer_mit-b4_segformer_8xb2-40k_voc12-scribble-512x512',
+    'sasformer-eq7_mit-b4_segformer_8xb2-40k_voc12-scribble-512x512',
+    'sasformer_vit-b_segmenter_8xb2-40k_voc12-scribble-512x512',
+    'sasformer_vit-l_setr-pup_8xb2-40k_voc12-scribble-512x512',
+]
+
+
+def write_image(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def write_split(root: Path, dataset: dict, rng: np.random.Generator) -> None:
+    """Write two images and their labels where the dataset reads them."""
+    for index in range(2):
+        image = rng.integers(256, size=(36, 48, 3), dtype=np.uint8)
+        labels = rng.integers(11, size=(36, 48), dtype=np.uint8)
+        if not dataset.data_prefix.seg_map_path.startswith(('masks', 'Seg')):
+            labels[:, np.arange(48) % 8 > 0] = 255
+        prefix = dataset.data_prefix
+        write_image(root / prefix.img_path / f'{index}.jpg', image)
+        write_image(root / prefix.seg_map_path / f'{index}.png', labels)
+    if 'ann_file' in dataset:
+        split = root / dataset.ann_file
+        split.parent.mkdir(parents=True, exist_ok=True)
+        split.write_text('0\n1\n')
+    dataset.data_root = str(root)
+
+
+def small(cfg: Config, root: Path) -> Config:
+    """Return the config for an iteration and a validation at 64 pixels."""
+    rng = np.random.default_rng(0)
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg[key]
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.batch_size = min(loader.batch_size, 2)
+        for dataset in datasets(loader):
+            write_split(root, dataset, rng)
+            for step in of_type(dataset.pipeline, 'RandomCrop'):
+                step.crop_size = (64, 64)
+            for step in of_type(dataset.pipeline, 'RandomResize', 'Resize'):
+                step.scale = (64, 48)
+    cfg.train_cfg.update(max_iters=1, val_interval=1)
+    cfg.default_hooks.checkpoint.interval = 1
+    cfg.env_cfg.dist_cfg.backend = 'gloo'
+    cfg.work_dir = str(root / 'work')
+    return shrink(cfg)
+
+
+@pytest.mark.parametrize('name', TRAINED)
+def test_trains_and_validates(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    (leaf,) = (leaf for leaf in LEAVES if leaf.stem == name)
+    cfg = small(parse(leaf), tmp_path)
+    cfg.experiment_name = f'{name}-{tmp_path.name}'
+    runner = launch.build_runner(cfg)
+    before = [p.detach().clone() for p in runner.model.parameters()]
+    runner.train()
+    after = runner.model.parameters()
+    # The learning rate starts near zero where there is a warm-up.
+    moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert any(moved)
+    scalars = runner.message_hub.log_scalars
+    assert np.isfinite(scalars['train/loss'].current())
+    assert scalars['train/decode.loss_ce'].current() > 0
+    affinity = parts(leaf)['method'] == 'sasformer'
+    assert ('train/decode.loss_affinity' in scalars) == affinity
+    if affinity:
+        assert scalars['train/decode.loss_affinity'].current() > 0
+        assert 0 < scalars['train/labeled_share'].current() < 0.2
+    assert 0 <= scalars['val/mIoU'].current() <= 100
+    assert (tmp_path / 'work' / 'iter_1.pth').is_file()
