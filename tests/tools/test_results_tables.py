@@ -127,7 +127,7 @@ def test_check_reports_drift_and_writes_nothing(project, tmp_path, capsys):
         (result([run(0, 50.0), run(0, 50.0)], 50.0), 'a seed comes twice'),
         (result([], 50.0), "a result needs 'Runs'"),
         (result([run(0, 50.0) | {'Log': 'no.json'}], 50.0), 'no log, no row'),
-        (result([dict(Seed=0, mIoU=50.0, aAcc=80.0)], 50.0), "'Commit', 'Log'"),
+        (result([dict(Seed=0, mIoU=50.0)], 50.0), "'Commit', 'Log', 'aAcc'"),
         (result([run(0, 50.0)], 50.0, Bound=dict(mIoU='x')), "bound 'x'"),
     ],
 )  # fmt: skip
