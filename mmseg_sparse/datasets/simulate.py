@@ -110,10 +110,21 @@ def draw_stroke(
     path = path[int(start) : int(np.ceil(stop)) + 1]
     path = _shake(path, region, rng, jitter)
     canvas = np.zeros(region.shape, np.uint8)
-    # cv2 takes fixed-point coordinates with 4 fractional bits, as (x, y).
-    points = np.rint(path[:, ::-1] * 16).astype(np.int32)
-    cv2.polylines(canvas, [points], False, 1, thickness, cv2.LINE_8, 4)
-    return (canvas > 0) & region
+    points = np.rint(path[:, ::-1]).astype(np.int32)  # as (x, y)
+    cv2.polylines(canvas, [points], False, 1)
+    # Not OpenCV's thickness: some versions draw 5 pixels when asked for 3.
+    canvas = cv2.dilate(canvas, _brush(thickness))
+    stroke = (canvas > 0) & region
+    if not stroke.any():  # a hand that missed a thin region
+        stroke[_deepest(region)] = True
+    return stroke
+
+
+def _brush(thickness: int) -> NDArray[np.uint8]:
+    """Return a disc of this diameter."""
+    offset = np.abs(np.arange(thickness) - (thickness - 1) / 2)
+    inside = np.hypot(offset[:, None], offset) < thickness / 2
+    return inside.astype(np.uint8)
 
 
 def longest_path(region: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -183,6 +194,18 @@ def _farthest(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
     return pixels[path]
 
 
+def _inner_distance(region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return each pixel's distance to the region's border."""
+    padded = np.pad(region, 1).astype(np.uint8)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
+
+
+def _deepest(region: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the pixel farthest from the region's border."""
+    y, x = divmod(int(_inner_distance(region).argmax()), region.shape[1])
+    return y, x
+
+
 def _shake(
     path: NDArray[np.float64],
     region: NDArray[np.bool_],
@@ -190,11 +213,8 @@ def _shake(
     jitter: float,
 ) -> NDArray[np.float64]:
     """Smooth a path and let the hand stray from it, slowly varying."""
-    distance = cv2.distanceTransform(
-        np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, 3
-    )[1:-1, 1:-1]
     y, x = np.clip(np.rint(path), 0, np.array(region.shape) - 1).astype(int).T
-    room = distance[y, x][:, None]
+    room = _inner_distance(region)[y, x][:, None]
     room = np.minimum(room, len(path) / 4)
     smooth = gaussian_filter1d(path, max(1.0, len(path) / 25), axis=0,
                                mode='nearest')  # fmt: skip
