@@ -16,11 +16,12 @@ import warnings
 from importlib import metadata
 from typing import Any
 
-#: import name -> (names to install, oldest that works, newest tested).
+#: import name -> (distributions, the one to install first; oldest that works;
+#: newest tested).
 REQUIREMENTS = {
     'torch': (('torch',), '2.1', '2.13.0'),
-    'mmengine': (('mmengine', 'mmengine-lite'), '0.9.0', '0.10.7'),
-    'mmcv': (('mmcv', 'mmcv-lite'), '2.0.0', '2.1.0'),
+    'mmengine': (('mmengine',), '0.9.0', '0.10.7'),
+    'mmcv': (('mmcv-lite', 'mmcv'), '2.0.0', '2.1.0'),
     'mmseg': (('mmsegmentation',), '1.2.0', '1.2.2'),
     'numpy': (('numpy',), '1.23', '2.4'),
 }
@@ -76,17 +77,18 @@ def check_versions() -> None:
     """
     for module, (names, oldest, newest) in REQUIREMENTS.items():
         found = _installed_version(names)
-        install = f"pip install '{names[-1]}>={oldest}'"
+        install = f"pip install '{names[0]}>={oldest}'"
+        either = ' or '.join(names)
         if found is None:
             if importlib.util.find_spec(module) is not None:
                 continue  # built from source without metadata
             raise ImportError(
-                f'mmseg_sparse needs {names[0]}, which is not installed: '
+                f'mmseg_sparse needs {either}, which is not installed: '
                 f'{install}'
             )
         if parse_version(found) < parse_version(oldest):
             raise ImportError(
-                f'mmseg_sparse needs {names[0]} >= {oldest}, found {found}: '
+                f'mmseg_sparse needs {either} >= {oldest}, found {found}: '
                 f'{install}'
             )
         depth = len(parse_version(newest))

@@ -45,7 +45,7 @@ class Attention:
         query, key = tuple(self.query.shape), tuple(self.key.shape)
         if len(query) != 4 or len(key) != 4 or query[:2] != key[:2]:
             raise ValueError(
-                'expected query (N, heads, M, d) and key (N, heads, M\', d), '
+                "expected query (N, heads, M, d) and key (N, heads, M', d), "
                 f'got {query} and {key}'
             )
         for name, shape, hw in (
@@ -93,8 +93,7 @@ class Attention:
         n, heads, m_key, d = self.key.shape
         if values.ndim != 3 or values.shape[:2] != (n, m_key):
             raise ValueError(
-                f'expected values ({n}, {m_key}, C), got '
-                f'{tuple(values.shape)}'
+                f'expected values ({n}, {m_key}, C), got {tuple(values.shape)}'
             )
         if valid is not None and valid.shape != (n, m_key):
             raise ValueError(
@@ -184,9 +183,9 @@ def attention_affinity(
             query_hw, key_hw = _grids(layers)
             rows = probs[key_hw].transpose(1, 2)
             known = _nearest(valid, key_hw)
-            propagated = sum(
-                layer.propagate(rows, valid=known) for layer in layers
-            ) / len(layers)
+            propagated = torch.stack(
+                [layer.propagate(rows, valid=known) for layer in layers]
+            ).mean(0)
             apart = _distance(
                 propagated.transpose(1, 2), probs[query_hw], distance
             )

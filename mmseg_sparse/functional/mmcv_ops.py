@@ -59,9 +59,7 @@ def sigmoid_focal_loss(
     prob = torch.sigmoid(input)
     p_true = torch.where(known.bool(), prob, 1 - prob)
     balance = alpha * positive + (1 - alpha) * (1 - positive)
-    bce = F.binary_cross_entropy_with_logits(
-        input, positive, reduction='none'
-    )
+    bce = F.binary_cross_entropy_with_logits(input, positive, reduction='none')
     loss = balance * (1 - p_true).pow(gamma) * bce
     if weight is not None:
         loss = loss * F.pad(weight, (0, 1))[target].unsqueeze(1)

@@ -1,0 +1,24 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+import mmseg_sparse  # noqa: F401
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _scope_and_seed():
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def data_root() -> Path:
+    root = Path(os.environ.get('MMSEG_SPARSE_DATA', REPOSITORY / 'data'))
+    if not (root / 'camvid').is_dir():
+        pytest.skip(f'no data: {root / "camvid"} (set MMSEG_SPARSE_DATA)')
+    return root

@@ -1,0 +1,1 @@
+"""Slow, literal float64 forms of the papers' formulas."""

@@ -1,0 +1,51 @@
+import mmseg.registry as mmseg_registry
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+import mmseg_sparse
+from mmseg_sparse import registry
+
+NAMES = {
+    'MODELS': ['SparseEncoderDecoder', 'AttentionAffinityLoss'],
+    'DATASETS': ['CamVidDataset'],
+}
+
+
+@pytest.mark.parametrize('kind', NAMES)
+def test_types_resolve_with_and_without_scope(kind):
+    stock = getattr(mmseg_registry, kind)
+    ours = getattr(registry, kind)
+    for name in NAMES[kind]:
+        found = stock.get(name)
+        assert found.__module__.startswith('mmseg_sparse.')
+        assert stock.get(f'mmseg_sparse.{name}') is found
+        assert ours.get(name) is found
+        assert ours.get(f'mmseg_sparse.{name}') is found
+
+
+def test_a_scoped_dict_builds_ours_and_stock_types(caplog):
+    """A base loaded as mmseg_sparse::... stamps the scope on every dict."""
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        loss = mmseg_registry.MODELS.build(
+            dict(type='AttentionAffinityLoss', _scope_='mmseg_sparse')
+        )
+        stock = mmseg_registry.MODELS.build(
+            dict(type='CrossEntropyLoss', _scope_='mmseg_sparse')
+        )
+    assert type(loss).__name__ == 'AttentionAffinityLoss'
+    assert type(stock).__module__.startswith('mmseg.')
+    assert 'Failed to search registry' not in caplog.text
+
+
+def test_config_gives_the_path_of_a_shipped_config():
+    path = mmseg_sparse.config('_base_/datasets/camvid_scribble.py')
+    cfg = Config.fromfile(path)
+    assert cfg.train_dataloader.dataset.data_prefix.seg_map_path == (
+        'scribbles/train'
+    )
+
+
+def test_config_names_what_is_missing():
+    with pytest.raises(FileNotFoundError, match=r"'dfr/none\.py'"):
+        mmseg_sparse.config('dfr/none.py')
