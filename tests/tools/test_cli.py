@@ -1,0 +1,284 @@
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import load_checkpoint
+from PIL import Image
+from torch import nn
+
+from mmseg_sparse.engine import launch
+
+from ..packaging.environment import DOWNSTREAM, REPOSITORY, write_camvid
+
+TOOLS = REPOSITORY / 'tools'
+BASE = REPOSITORY / (
+    'configs/sasformer/'
+    'sasformer_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256.py'
+)
+on_cpu = pytest.mark.skipif(
+    torch.cuda.is_available(), reason='about runs on CPU'
+)
+
+
+def tool(name, *arguments, cwd, check=True, python=(sys.executable,)):
+    done = subprocess.run(
+        [*python, str(TOOLS / name), *map(str, arguments)],
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(done.stderr[-6000:])
+    return done
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with small data and a config, its SyncBN as shipped."""
+    write_camvid(tmp_path / 'camvid')
+    text = DOWNSTREAM.format(base=repr(str(BASE)), data='camvid')
+    (tmp_path / 'my.py').write_text(text.replace("type='BN'", "type='SyncBN'"))
+    return tmp_path
+
+
+@pytest.fixture
+def cfg(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return Config.fromfile('my.py')
+
+
+@pytest.mark.parametrize('name', ['train.py', 'test.py'])
+def test_help_imports_nothing_heavy(name, tmp_path):
+    python = (sys.executable, '-X', 'importtime')
+    done = tool(name, '--help', cwd=tmp_path, python=python)
+    imported = {
+        line.rpartition('|')[2].strip().partition('.')[0]
+        for line in done.stderr.splitlines()
+    }
+    assert 'argparse' in imported
+    assert not imported & {'torch', 'mmengine', 'mmcv', 'mmseg', 'numpy'}
+    for option in ('--work-dir', '--cfg-options', '--launcher'):
+        assert option in done.stdout
+    # mim takes the word for a tool of OpenMMLab 1.0 and passes it on.
+    assert '--gpus' not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'named'),
+    [
+        ('train.py', ['no.py'], "'no.py'"),
+        ('test.py', ['no.py', 'no.pth'], "'no.py'"),
+        ('test.py', ['my.py', 'no.pth'], "'no.pth'"),
+        ('train.py', ['my.py', '--work-dir', 'my.py'], "'my.py'"),
+        ('train.py', ['orphan.py'], 'nowhere.py'),
+    ],
+)
+def test_mistakes_are_one_line(name, arguments, named, folder):
+    (folder / 'orphan.py').write_text("_base_ = 'nowhere.py'")
+    done = tool(name, *arguments, cwd=folder, check=False)
+    assert done.returncode == 1
+    (line,) = (x for x in done.stderr.splitlines() if 'warn' not in x.lower())
+    assert line.startswith(f'{name}: error: ')
+    assert named in line
+
+
+def test_options_that_a_config_cannot_serve():
+    cfg = Config(dict(optim_wrapper=dict(type='Mine'), default_hooks={}))
+    with pytest.raises(ValueError, match=r"--amp needs .* got 'Mine'"):
+        launch.enable_amp(cfg)
+    with pytest.raises(ValueError, match='--tta needs tta_model'):
+        launch.enable_tta(cfg)
+    cfg.tta_model = dict(type='SegTTAModel')
+    with pytest.raises(ValueError, match='--tta needs tta_pipeline'):
+        launch.enable_tta(cfg)
+    with pytest.raises(ValueError, match='drawing needs'):
+        launch.enable_drawing(cfg, show=True)
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        [],
+        ['a.pth', '--checkpoint', 'b.pth'],
+        ['a.pth', '--cfg-options', 'stray'],
+    ],
+)
+def test_unusable_arguments(arguments, folder):
+    done = tool('test.py', 'my.py', *arguments, cwd=folder, check=False)
+    assert done.returncode == 2
+    assert 'test.py: error: ' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.fixture
+def arguments_module(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    import _arguments
+
+    return _arguments
+
+
+def test_cfg_options_are_those_of_mmengine(arguments_module):
+    import argparse
+
+    words = ['a=1', 'b.c=1e-3', 'd=[1,x]', 'e=(1,(2,3))', 'f=1,2', 'g=None']
+    words += ['h=true', 'i=x=y', "j='[(1, 2), (3, 4)]'"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--stock', nargs='+', action=DictAction)
+    arguments_module.add_common_arguments(parser)
+    args = parser.parse_args(['--stock', *words, '--cfg-options', *words])
+    assert args.cfg_options == args.stock
+    assert args.cfg_options['d'] == [1, 'x']
+    twice = ['--cfg-options', 'a=1', '--cfg-options', 'b=2', 'a=3']
+    assert parser.parse_args(twice).cfg_options == {'a': 3, 'b': 2}
+    assert parser.parse_args([]).cfg_options is None
+
+
+def test_a_shipped_config_is_found_by_its_name(arguments_module, capsys):
+    assert arguments_module.find_config(f'wrong/{BASE.name}') == str(BASE)
+    assert str(BASE) in capsys.readouterr().out
+
+
+def arguments(**given):
+    import argparse
+
+    default = dict(config='my.py', work_dir=None, cfg_options=None,
+                   launcher='none', local_rank=0)  # fmt: skip
+    return argparse.Namespace(**{**default, **given})
+
+
+def test_work_dir_by_option_then_config_then_name(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    load = launch.load_config
+    assert load(arguments()).work_dir == 'work_dirs/my'
+    options = {'work_dir': 'in_config', 'train_cfg.max_iters': 7}
+    cfg = load(arguments(cfg_options=options))
+    assert cfg.work_dir == 'in_config'
+    assert cfg.train_cfg.max_iters == 7
+    assert cfg.train_cfg.val_interval == 2
+    cfg = load(arguments(cfg_options=options, work_dir='by_option'))
+    assert cfg.work_dir == 'by_option'
+
+
+@on_cpu
+def test_sync_bn_is_reverted_on_cpu(cfg):
+    assert cfg.model.decode_head.norm_cfg.type == 'SyncBN'
+    cfg.work_dir = 'work'
+    model = launch.build_runner(cfg).model
+    kinds = {type(module) for module in model.modules()}
+    assert nn.SyncBatchNorm not in kinds
+    assert nn.BatchNorm2d in kinds
+    # The config as well: DDP on CPU would refuse the model when it wraps.
+    assert cfg.model.decode_head.norm_cfg.type == 'BN'
+
+
+def test_amp_on_cpu_is_float32(cfg):
+    launch.enable_amp(cfg)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    cfg.optim_wrapper.dtype = 'bfloat16'
+    with pytest.warns(UserWarning, match='float32'):
+        launch.fit_to_cpu(cfg)
+    assert cfg.optim_wrapper.type == 'OptimWrapper'
+    assert not {'loss_scale', 'dtype'} & set(cfg.optim_wrapper)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        launch.fit_to_cpu(cfg)
+
+
+def test_amp_keeps_a_loss_scale_of_the_config(cfg):
+    cfg.optim_wrapper.loss_scale = 512.0
+    launch.enable_amp(cfg)
+    assert cfg.optim_wrapper.loss_scale == 512.0
+
+
+def test_drawing_shows_every_image_unless_the_config_says(cfg):
+    launch.enable_drawing(cfg, show_dir='pictures')
+    hook = cfg.default_hooks.visualization
+    assert (hook.draw, hook.interval) == (True, 1)
+    assert 'show' not in hook
+    assert cfg.visualizer.save_dir == 'pictures'
+    hook.interval = 9
+    launch.enable_drawing(cfg, show=True, wait_time=0.5)
+    assert (hook.interval, hook.show, hook.wait_time) == (9, True, 0.5)
+
+
+def test_tta_wraps_the_model_and_changes_the_pipeline(cfg):
+    model = cfg.model
+    launch.enable_tta(cfg)
+    assert cfg.model.type == 'SegTTAModel'
+    assert cfg.model.module == model
+    assert cfg.test_dataloader.dataset.pipeline == cfg.tta_pipeline
+
+
+def test_predictions_are_saved_by_every_metric(cfg):
+    cfg.test_evaluator = [cfg.test_evaluator, dict(type='Other')]
+    launch.save_predictions(cfg, 'maps')
+    assert [e.output_dir for e in cfg.test_evaluator] == ['maps', 'maps']
+
+
+def scalars(work_dir: Path, key: str) -> list[dict]:
+    """Return the logged lines that have ``key``, of all runs in order."""
+    lines = []
+    for log in sorted(work_dir.glob('*/*/scalars.json')):
+        lines += [json.loads(line) for line in log.read_text().splitlines()]
+    return [line for line in lines if key in line]
+
+
+@on_cpu
+@pytest.mark.slow
+def test_train_with_amp_resume_and_test(folder):
+    """One run after the other, because each costs some seconds."""
+    work = folder / 'work_dirs' / 'my'
+    done = tool('train.py', 'my.py', '--amp', cwd=folder)
+    assert 'training in float32' in done.stderr
+    assert [line['step'] for line in scalars(work, 'loss')] == [1, 2]
+
+    tool('train.py', 'my.py', '--resume',
+         '--cfg-options', 'train_cfg.max_iters=4', cwd=folder)  # fmt: skip
+    assert [line['step'] for line in scalars(work, 'loss')] == [1, 2, 3, 4]
+    model = nn.Module()
+    assert (
+        load_checkpoint(model, str(work / 'iter_4.pth'))['meta']['iter'] == 4
+    )
+
+    done = tool(
+        'test.py', 'my.py', '--work-dir', 'test', '--out', 'maps',
+        '--show-dir', 'pictures', '--checkpoint', work / 'iter_4.pth',
+        cwd=folder,
+    )  # fmt: skip
+    predicted = np.asarray(Image.open(folder / 'maps' / '0.png'))
+    mask = np.asarray(Image.open(folder / 'camvid/masks/val/0.png'))
+    (report,) = (folder / 'test').glob('*/*.json')
+    accuracy = json.loads(report.read_text())['aAcc']
+    assert 100 * np.mean(predicted == mask) == pytest.approx(
+        accuracy, abs=0.01
+    )
+    pictures = list((folder / 'pictures').rglob('*.png'))
+    assert len(pictures) == 1
+
+    # Options between the two positional arguments, as mmseg's tool takes them.
+    tool('test.py', 'my.py', '--tta', work / 'iter_4.pth',
+         '--work-dir', 'tta', cwd=folder)  # fmt: skip
+    (report,) = (folder / 'tta').glob('*/*.json')
+    assert 0 <= json.loads(report.read_text())['mIoU'] <= 100
+
+
+@on_cpu
+@pytest.mark.slow
+def test_two_processes_train_a_sync_bn_config_on_cpu(folder):
+    python = (sys.executable, '-m', 'torch.distributed.run', '--standalone',
+              '--nproc-per-node=2')  # fmt: skip
+    tool('train.py', 'my.py', '--launcher', 'pytorch',
+         '--cfg-options', 'env_cfg.dist_cfg.backend=gloo',
+         cwd=folder, python=python)  # fmt: skip
+    work = folder / 'work_dirs' / 'my'
+    assert [line['step'] for line in scalars(work, 'loss')] == [1, 2]
+    assert (work / 'iter_2.pth').is_file()
