@@ -15,6 +15,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmseg.utils import register_all_modules
 
+from mmseg_sparse.engine.distributed import prepare_cpu_job
+
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and put the common arguments into it.
@@ -144,6 +146,7 @@ def build_runner(cfg: Config) -> Runner:
     on_cpu = get_device() == 'cpu'
     if on_cpu:
         fit_to_cpu(cfg)
+        prepare_cpu_job(cfg)
     if 'runner_type' in cfg:
         runner = RUNNERS.build(cfg)
     else:
