@@ -20,13 +20,40 @@ def write_whole(path: str | Path, data: bytes) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(_write_part(path, data), path)
+    _sync_folder(path.parent)
+
+
+def write_all_whole(contents: dict[Path, bytes]) -> None:
+    """Write files that belong together: none is there if one fails."""
+    parts: dict[Path, Path] = {}
+    made = []
+    try:
+        for path, data in contents.items():
+            for folder in (path.parent, *path.parent.parents):
+                if not folder.exists():
+                    made.append(folder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parts[path] = _write_part(path, data)
+    except BaseException:
+        for path in contents:
+            path.with_name(path.name + PART).unlink(missing_ok=True)
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+    for path, part in parts.items():
+        os.replace(part, path)
+        _sync_folder(path.parent)
+
+
+def _write_part(path: Path, data: bytes) -> Path:
     part = path.with_name(path.name + PART)
     with open(part, 'wb') as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
-    _sync_folder(path.parent)
+    return part
 
 
 def _sync_folder(folder: Path) -> None:

@@ -41,6 +41,31 @@ def test_write_whole_replaces_or_leaves(
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_write_all_whole_writes_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / 'kept'
+    kept.write_bytes(b'before')
+    fresh = tmp_path / 'new' / 'deep' / 'file'
+    pair = {kept: b'after', fresh: b'too'}
+    synced = os.fsync
+    calls: list[int] = []
+
+    def fail_second(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError('disk full')
+        synced(descriptor)
+
+    monkeypatch.setattr(files.os, 'fsync', fail_second)
+    with pytest.raises(OSError, match='disk full'):
+        files.write_all_whole(pair)
+    assert kept.read_bytes() == b'before'
+    assert list(tmp_path.iterdir()) == [kept]
+    files.write_all_whole(pair)
+    assert {path: path.read_bytes() for path in pair} == pair
+
+
 def test_backend_writes_whole_files(tmp_path: Path) -> None:
     backend = files.WholeFileBackend()
     backend.put(b'12', tmp_path / 'bytes')

@@ -1,0 +1,338 @@
+"""From a config and checkpoint of ours to ones of plain mmseg.
+
+A sparse model predicts by stock layers: what this package adds trains them.
+The functions here take the additions out of a config and a checkpoint.
+"""
+
+import copy
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS, MODELS
+
+from mmseg_sparse.registry import CHILDREN, SCOPE
+
+#: What a config needs to test and to predict, beside val_* and test_*.
+KEPT = (
+    'custom_imports', 'default_scope', 'default_hooks', 'env_cfg',
+    'log_level', 'log_processor', 'vis_backends', 'visualizer',
+    'data_preprocessor', 'model', 'tta_model', 'tta_pipeline',
+    'test_pipeline',
+)  # fmt: skip
+SPLIT_KEYS = ('dataloader', 'cfg', 'evaluator')
+#: Meta of a checkpoint that says where it comes from.
+KEPT_META = ('epoch', 'iter', 'seed', 'time', 'experiment_name')
+
+
+def stock_config(cfg: Config) -> tuple[Config, list[str]]:
+    """Return the config that plain mmseg tests and predicts with.
+
+    Training settings are left out, ``SparseEncoderDecoder`` becomes the
+    stock segmentor without regularizers, our datasets become
+    ``BaseSegDataset`` with their classes and palette.
+
+    Args:
+        cfg: A whole config; stays as it is.
+
+    Returns:
+        The config, and a sentence for each thing left out on the way that a
+        user might miss.
+
+    Raises:
+        ValueError: If predictions depend on something that stock mmseg does
+            not have, such as a refiner of ours.
+    """
+    source = _without_our_scope(cfg.to_dict())
+    kept = {key: source[key] for key in KEPT if source.get(key) is not None}
+    notes: list[str] = []
+    kept['model'] = _stock_model(source['model'])
+    for split in ('val', 'test'):
+        group = _stock_split(source, split, notes)
+        kept.update(group)
+    for key in ('test_pipeline', 'tta_pipeline'):
+        _refuse_ours(kept.get(key), key)
+    if any(True for _ in find_ours(kept.get('tta_model'))):
+        notes.append('tta_model is ours: no test-time augmentation')
+        del kept['tta_model']
+        kept.pop('tta_pipeline', None)
+    if any(True for _ in find_ours(kept.get('visualizer'))):
+        kept['visualizer']['type'] = 'SegLocalVisualizer'
+    _take_out_imports(kept)
+    _take_out_hooks(kept)
+    _refuse_ours(kept, 'config')
+    return Config(kept), notes
+
+
+def stock_checkpoint(
+    cfg: Config, stock: Config, checkpoint: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the checkpoint of the stock model, with classes and palette.
+
+    Args:
+        cfg: The config of the training.
+        stock: What :func:`stock_config` made of it.
+        checkpoint: What the training saved.
+
+    Raises:
+        ValueError: If the checkpoint is not one of a model of this config,
+            or nothing says what its classes are.
+    """
+    init_default_scope('mmseg')
+    model = MODELS.build(copy.deepcopy(stock.model))
+    wanted = model.state_dict()
+    given = checkpoint.get('state_dict', checkpoint)
+    for key, value in wanted.items():
+        shape = tuple(value.shape)
+        if key not in given:
+            raise ValueError(
+                f'the checkpoint does not fit the config: it lacks {key}'
+            )
+        if tuple(given[key].shape) != shape:
+            raise ValueError(
+                f'the checkpoint does not fit the config: {key} has shape '
+                f'{tuple(given[key].shape)}, the model has {shape}'
+            )
+    for key in given:
+        if key not in wanted and not _for_training_only(key):
+            raise ValueError(
+                f'the checkpoint does not fit the config: its {key} is not '
+                'part of the model'
+            )
+    meta = checkpoint.get('meta', {})
+    kept = {key: meta[key] for key in KEPT_META if key in meta}
+    kept['dataset_meta'] = _classes_and_palette(meta, cfg)
+    kept['cfg'] = stock.pretty_text
+    return {
+        'meta': kept,
+        'state_dict': {key: given[key].clone() for key in wanted},
+    }
+
+
+def is_ours(name: Any) -> bool:
+    """Tell whether a ``type`` is of this package and of no other.
+
+    A stock name under which we register a class too, ``'CheckpointHook'``,
+    is not ours: plain mmseg has its own.
+    """
+    if isinstance(name, type):
+        return name.__module__.partition('.')[0] == SCOPE
+    return any(
+        name in child.module_dict
+        and name not in child.parent.parent.module_dict
+        for child in CHILDREN.values()
+    )
+
+
+def find_ours(node: Any, path: str = '') -> Iterator[tuple[str, str]]:
+    """Yield path and type of everything of ours in a config."""
+    if isinstance(node, dict):
+        if is_ours(node.get('type')):
+            yield path, str(node['type'])
+        for key, value in node.items():
+            yield from find_ours(value, f'{path}.{key}' if path else key)
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from find_ours(value, f'{path}[{index}]')
+
+
+def _refuse_ours(node: Any, path: str) -> None:
+    for where, name in find_ours(node, path):
+        raise ValueError(
+            f'{where} is {name}, which predictions depend on and stock mmseg '
+            'does not have: this model cannot be exported'
+        )
+
+
+def _without_our_scope(node: Any) -> Any:
+    """Copy a config without the marks of ``mmseg_sparse::`` inheritance."""
+    if isinstance(node, dict):
+        copied = {
+            key: _without_our_scope(value)
+            for key, value in node.items()
+            if not (key == '_scope_' and value == SCOPE)
+        }
+        if isinstance(copied.get('type'), str):
+            copied['type'] = copied['type'].removeprefix(f'{SCOPE}.')
+        return copied
+    if isinstance(node, list | tuple):
+        return type(node)(_without_our_scope(value) for value in node)
+    return node
+
+
+def _stock_model(model: dict[str, Any]) -> dict[str, Any]:
+    model = copy.deepcopy(model)
+    if model['type'] == 'SparseEncoderDecoder':
+        model.pop('num_stages', None)
+        model['type'] = 'EncoderDecoder'
+        if isinstance(model['decode_head'], list | tuple):
+            model['type'] = 'CascadeEncoderDecoder'
+            model['num_stages'] = len(model['decode_head'])
+        model.pop('regularizers', None)
+    if model.get('refiner', True) is None:
+        del model['refiner']
+    # Stock segmentors use auxiliary heads in training only.
+    if any(True for _ in find_ours(_heads_only(model.get('auxiliary_head')))):
+        del model['auxiliary_head']
+    _stock_losses(model)
+    _without_pretraining(model)
+    _refuse_ours(model, 'model')
+    return model
+
+
+def _heads_only(heads: Any) -> Any:
+    """Return the types of the heads, not what is inside them."""
+    if isinstance(heads, dict):
+        return {'type': heads.get('type')}
+    return [_heads_only(head) for head in heads or ()]
+
+
+def _stock_losses(node: Any) -> None:
+    """Replace losses of ours in heads, which do not take part in testing."""
+    if isinstance(node, dict):
+        if any(True for _ in find_ours(node.get('loss_decode'))):
+            node['loss_decode'] = {'type': 'CrossEntropyLoss'}
+        for value in node.values():
+            _stock_losses(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            _stock_losses(value)
+
+
+def _without_pretraining(node: Any) -> None:
+    """Drop the files a training started from; the checkpoint has it all."""
+    if isinstance(node, dict):
+        node.pop('pretrained', None)
+        init = node.get('init_cfg')
+        if isinstance(init, dict) and init.get('type') == 'Pretrained':
+            del node['init_cfg']
+        for value in node.values():
+            _without_pretraining(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            _without_pretraining(value)
+
+
+def _stock_split(
+    source: dict[str, Any], split: str, notes: list[str]
+) -> dict[str, Any]:
+    """Return loader, loop and metric of a split, nothing if they are ours."""
+    keys = [f'{split}_{key}' for key in SPLIT_KEYS]
+    group = {key: source[key] for key in keys if source.get(key) is not None}
+    if len(group) < len(keys):
+        return {}
+    group = copy.deepcopy(group)
+    loader, _, _ = keys
+    for dataset in _datasets(group[loader].get('dataset')):
+        _refuse_ours(dataset.get('pipeline'), f'{loader}.dataset.pipeline')
+        if is_ours(dataset['type']):
+            reason = _make_stock_dataset(dataset)
+            if reason:
+                notes.append(f'{loader} is left out: {reason}')
+                return {}
+    for where, name in find_ours(group):
+        notes.append(f'{loader} is left out: {where} is {name}')
+        return {}
+    return group
+
+
+def _datasets(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield a dataset's config, and those it wraps."""
+    if isinstance(node, dict):
+        if 'type' in node:
+            yield node
+        yield from _datasets(node.get('dataset'))
+        yield from _datasets(node.get('datasets'))
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _datasets(value)
+
+
+def _make_stock_dataset(dataset: dict[str, Any]) -> str | None:
+    """Turn the config of a dataset of ours into one of ``BaseSegDataset``.
+
+    Returns:
+        None, or a clause that says why stock mmseg cannot read this dataset.
+    """
+    name = dataset['type']
+    cls = name if isinstance(name, type) else DATASETS.get(name)
+    stock = inspect.signature(BaseSegDataset.__init__).parameters
+    methods = [
+        key
+        for key, value in vars(cls).items()
+        if callable(value) and key != '__init__'
+    ]
+    extra = sorted(set(dataset) - set(stock) - {'type'})
+    if methods or extra or cls.__base__ is not BaseSegDataset:
+        return f'stock mmseg cannot read {cls.__name__}'
+    meta = dict(cls.METAINFO, **dict(dataset.get('metainfo') or {}))
+    if list(meta['classes']) != list(cls.METAINFO['classes']):
+        return f'its classes are not those of {cls.__name__}'
+    for key, parameter in inspect.signature(cls.__init__).parameters.items():
+        if key not in stock or parameter.default is inspect.Parameter.empty:
+            continue
+        if parameter.default != stock[key].default:
+            dataset.setdefault(key, parameter.default)
+    dataset['type'] = 'BaseSegDataset'
+    dataset['metainfo'] = _plain_meta(meta)
+    return None
+
+
+def _take_out_imports(kept: dict[str, Any]) -> None:
+    imports = kept.get('custom_imports')
+    if imports is None:
+        return
+    names = imports['imports']
+    names = [names] if isinstance(names, str) else list(names)
+    names = [name for name in names if name.partition('.')[0] != SCOPE]
+    if names:
+        imports['imports'] = names
+    else:
+        del kept['custom_imports']
+
+
+def _take_out_hooks(kept: dict[str, Any]) -> None:
+    for key, hook in list(kept.get('default_hooks', {}).items()):
+        if hook is None:
+            continue
+        if hook.get('type') == 'ResumableCheckpointHook':
+            hook['type'] = 'CheckpointHook'
+        elif is_ours(hook.get('type')):
+            del kept['default_hooks'][key]
+
+
+def _for_training_only(key: str) -> bool:
+    return key.startswith(('regularizers.', 'auxiliary_head.')) or (
+        '.loss_decode.' in key
+    )
+
+
+def _classes_and_palette(meta: dict[str, Any], cfg: Config) -> dict[str, Any]:
+    found = meta.get('dataset_meta') or {}
+    if 'classes' not in found:
+        for key in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+            for dataset in _datasets((cfg.get(key) or {}).get('dataset')):
+                cls = DATASETS.get(dataset['type'])
+                found = dict(getattr(cls, 'METAINFO', {}))
+                found.update(dataset.get('metainfo') or {})
+                if 'classes' in found:
+                    return _plain_meta(found)
+        raise ValueError(
+            'neither the checkpoint (meta.dataset_meta) nor the datasets of '
+            'the config say what the classes are'
+        )
+    return _plain_meta(found)
+
+
+def _plain_meta(meta: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        'classes': [str(name) for name in meta['classes']]
+    }
+    if meta.get('palette') is not None:
+        plain['palette'] = [
+            [int(value) for value in colour] for colour in meta['palette']
+        ]
+    return plain

@@ -1,0 +1,97 @@
+"""Export a trained model to a config and checkpoint of plain mmseg."""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+CONFIG_NAME = 'config.py'
+CHECKPOINT_NAME = 'checkpoint.pth'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='OUT/config.py and OUT/checkpoint.pth predict bit for bit as '
+        'before, with mmseg alone. What only training needs is left out: '
+        'regularizers, optimizer state, training settings.',
+    )
+    parser.add_argument('config', help='config of the training')
+    parser.add_argument('checkpoint', help='checkpoint of the training')
+    parser.add_argument('out', help='folder for the two files')
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace files of those names in OUT',
+    )
+    return parser.parse_args()
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Check what can be checked before anything heavy is imported.
+
+    Raises:
+        FileNotFoundError: If an input is missing.
+        FileExistsError: If an output would be overwritten.
+    """
+    for name, path in (
+        ('CONFIG', args.config),
+        ('CHECKPOINT', args.checkpoint),
+    ):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'{name} not found: {path!r}')
+    out = Path(args.out)
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f'OUT is not a folder: {args.out!r}')
+    for name in (CONFIG_NAME, CHECKPOINT_NAME):
+        if (out / name).exists() and not args.overwrite:
+            raise FileExistsError(
+                f'{str(out / name)!r} exists: --overwrite replaces it'
+            )
+
+
+def export(config: str, checkpoint: str, out: Path) -> list[str]:
+    """Write both files, whole or not at all; return notes for the user."""
+    import torch
+    from mmengine.config import Config
+
+    import mmseg_sparse  # noqa: F401
+    from mmseg_sparse.engine.export import stock_checkpoint, stock_config
+    from mmseg_sparse.engine.files import write_all_whole
+
+    cfg = Config.fromfile(config)
+    stock, notes = stock_config(cfg)
+    try:
+        content = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f'not a checkpoint: {checkpoint!r} ({error})'
+        ) from error
+    file = io.BytesIO()
+    torch.save(stock_checkpoint(cfg, stock, content), file)
+    write_all_whole(
+        {
+            out / CHECKPOINT_NAME: file.getvalue(),
+            out / CONFIG_NAME: stock.pretty_text.encode(),
+        }
+    )
+    return notes
+
+
+def main() -> None:
+    """Export."""
+    args = parse_args()
+    out = Path(args.out)
+    try:
+        check_paths(args)
+        notes = export(args.config, args.checkpoint, out)
+    except (OSError, ValueError) as error:
+        sys.exit(f'{Path(sys.argv[0]).name}: error: {error}')
+    for note in notes:
+        print(f'note: {note}')
+    print(f'{out / CONFIG_NAME}\n{out / CHECKPOINT_NAME}')
+
+
+if __name__ == '__main__':
+    main()
