@@ -77,7 +77,7 @@ def draw_strokes(
     palette: Palette,
     *,
     widen: int = 1,
-    dim: float = 0.45,
+    dim: float = 0.5,
     ignore_index: int = 255,
 ) -> Picture:
     """Draw sparse labels thick enough to see, on a dimmed grey image.

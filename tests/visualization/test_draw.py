@@ -1,0 +1,76 @@
+"""Pictures of labels: the right colour at the right pixel."""
+
+import numpy as np
+import pytest
+
+from mmseg_sparse.visualization import (
+    colorize,
+    draw_strokes,
+    enlarge,
+    overlay,
+    widen_strokes,
+)
+
+PALETTE = [[10, 20, 30], [200, 100, 0]]
+
+
+def test_colorize_by_hand() -> None:
+    labels = np.array([[0, 1, 255]], np.uint8)
+    expected = [[[10, 20, 30], [200, 100, 0], [1, 2, 3]]]
+    painted = colorize(labels, PALETTE, ignore_color=(1, 2, 3))
+    assert painted.tolist() == expected
+    with pytest.raises(ValueError, match=r'class 2, but .* 2 colours'):
+        colorize(np.array([[2]], np.uint8), PALETTE)
+
+
+def test_overlay_mixes_labels_and_keeps_the_rest() -> None:
+    image = np.array([[[100, 100, 100], [7, 8, 9]]], np.uint8)
+    labels = np.array([[1, 255]], np.uint8)
+    mixed = overlay(image, labels, PALETTE, opacity=0.25)
+    # 0.75 * 100 + 0.25 * (200, 100, 0)
+    assert mixed.tolist() == [[[125, 100, 75], [7, 8, 9]]]
+    assert image.tolist() == [[[100, 100, 100], [7, 8, 9]]]
+    with pytest.raises(ValueError, match=r'opacity .* got 2'):
+        overlay(image, labels, PALETTE, opacity=2)
+    with pytest.raises(ValueError, match=r'\(1, 2, 3\), \(2, 1\)'):
+        overlay(image, labels.T, PALETTE)
+
+
+def test_widening_gives_each_pixel_to_the_nearest_stroke() -> None:
+    strokes = np.full((1, 9), 255, np.uint8)
+    strokes[0, 1], strokes[0, 6] = 0, 1
+    wide = widen_strokes(strokes, 2)
+    assert wide.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1, 1]]
+    assert widen_strokes(strokes, 1).tolist() == [
+        [0, 0, 0, 255, 255, 1, 1, 1, 255]
+    ]
+    assert np.array_equal(widen_strokes(strokes, 0), strokes)
+    assert strokes[0, 2] == 255
+    nothing = np.full((3, 4), 255, np.uint8)
+    assert (widen_strokes(nothing, 2) == 255).all()
+
+
+def test_strokes_on_a_dimmed_image() -> None:
+    image = np.full((5, 5, 3), 200, np.uint8)
+    strokes = np.full((5, 5), 255, np.uint8)
+    strokes[2, 2] = 1
+    drawn = draw_strokes(image, strokes, PALETTE, widen=1, dim=0.5)
+    cross = {(1, 2), (2, 1), (2, 2), (2, 3), (3, 2)}
+    for y in range(5):
+        for x in range(5):
+            wanted = PALETTE[1] if (y, x) in cross else [100, 100, 100]
+            assert drawn[y, x].tolist() == wanted
+    with pytest.raises(ValueError, match=r'widen .* got -1'):
+        draw_strokes(image, strokes, PALETTE, widen=-1)
+    with pytest.raises(ValueError, match=r'dim .* got 3'):
+        draw_strokes(image, strokes, PALETTE, dim=3)
+
+
+def test_enlarge_repeats_pixels() -> None:
+    picture = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+    large = enlarge(picture, 2)
+    assert large.shape == (2, 4, 3)
+    assert (large[:, :2] == picture[0, 0]).all()
+    assert (large[:, 2:] == picture[0, 1]).all()
+    with pytest.raises(ValueError, match=r'factor .* got 0'):
+        enlarge(picture, 0)
