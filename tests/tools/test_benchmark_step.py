@@ -1,0 +1,69 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from tests.models import stock
+
+SCRIPT = Path(__file__).parents[2] / 'tools/analysis_tools/benchmark_step.py'
+
+
+def write_config(path, layers):
+    cfg = Config(dict(model=stock.stock_model_config('segformer')))
+    cfg.model.backbone.num_layers = [layers] * 4
+    cfg.custom_imports = dict(imports=['mmseg_sparse'])
+    cfg.optim_wrapper = dict(
+        type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4)
+    )
+    cfg.train_dataloader = dict(batch_size=2)
+    cfg.dump(path)
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', str(SCRIPT), *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_tells_a_deeper_model_from_a_shallow_one(tmp_path):
+    write_config(tmp_path / 'shallow.py', 1)
+    write_config(tmp_path / 'deep.py', 6)
+    done = run(
+        'shallow.py', 'deep.py', '--size', '128', '160', '--steps', '4',
+        '--warmup', '1', '--threads', '1', '--out', 'out.json',
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert 'b: deep' in done.stdout
+    figures = json.loads((tmp_path / 'out.json').read_text())
+    assert figures['ratio']['cpu_s'] > 1.5
+    assert figures['ratio']['peak_mib'] > 1
+    assert len(figures['a']['wall_s']) == 4
+
+
+def test_a_broken_config_ends_with_its_error(tmp_path):
+    write_config(tmp_path / 'good.py', 1)
+    done = run('good.py', 'good.py', '--steps', '1', cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'data_preprocessor.size: give --size' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none.py', 'none.py'], "config not found: 'none.py'"),
+        ([__file__, __file__, '--labeled', '2'], 'must lie in [0, 1]'),
+        ([__file__, __file__, '--steps', '0'], '--steps must be at least 1'),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
