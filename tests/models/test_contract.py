@@ -1,0 +1,87 @@
+"""What everything that we register with MODELS must do."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from tests.models import stock
+
+#: One config of each registered regularizer; a new one must enter here.
+REGULARIZERS = {
+    'AttentionAffinityLoss': dict(
+        type='AttentionAffinityLoss', stages=[1, 3], loss_weight=0.5
+    ),
+}
+
+
+def registered(folder):
+    prefix = f'mmseg_sparse.models.{folder}'
+    return {
+        name
+        for name, module in MODELS.module_dict.items()
+        if module.__module__.startswith(prefix)
+    }
+
+
+def model_config(name):
+    cfg = stock.stock_model_config('segformer')
+    cfg.type = 'SparseEncoderDecoder'
+    cfg.decode_head.loss_decode.avg_non_ignore = True
+    cfg.regularizers = [copy.deepcopy(REGULARIZERS[name])]
+    return cfg
+
+
+def test_every_regularizer_is_in_the_table():
+    assert registered('losses') == set(REGULARIZERS)
+
+
+@pytest.mark.parametrize('name', REGULARIZERS)
+def test_builds_from_a_config_file_and_trains(name, tmp_path):
+    # through text, as users' configs come
+    Config(dict(model=model_config(name))).dump(tmp_path / 'config.py')
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    model = stock.build(cfg.model)
+    images, samples = stock.batch()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    before = copy.deepcopy(model.state_dict())
+    totals = []
+    for _ in range(3):
+        losses = model.loss(images, samples)
+        loss, log = model.parse_losses(losses)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        totals.append(loss.item())
+        own = [key for key in losses if key not in ('labeled_share',)]
+        parts = [losses[key] for key in own if 'loss' in key]
+        assert len(parts) >= 2
+        assert loss.item() == pytest.approx(sum(map(float, parts)))
+        assert 'labeled_share' in log
+    assert totals[2] < totals[0]
+
+    # its state goes through a file and back
+    torch.save(model.state_dict(), tmp_path / 'state.pth')
+    again = stock.build(cfg.model, seed=5)
+    again.load_state_dict(torch.load(tmp_path / 'state.pth'))
+    for key, value in model.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value)
+    assert any(
+        not torch.equal(before[key], value)
+        for key, value in model.state_dict().items()
+    )
+
+
+@pytest.mark.parametrize('name', REGULARIZERS)
+def test_loss_weight_is_a_factor(name):
+    images, samples = stock.batch()
+    values = []
+    for weight in (0.5, 2.0):
+        cfg = model_config(name)
+        cfg.regularizers[0].loss_weight = weight
+        model = stock.build(cfg)
+        losses = model.loss(images, samples)
+        values.append(losses[f'decode.{model.regularizers[0].loss_name}'])
+    assert values[1].item() == pytest.approx(4 * values[0].item(), rel=1e-5)
