@@ -146,7 +146,6 @@ setup(
     keywords='semantic segmentation, weak supervision, scribbles, points',
     classifiers=[
         'Development Status :: 4 - Beta',
-        'License :: OSI Approved :: Apache Software License',
         'Operating System :: OS Independent',
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',

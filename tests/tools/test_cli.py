@@ -282,3 +282,35 @@ def test_two_processes_train_a_sync_bn_config_on_cpu(folder):
     work = folder / 'work_dirs' / 'my'
     assert [line['step'] for line in scalars(work, 'loss')] == [1, 2]
     assert (work / 'iter_2.pth').is_file()
+
+
+def run_main(monkeypatch, *arguments):
+    from mmseg_sparse.__main__ import main
+
+    monkeypatch.setattr(sys, 'argv', ['mmseg_sparse', *arguments])
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    main()
+
+
+def test_main_lists_every_tool_with_its_summary(monkeypatch, capsys):
+    run_main(monkeypatch)
+    listed = dict(
+        line.split(maxsplit=1)
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith('  ')
+    )
+    scripts = {f.stem for f in TOOLS.rglob('*.py') if f.name[0] != '_'}
+    assert set(listed) == scripts
+    assert listed['train'] == 'Train a segmentor from a config.'
+
+
+def test_main_passes_the_arguments_on(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_main(monkeypatch, 'train', '--help')
+    assert stop.value.code == 0
+    assert 'usage: train.py' in capsys.readouterr().out
+
+
+def test_main_names_an_unknown_tool(monkeypatch):
+    with pytest.raises(SystemExit, match=r"no tool 'trian': .*train"):
+        run_main(monkeypatch, 'trian')
