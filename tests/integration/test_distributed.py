@@ -226,7 +226,7 @@ def test_train_tool_under_torchrun(folder: Path, tmp_path: Path) -> None:
         ),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     content = torch.load(tmp_path / 'run' / 'iter_2.pth', weights_only=True)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import mmseg
 import pytest
 import torch
 from mmengine.config import Config
@@ -17,6 +18,8 @@ from mmseg_sparse.engine.files import is_complete
 from tests.integration import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
+OURS = ROOT / 'tools' / 'train.py'
+STOCK = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'train.py'
 
 #: Writes half of iter_10.pth, reports it and stops, however it is opened.
 STALL = """
@@ -66,8 +69,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def start(cfg: dict, plugin: str, folder: Path, *options: str):
-    """Start ``tools/train.py`` with a plugin; the run is ``folder/run``."""
+def start(
+    cfg: dict, plugin: str, folder: Path, *options: str, tool: Path = OURS
+) -> subprocess.Popen:
+    """Start a training with a plugin; its work folder is ``folder/run``."""
     (folder / 'kill_plugin.py').write_text(plugin)
     cfg['custom_imports']['imports'].append('kill_plugin')
     Config(cfg).dump(str(folder / 'config.py'))
@@ -79,8 +84,8 @@ def start(cfg: dict, plugin: str, folder: Path, *options: str):
         # Sums depend on the number of threads.
         OMP_NUM_THREADS=str(torch.get_num_threads()),
     )
-    command = [sys.executable, str(ROOT / 'tools' / 'train.py')]
-    command += [str(folder / 'config.py'), '--work-dir', str(folder / 'run')]
+    command = [sys.executable, str(tool), str(folder / 'config.py')]
+    command += ['--work-dir', str(folder / 'run')]
     with open(folder / 'log.txt', 'ab') as log:
         return subprocess.Popen(
             [*command, *options],
@@ -91,7 +96,7 @@ def start(cfg: dict, plugin: str, folder: Path, *options: str):
 
 
 def wait_for(path: Path, process: subprocess.Popen, folder: Path) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while not path.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
@@ -142,16 +147,16 @@ def last_checkpoint(run: Path) -> str:
 
 
 def test_killed_at_any_moment(data: Path, tmp_path: Path) -> None:
-    """Killed twice, once in a resumed run, somewhere after a checkpoint."""
+    """Killed twice, once in a run that mmseg's own tool resumed."""
     cfg = config(data, max_iters=40)
     cfg['default_hooks']['checkpoint']['interval'] = 2
     whole = tiny.train(cfg, tmp_path / 'whole')
     run = tmp_path / 'run'
     slow = dict(cfg, custom_hooks=[dict(type='Slow')])
-    for options in ([], ['--resume']):
+    for options, tool in (([], OURS), (['--resume'], STOCK)):
         before = last_checkpoint(run)
-        process = start(slow, SLOW, tmp_path, *options)
-        deadline = time.monotonic() + 180
+        process = start(slow, SLOW, tmp_path, *options, tool=tool)
+        deadline = time.monotonic() + 400
         while last_checkpoint(run) == before:
             assert process.poll() is None, (tmp_path / 'log.txt').read_text()
             assert time.monotonic() < deadline

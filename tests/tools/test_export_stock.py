@@ -103,7 +103,7 @@ def export(*arguments: Any, check: bool = True) -> Any:
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert not check or done.returncode == 0, done.stderr
     return done
@@ -124,7 +124,7 @@ def test_plain_mmseg_predicts_the_same(run: Path, tmp_path: Path) -> None:
         check=True,
         cwd=tmp_path,
         env=environment,
-        timeout=300,
+        timeout=600,
     )
     result = torch.load(tmp_path / 'result.pth', weights_only=True)
 
