@@ -15,11 +15,13 @@ SCOPE = 'mmseg_sparse'
 
 def _child(name: str) -> Registry:
     parent: Registry = getattr(mmseg_registry, name)
+    # A registry imports its own locations before it searches, not those of
+    # its parent: without them a scoped dict would miss mmseg's own types.
     return Registry(
         parent.name,
         parent=parent,
         scope=SCOPE,
-        locations=['mmseg_sparse'],
+        locations=['mmseg_sparse', *parent._locations],
     )
 
 

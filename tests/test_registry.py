@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import mmseg.registry as mmseg_registry
 import pytest
 from mmengine.config import Config
@@ -36,6 +39,16 @@ def test_a_scoped_dict_builds_ours_and_stock_types(caplog):
     assert type(loss).__name__ == 'AttentionAffinityLoss'
     assert type(stock).__module__.startswith('mmseg.')
     assert 'Failed to search registry' not in caplog.text
+
+
+def test_a_scoped_dict_builds_what_mmseg_has_not_imported_yet():
+    code = (
+        'import sys, mmseg_sparse\n'
+        'from mmseg_sparse.registry import METRICS\n'
+        'assert "mmseg.evaluation.metrics" not in sys.modules\n'
+        'METRICS.build(dict(type="IoUMetric", _scope_="mmseg_sparse"))\n'
+    )
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
 
 
 def test_config_gives_the_path_of_a_shipped_config():

@@ -13,7 +13,6 @@ from mmengine.dist import is_distributed
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmseg.utils import register_all_modules
 
 from mmseg_sparse.engine.distributed import prepare_cpu_job
 
@@ -140,9 +139,6 @@ def build_runner(cfg: Config) -> Runner:
     SyncBN is reverted to BN where it cannot run: in a job of one process,
     and on CPU.
     """
-    # A child registry does not make its parent import anything: a base config
-    # inherited as 'mmseg_sparse::...' would lack mmseg's metrics.
-    register_all_modules(init_default_scope=False)
     on_cpu = get_device() == 'cpu'
     if on_cpu:
         fit_to_cpu(cfg)
