@@ -188,10 +188,9 @@ def test_every_type_is_registered(leaf):
             assert DATASETS.get(item.type)
             for step in item.get('pipeline', []):
                 TRANSFORMS.build(dict(step))
-    if 'tta_pipeline' in cfg:
-        for step in cfg.tta_pipeline:
-            TRANSFORMS.build(dict(step))
-        assert MODELS.get(cfg.tta_model.type)
+    for step in cfg.tta_pipeline:
+        TRANSFORMS.build(dict(step))
+    assert MODELS.get(cfg.tta_model.type)
     assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type)
     assert OPTIMIZERS.get(cfg.optim_wrapper.optimizer.type)
     hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]

@@ -12,6 +12,4 @@ param_scheduler = [
          end=2000),
 ]  # fmt: skip
 train_cfg = dict(val_interval=2000)
-default_hooks = dict(
-    logger=dict(interval=100), checkpoint=dict(interval=2000)
-)
+default_hooks = dict(logger=dict(interval=100), checkpoint=dict(interval=2000))
