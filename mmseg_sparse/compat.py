@@ -178,9 +178,8 @@ def allow_checkpoint_types() -> None:
     import torch
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    add = getattr(torch.serialization, 'add_safe_globals', None)
-    if add is None:  # torch < 2.4 loads them as it always did
-        return
+    if parse_version(torch.__version__) < (2, 6):
+        return  # loads them as it always did
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = {type(np.dtype(code)) for code in 'bBhHiIlLqQefdg?SU'}
     allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
@@ -193,7 +192,7 @@ def allow_checkpoint_types() -> None:
             (function, f'numpy.core.multiarray.{name}'),
             (function, f'numpy._core.multiarray.{name}'),
         ]
-    add(allowed)
+    torch.serialization.add_safe_globals(allowed)
 
 
 def register_config_scope() -> None:

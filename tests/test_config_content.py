@@ -27,7 +27,7 @@ ABLATIONS = {
     'kl': dict(distance='kl'),
     'ce': dict(distance='ce'),
     'l2': dict(distance='l2'),
-    'eq7': dict(labeled=True, stage_reduction='mean'),
+    'eq7': dict(labeled=True, stage_reduction='mean', resize='prob'),
 }
 LOSS = dict(type='AttentionAffinityLoss', loss_weight=1.2)
 

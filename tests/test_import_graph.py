@@ -59,6 +59,10 @@ def imports(folder):
     return found
 
 
+#: The folders that must not see models at all, not even by its name.
+BELOW = ('functional', 'datasets', 'engine', 'evaluation', 'visualization')
+
+
 def belongs(name, folder):
     prefix = f'mmseg_sparse.{folder}'
     return name == prefix or name.startswith(f'{prefix}.')
@@ -75,6 +79,12 @@ def test_imports_go_one_way(folder):
             ):
                 continue
             assert not belongs(name, other), f'{module} imports {name}'
+
+
+@pytest.mark.parametrize('folder', BELOW)
+def test_nothing_below_imports_models(folder):
+    for module, name in imports(folder):
+        assert not belongs(name, 'models'), f'{module} imports {name}'
 
 
 def test_functional_imports_torch_and_the_standard_library_only():

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
+from mmseg_sparse.compat import parse_version
+
 STATISTICS = ('min', 'max', 'current', 'mean')
 
 
@@ -32,6 +34,8 @@ def history_statistic(owner: type, name: str) -> Callable:
 
 def allow_history_statistics() -> None:
     """Let ``torch.load(weights_only=True)`` read MMEngine's log history."""
-    add = getattr(torch.serialization, 'add_safe_globals', None)
-    if add is not None:  # torch < 2.4 loads checkpoints as it always did
-        add([(history_statistic, 'builtins.getattr')])
+    if parse_version(torch.__version__) < (2, 6):
+        return  # loads checkpoints as it always did
+    torch.serialization.add_safe_globals(
+        [(history_statistic, 'builtins.getattr')]
+    )

@@ -133,12 +133,36 @@ def _replace_sync_bn(node: Any) -> None:
             _replace_sync_bn(value)
 
 
+def warn_of_padding(cfg: Config) -> None:
+    """Warn if regularizers would take padding for unlabelled image.
+
+    What ``Pad`` adds in a pipeline cannot be told from the image afterwards.
+    """
+    if not cfg.model.get('regularizers') or 'train_dataloader' not in cfg:
+        return
+    if _has_type(cfg.train_dataloader, 'Pad'):
+        warnings.warn(
+            'the training pipeline has the step Pad, whose padding counts as '
+            'unlabelled image: drop it and set model.data_preprocessor.size',
+            stacklevel=2,
+        )
+
+
+def _has_type(node: Any, name: str) -> bool:
+    if isinstance(node, dict):
+        return node.get('type') == name or _has_type([*node.values()], name)
+    if isinstance(node, list | tuple):
+        return any(_has_type(value, name) for value in node)
+    return False
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the config's runner, on CPU as well as on GPUs.
 
     SyncBN is reverted to BN where it cannot run: in a job of one process,
     and on CPU.
     """
+    warn_of_padding(cfg)
     on_cpu = get_device() == 'cpu'
     if on_cpu:
         fit_to_cpu(cfg)

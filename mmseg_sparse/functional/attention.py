@@ -13,9 +13,10 @@ from torch import Tensor
 
 DISTANCES = ('l1', 'l2', 'kl', 'ce')
 STAGE_REDUCTIONS = ('sum', 'mean')
+RESIZED = ('logits', 'prob')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attention:
     r"""The attention of one transformer layer, kept as its factors.
 
@@ -76,7 +77,8 @@ class Attention:
     ) -> Tensor:
         """Average values by attention, mean over heads: ``A @ values``.
 
-        Fused attention computes it in memory linear in M and M'.
+        Fused attention computes it in memory linear in M and M' (on CPU
+        with a mask, from torch 2.3 on).
 
         Args:
             values: One row a key, ``(N, M', C)``.
@@ -102,8 +104,9 @@ class Attention:
         dtype = torch.promote_types(self.query.dtype, values.dtype)
         dtype = torch.promote_types(dtype, torch.float32)
         channels = values.shape[2]
-        # The fused CPU kernel wants equal head sizes for q, k and v.
-        width = max(d, channels)
+        # The fused CPU kernel wants equal head sizes for q, k and v, the
+        # CUDA ones a multiple of 8.
+        width = -(-max(d, channels) // 8) * 8
         with torch.autocast(values.device.type, enabled=False):
             value = _widen(values.to(dtype), width)
             out = F.scaled_dot_product_attention(
@@ -124,14 +127,15 @@ def attention_affinity(
     distance: str = 'l1',
     labeled: bool = False,
     stage_reduction: str = 'sum',
+    resize: str = 'logits',
     ignore_index: int = 255,
     valid: Tensor | None = None,
 ) -> Tensor:
     r"""Distance between a prediction and its propagation by attention.
 
     For stage l with attention :math:`A_l`, the mean over the heads and the
-    layers of the stage, and the prediction :math:`P` (softmax of the logits,
-    resized) on its queries and :math:`P'` on its keys,
+    layers of the stage, and the prediction :math:`P` on its queries and
+    :math:`P'` on its keys,
 
     .. math::
         Y_l = A_l P'_l,\quad Y^*_l = \mathrm{softmax}(Y_l),\quad
@@ -145,11 +149,12 @@ def attention_affinity(
     :math:`-\sum_c Y^* \log P^*` (``'ce'``).
 
     Source: SASFormer, eq. 3-7 and table 5. Equation 7 averages over the
-    stages and does not say which positions count; the authors' release sums
-    over the stages and counts unlabelled positions only, which are the
-    defaults here. Labels and ``valid`` are resized by nearest neighbour.
-    Padding neither counts nor is attended to: attention to padded keys goes
-    to the others in proportion.
+    stages and does not say which positions count, and probabilities are
+    resized to the stages' grids; the authors' release sums over the stages,
+    counts unlabelled positions only, and resizes logits before the softmax,
+    which are the defaults here. Labels and ``valid`` are resized by nearest
+    neighbour. Padding neither counts nor is attended to: attention to padded
+    keys goes to the others in proportion.
 
     Args:
         logits: Scores before softmax, ``(N, C, h, w)``, any resolution.
@@ -159,6 +164,7 @@ def attention_affinity(
         distance: ``'l1'``, ``'l2'``, ``'kl'`` or ``'ce'``.
         labeled: Count labelled positions as well.
         stage_reduction: ``'sum'`` or ``'mean'`` over the stages.
+        resize: ``'logits'`` or ``'prob'``: what is resized, bilinearly.
         ignore_index: Id of an unlabelled pixel.
         valid: Bool ``(N, H, W)``, false in padding. None: no padding.
 
@@ -170,7 +176,8 @@ def attention_affinity(
         ValueError: If shapes disagree, a stage has no layer or layers on
             different grids, or an option is none of those named.
     """
-    _check(logits, stages, labels, valid, distance, stage_reduction)
+    _check_options(distance, stage_reduction, resize)
+    _check_inputs(logits, stages, labels, valid)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if valid is None:
         valid = torch.ones_like(labels, dtype=torch.bool)
@@ -178,11 +185,12 @@ def attention_affinity(
     losses = []
     with torch.autocast(logits.device.type, enabled=False):
         grids = {hw for layers in stages for hw in _grids(layers)}
-        probs = {hw: _resized_prob(wide, hw) for hw in grids}
+        probs = {hw: _resized_prob(wide, hw, resize) for hw in grids}
         for layers in stages:
             query_hw, key_hw = _grids(layers)
             rows = probs[key_hw].transpose(1, 2)
             known = _nearest(valid, key_hw)
+            known = known | ~known.any(1, keepdim=True)  # of no image: all
             propagated = torch.stack(
                 [layer.propagate(rows, valid=known) for layer in layers]
             ).mean(0)
@@ -207,10 +215,12 @@ def _grids(
     return layers[0].query_hw, layers[0].key_hw
 
 
-def _resized_prob(logits: Tensor, hw: tuple[int, int]) -> Tensor:
-    """Resize logits to a grid and return probabilities, ``(N, C, M)``."""
-    small = F.interpolate(logits, hw, mode='bilinear', align_corners=False)
-    return small.flatten(2).softmax(1)
+def _resized_prob(logits: Tensor, hw: tuple[int, int], resize: str) -> Tensor:
+    """Return probabilities on a grid, ``(N, C, M)``."""
+    scores = logits if resize == 'logits' else logits.softmax(1)
+    small = F.interpolate(scores, hw, mode='bilinear', align_corners=False)
+    small = small.flatten(2)
+    return small.softmax(1) if resize == 'logits' else small
 
 
 def _nearest(mask: Tensor, hw: tuple[int, int]) -> Tensor:
@@ -236,14 +246,7 @@ def _distance(propagated: Tensor, prob: Tensor, distance: str) -> Tensor:
     return -(y * log_p).sum(1)
 
 
-def _check(
-    logits: Tensor,
-    stages: Sequence[Sequence[Attention]],
-    labels: Tensor,
-    valid: Tensor | None,
-    distance: str,
-    stage_reduction: str,
-) -> None:
+def _check_options(distance: str, stage_reduction: str, resize: str) -> None:
     if distance not in DISTANCES:
         raise ValueError(f'distance must be in {DISTANCES}, got {distance!r}')
     if stage_reduction not in STAGE_REDUCTIONS:
@@ -251,6 +254,16 @@ def _check(
             f'stage_reduction must be in {STAGE_REDUCTIONS}, got '
             f'{stage_reduction!r}'
         )
+    if resize not in RESIZED:
+        raise ValueError(f'resize must be in {RESIZED}, got {resize!r}')
+
+
+def _check_inputs(
+    logits: Tensor,
+    stages: Sequence[Sequence[Attention]],
+    labels: Tensor,
+    valid: Tensor | None,
+) -> None:
     if (
         logits.ndim != 4
         or labels.ndim != 3
@@ -267,6 +280,8 @@ def _check(
     if not stages:
         raise ValueError('expected at least one stage, got none')
     for index, layers in enumerate(stages):
+        if not layers:
+            raise ValueError(f'entry {index} of stages holds no layer')
         grids = {(layer.query_hw, layer.key_hw) for layer in layers}
         if len(grids) != 1:
             raise ValueError(

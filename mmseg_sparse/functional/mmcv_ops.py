@@ -41,7 +41,7 @@ def sigmoid_focal_loss(
 
     Args:
         input: Scores before the sigmoid, ``(N, C)``.
-        target: Class ids ``(N,)``; ``C`` stands for none of them.
+        target: Class ids ``(N,)``; any other number is none of the classes.
         gamma: Focusing exponent.
         alpha: Weight of the positive class, ``1 - alpha`` of the others.
         weight: Weight a class, ``(C,)``, taken at the target.
@@ -54,15 +54,16 @@ def sigmoid_focal_loss(
     num_classes = input.shape[1]
     if reduction not in ('none', 'mean', 'sum'):
         raise ValueError(f'reduction must be none, mean, sum: {reduction!r}')
-    known = F.one_hot(target, num_classes + 1)[:, :num_classes]
+    ids = torch.arange(num_classes, device=input.device)
+    known = target[:, None] == ids
     positive = known.to(input.dtype)
     prob = torch.sigmoid(input)
-    p_true = torch.where(known.bool(), prob, 1 - prob)
+    p_true = torch.where(known, prob, 1 - prob)
     balance = alpha * positive + (1 - alpha) * (1 - positive)
     bce = F.binary_cross_entropy_with_logits(input, positive, reduction='none')
     loss = balance * (1 - p_true).pow(gamma) * bce
     if weight is not None:
-        loss = loss * F.pad(weight, (0, 1))[target].unsqueeze(1)
+        loss = loss * (positive @ weight.to(positive.dtype))[:, None]
     if reduction == 'mean':
         return loss.sum() / max(input.shape[0], 1)
     return loss.sum() if reduction == 'sum' else loss

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import Attention, attention_affinity
+from tests.measure import largest_tensor
 from tests.reference import attention_affinity as reference
 
 F64 = torch.float64
@@ -72,6 +73,44 @@ def test_equals_reference(distance, labeled, padded):
         )
         assert fast.dtype == F64
         assert fast.item() == pytest.approx(slow, rel=1e-10)
+
+
+@pytest.mark.parametrize('resize', ['logits', 'prob'])
+def test_both_ways_to_resize_equal_the_reference(resize):
+    logits, stages, labels, valid = make_case()
+    fast = attention_affinity(
+        logits, stages, labels, resize=resize, valid=valid
+    )
+    slow = reference.attention_affinity(
+        logits, literal(stages), labels, resize=resize, valid=valid
+    )
+    assert fast.item() == pytest.approx(slow, rel=1e-10)
+
+
+@pytest.mark.parametrize('padded', [False, True])
+@pytest.mark.parametrize('channels', [5, 41])
+def test_neither_pass_makes_an_attention_matrix(padded, channels):
+    layer = make_layer(1, 1, 8, (24, 28), (20, 24), 0.4, torch.float32)
+    query = layer.query.requires_grad_()
+    logits = torch.randn(1, channels, 12, 14, requires_grad=True)
+    labels = torch.full((1, 48, 56), 255)
+    valid = torch.ones(1, 48, 56, dtype=torch.bool)
+    valid[:, 40:] = False
+    dense = 24 * 28 * 20 * 24
+
+    def run(use):
+        values = use(layer)
+        (values.sum() if values.ndim else values).backward()
+
+    def loss(layer):
+        return attention_affinity(
+            logits, [[layer]], labels, valid=valid if padded else None
+        )
+
+    assert largest_tensor(lambda: run(loss)) < dense / 4
+    assert query.grad.abs().sum() > 0
+    # the measure sees one where one is made
+    assert largest_tensor(lambda: run(Attention.dense)) >= dense
 
 
 def test_other_ignore_index_equals_reference():
@@ -297,6 +336,10 @@ def test_errors_name_what_is_wrong():
         attention_affinity(logits, stages, labels, distance='cosine')
     with pytest.raises(ValueError, match=r"stage_reduction .* got 'max'"):
         attention_affinity(logits, stages, labels, stage_reduction='max')
+    with pytest.raises(ValueError, match=r"resize .* got 'labels'"):
+        attention_affinity(logits, stages, labels, resize='labels')
+    with pytest.raises(ValueError, match='entry 1 of stages holds no'):
+        attention_affinity(logits, [stages[0], []], labels)
     with pytest.raises(ValueError, match=r'labels \(N, H, W\), got'):
         attention_affinity(logits, stages, labels[:1])
     with pytest.raises(ValueError, match=r'valid \(2, 37, 45\), got'):

@@ -29,7 +29,7 @@ def literal_focal(scores, target, gamma, alpha, weight):
                 value = -alpha * (1 - p) ** gamma * math.log(p)
             else:
                 value = -(1 - alpha) * p**gamma * math.log(1 - p)
-            known = label < len(row)
+            known = 0 <= label < len(row)
             factor = 1 if weight is None else weight[label] if known else 0
             out.append(value * factor)
         rows.append(out)
@@ -39,7 +39,7 @@ def literal_focal(scores, target, gamma, alpha, weight):
 @pytest.mark.parametrize('weight', [None, [0.5, 2.0, 3.0]])
 def test_focal_loss_equals_its_formula(weight):
     scores = torch.randn(7, 3, dtype=torch.float64, requires_grad=True)
-    target = torch.tensor([0, 1, 2, 3, 2, 0, 1])  # 3: none of the classes
+    target = torch.tensor([0, 1, 2, 3, 2, -1, 1])  # 3, -1: no class
     tensor = None if weight is None else torch.tensor(weight).double()
     expected = literal_focal(scores, target, 1.5, 0.3, weight)
     for reduction, value in {

@@ -4,8 +4,10 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from mmseg_sparse.models.backbones import AttentionRecorder
+from tests.measure import largest_tensor
 
 MIT = dict(
     type='MixVisionTransformer',
@@ -199,32 +201,13 @@ def test_nothing_of_the_size_of_attention_is_made():
     backbone = build('mit')
     image = torch.randn(1, 3, 256, 256)
     with AttentionRecorder(backbone) as stages:
-        biggest = largest_tensor(lambda: backbone(image))
+        biggest = largest_tensor(lambda: backbone(image))  # no dense scores
     attention = stages[0][0]
     dense = attention.query.shape[2] * attention.key.shape[2]
     assert dense == 4096 * 64
     assert biggest < dense
     # the measure sees it where it is made
     assert largest_tensor(lambda: backbone(image)) >= dense
-
-
-def largest_tensor(run):
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_iter
-
-    sizes = []
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            for leaf in tree_iter(out):
-                if isinstance(leaf, torch.Tensor):
-                    sizes.append(leaf.numel())
-            return out
-
-    with torch.no_grad(), Watch():
-        run()
-    return max(sizes)
 
 
 @pytest.mark.parametrize('name', BACKBONES)
@@ -255,3 +238,34 @@ def test_activation_checkpointing_is_refused():
     backbone = MODELS.build({**copy.deepcopy(MIT), 'with_cp': True})
     with pytest.raises(ValueError, match='with_cp=False'):
         AttentionRecorder(backbone)
+
+
+@pytest.mark.parametrize('name', ['mit', 'vit'])
+def test_checkpointed_layers_are_refused_while_they_run(name):
+    """As MMEngine's activation_checkpointing makes them after building."""
+    backbone = build(name)
+    layer = backbone.layers[0]
+    layer = layer[1][0] if name == 'mit' else layer
+    forward = layer.forward
+    layer.forward = lambda *args: checkpoint(
+        forward, *args, use_reentrant=True
+    )
+    with (
+        pytest.raises(RuntimeError, match='activation checkpointing'),
+        AttentionRecorder(backbone),
+    ):
+        backbone(torch.randn(1, 3, *IMAGE))
+    assert not all_hooks(backbone)
+
+
+def test_layers_that_run_without_hooks_are_an_error():
+    backbone = build('mit')
+    for layer in multihead_layers(backbone)[-1:]:
+        # what compiled code amounts to
+        layer.__class__ = type('Unhooked', (type(layer),), {})
+        type(layer).__call__ = lambda self, **kwargs: self.forward(**kwargs)
+    with (
+        pytest.raises(RuntimeError, match='recorded in stage 3'),
+        AttentionRecorder(backbone),
+    ):
+        backbone(torch.randn(1, 3, *IMAGE))

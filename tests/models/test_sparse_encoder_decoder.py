@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModule
 from mmengine.structures import PixelData
 from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
@@ -33,7 +34,7 @@ class KeepingRegularizer(nn.Module):
 def config(regularizers=(), name='segformer', **changes):
     cfg = stock.stock_model_config(name)
     cfg.type = 'SparseEncoderDecoder'
-    cfg.regularizers = list(regularizers)
+    cfg.regularizers = regularizers
     cfg.update(changes)
     return cfg
 
@@ -267,9 +268,97 @@ def test_feature_from_a_missing_module_is_named():
         stock.build(config([keeping]))
 
 
-def test_point_head_is_refused_by_name():
-    from mmengine.config import Config
+@pytest.mark.parametrize('name', ['decode_head', 'backbone', 'regularizers'])
+def test_feature_from_a_module_that_does_not_run_in_the_head(name):
+    keeping = dict(type='KeepingRegularizer', feature_from=name)
+    model = stock.build(config([keeping]))
+    with pytest.raises(ValueError, match='not called while the decode head'):
+        model.loss(*stock.batch())
 
+
+def test_labels_follow_the_heads_ignore_index():
+    images, samples = stock.batch()
+    other = [sample.clone() for sample in samples]
+    for sample in other:
+        labels = sample.gt_sem_seg.data
+        labels = labels.masked_fill(labels == 255, 4)
+        sample.gt_sem_seg = PixelData(data=labels)
+    values = []
+    for ignore_index, given in ((255, samples), (4, other)):
+        cfg = config([AFFINITY])
+        cfg.decode_head.ignore_index = ignore_index
+        cfg.decode_head.loss_decode.avg_non_ignore = True
+        values.append(stock.build(cfg).loss(images, given))
+    # class 4 is not among the strokes
+    for key in ('decode.loss_affinity', 'labeled_share', 'decode.loss_ce'):
+        assert values[0][key].item() == pytest.approx(values[1][key].item())
+        assert values[0][key] > 0
+
+
+def test_regularizers_are_initialised_as_their_config_says():
+    model = stock.build(config([dict(type='InitRegularizer')]))
+    model.init_weights()
+    assert (model.regularizers[0].layer.weight == 7).all()
+
+
+@MODELS.register_module()
+class InitRegularizer(BaseModule):
+    def __init__(self):
+        super().__init__(dict(type='Constant', layer='Conv2d', val=7.0))
+        self.layer = nn.Conv2d(2, 2, 1)
+
+
+def test_regularizers_must_be_a_list():
+    with pytest.raises(TypeError, match='must be a list of configs, got'):
+        stock.build(config(regularizers=AFFINITY))
+    cfg = config()
+    cfg.regularizers = None
+    assert len(stock.build(cfg).regularizers) == 0
+
+
+def test_one_map_for_two_classes_is_refused():
+    cfg = config([AFFINITY])
+    cfg.decode_head.update(num_classes=2, out_channels=1, threshold=0.3)
+    with pytest.raises(ValueError, match=r'SegformerHead has out_channels=1'):
+        stock.build(cfg)
+
+
+@pytest.mark.parametrize('name', ['segformer', 'ocrnet'])
+def test_tensor_mode_is_the_stock_models(name):
+    plain = stock.build(stock.stock_model_config(name))
+    sparse = stock.build(config(name=name))
+    plain.train(False)
+    sparse.train(False)
+    images, _ = stock.batch()
+    with torch.no_grad():
+        assert torch.equal(plain(images), sparse(images))
+
+
+@pytest.mark.parametrize('kind', ['ddrnet', 'pidnet'])
+def test_backbones_that_return_a_tensor_predict(kind):
+    path = {
+        'ddrnet': 'ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py',
+        'pidnet': 'pidnet-s_2xb6-120k_1024x1024-cityscapes.py',
+    }[kind]
+    cfg = Config.fromfile(stock.CONFIGS / kind / path).model
+    stock._strip(cfg)
+    cfg.data_preprocessor.pop('size', None)
+    if kind == 'pidnet':
+        for loss in cfg.decode_head.loss_decode:
+            loss.pop('class_weight', None)
+    plain = stock.build(cfg)
+    cfg.type = 'SparseEncoderDecoder'
+    sparse = stock.build(cfg)
+    plain.train(False)
+    sparse.train(False)
+    images, samples = stock.batch()
+    with torch.no_grad():
+        expected = plain.predict(images, [s.clone() for s in samples])
+        actual = sparse.predict(images, samples)
+    assert torch.equal(expected[0].seg_logits.data, actual[0].seg_logits.data)
+
+
+def test_point_head_is_refused_by_name():
     cfg = Config.fromfile(
         stock.CONFIGS / 'point_rend/pointrend_r50_4xb4-160k_ade20k-512x512.py'
     ).model
@@ -320,6 +409,7 @@ def test_wrong_number_of_cascade_stages_is_refused():
         (dict(distance='cosine'), "got 'cosine'"),
         (dict(stage_reduction='max'), "got 'max'"),
         (dict(loss_name='affinity'), "got 'affinity'"),
+        (dict(resize='labels'), "got 'labels'"),
         (dict(stages=(0, 4)), 'stages 0 to 3'),
     ],
 )

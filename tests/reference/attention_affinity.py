@@ -46,11 +46,20 @@ def bilinear(plane, height, width):
     return out
 
 
-def probabilities(logits, hw):
+def probabilities(logits, hw, resize):
     """Rows of class probabilities of one image on a grid."""
+    if resize == 'prob':
+        logits = logits.clone()
+        for y in range(logits.shape[1]):
+            for x in range(logits.shape[2]):
+                scores = logits[:, y, x].tolist()
+                logits[:, y, x] = torch.tensor(
+                    softmax(scores), dtype=logits.dtype
+                )
     planes = [bilinear(plane, *hw) for plane in logits]
+    finish = softmax if resize == 'logits' else list
     return [
-        softmax([float(plane[y, x]) for plane in planes])
+        finish([float(plane[y, x]) for plane in planes])
         for y in range(hw[0])
         for x in range(hw[1])
     ]
@@ -115,6 +124,7 @@ def attention_affinity(
     distance_kind='l1',
     labeled=False,
     stage_reduction='sum',
+    resize='logits',
     ignore_index=255,
     valid=None,
 ):
@@ -125,8 +135,8 @@ def attention_affinity(
     for layers, query_hw, key_hw in stages:
         total, count = 0.0, 0
         for image in range(logits.shape[0]):
-            prob_query = probabilities(logits[image], query_hw)
-            prob_key = probabilities(logits[image], key_hw)
+            prob_query = probabilities(logits[image], query_hw, resize)
+            prob_key = probabilities(logits[image], key_hw, resize)
             inside = nearest(valid[image], query_hw)
             known = nearest(valid[image], key_hw)
             classes = nearest(labels[image], query_hw)

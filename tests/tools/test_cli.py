@@ -314,3 +314,15 @@ def test_main_passes_the_arguments_on(monkeypatch, capsys):
 def test_main_names_an_unknown_tool(monkeypatch):
     with pytest.raises(SystemExit, match=r"no tool 'trian': .*train"):
         run_main(monkeypatch, 'trian')
+
+
+@pytest.mark.parametrize('padded', [True, False])
+def test_padding_in_the_pipeline_is_warned_of(cfg, padded):
+    if padded:
+        step = dict(type='Pad', size=(64, 64))
+        cfg.train_dataloader.dataset.pipeline.insert(3, step)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        launch.warn_of_padding(cfg)
+    found = ['data_preprocessor.size' in str(w.message) for w in caught]
+    assert any(found) == padded

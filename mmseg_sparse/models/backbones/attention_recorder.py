@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks.transformer import MultiheadAttention
 from mmseg.models.backbones import (
@@ -16,6 +17,15 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmseg_sparse.functional import Attention
+
+CHECKPOINTING = (
+    'with activation checkpointing, which its attention cannot be recorded '
+    'through'
+)
+NOT_HOOKED = (
+    'no attention was recorded in stage {}: the backbone did not run, or ran '
+    'without hooks, as compiled layers (torch.compile) do'
+)
 
 
 class AttentionRecorder:
@@ -33,8 +43,9 @@ class AttentionRecorder:
     layers are told not to return attention weights, which stock mmseg
     computes and drops; in evaluation mode they run as they are, so that
     predictions stay bit for bit those of the stock model. Dropout of
-    attention weights is not part of what is recorded. No hook outlives the
-    ``with`` block, whatever ends it.
+    attention weights is not part of what is recorded. Where a reduction does
+    not divide the grid, the keys stand for the part that it covers. No hook
+    outlives the ``with`` block, whatever ends it.
 
     Args:
         backbone: A stock backbone or a subclass.
@@ -44,6 +55,8 @@ class AttentionRecorder:
         TypeError: If the backbone's attention is of an unknown kind.
         ValueError: If a stage does not exist, or activation checkpointing
             is on: what it recomputes cannot be recorded.
+        RuntimeError: At the end of the block, if the layers of a stage ran
+            without their hooks, as compiled code does.
     """
 
     def __init__(
@@ -63,16 +76,17 @@ class AttentionRecorder:
         for path, module in backbone.named_modules():
             if getattr(module, 'with_cp', False):
                 raise ValueError(
-                    f'{name} runs {path or "itself"} with activation '
-                    'checkpointing, which its attention cannot be recorded '
-                    'through: set with_cp=False in the backbone'
+                    f'{name} runs {path or "itself"} {CHECKPOINTING}: set '
+                    'with_cp=False in the backbone'
                 )
         self._backbone = backbone
+        self._recorded: list[list[Attention]] = []
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> list[list[Attention]]:
         """Hook the layers; the list fills while the backbone runs."""
         stages: list[list[Attention]] = [[] for _ in self._layers]
+        self._recorded = stages
         grid: list[tuple[int, int]] = []
         if isinstance(self._backbone, VisionTransformer):
             self._handles.append(
@@ -94,6 +108,11 @@ class AttentionRecorder:
         """Remove every hook."""
         while self._handles:
             self._handles.pop().remove()
+        recorded, self._recorded = self._recorded, []
+        if kind is None:
+            for stage in self._stages:
+                if not recorded[stage]:
+                    raise RuntimeError(NOT_HOOKED.format(stage))
 
     def _hook(
         self,
@@ -102,6 +121,8 @@ class AttentionRecorder:
         grid: list[tuple[int, int]],
     ) -> None:
         ratio = getattr(layer, 'sr_ratio', 1)
+        has_token = isinstance(self._backbone, VisionTransformer)
+        grad = torch.is_grad_enabled()
 
         def note_grid(
             module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -114,11 +135,20 @@ class AttentionRecorder:
             args: tuple[Any, ...],
             kwargs: dict[str, Any],
         ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            if grad and not torch.is_grad_enabled():
+                raise RuntimeError(
+                    f'the backbone runs {CHECKPOINTING}: take it out of '
+                    'activation_checkpointing'
+                )
             query_hw = (int(grid[-1][0]), int(grid[-1][1]))
             key_hw = (query_hw[0] // ratio, query_hw[1] // ratio)
             kept.append(
                 _project(
-                    module, kwargs['query'], kwargs['key'], query_hw, key_hw
+                    module,
+                    _without_token(kwargs['query'], query_hw, has_token),
+                    _without_token(kwargs['key'], key_hw, has_token),
+                    query_hw,
+                    key_hw,
                 )
             )
             if self._backbone.training:
@@ -160,6 +190,14 @@ def _attention_layers(backbone: nn.Module) -> list[list[MultiheadAttention]]:
     return stages
 
 
+def _without_token(
+    tokens: Tensor, hw: tuple[int, int], has_token: bool
+) -> Tensor:
+    """Drop a ViT's class token, the first of ``(M + 1, N, C)``."""
+    extra = tokens.shape[0] - hw[0] * hw[1]
+    return tokens[1:] if has_token and extra == 1 else tokens
+
+
 def _project(
     module: nn.MultiheadAttention,
     query: Tensor,
@@ -167,16 +205,11 @@ def _project(
     query_hw: tuple[int, int],
     key_hw: tuple[int, int],
 ) -> Attention:
-    """Project a layer's inputs as it does itself, without extra tokens."""
+    """Project a layer's inputs ``(M, N, C)`` as it does itself."""
     channels, heads = module.embed_dim, module.num_heads
     weight, bias = module.in_proj_weight, module.in_proj_bias
-    if module.batch_first:
-        query, key = query.transpose(0, 1), key.transpose(0, 1)
 
-    def split(tokens: Tensor, hw: tuple[int, int], part: int) -> Tensor:
-        extra = tokens.shape[0] - hw[0] * hw[1]
-        if extra > 0:  # the class token comes first
-            tokens = tokens[extra:]
+    def split(tokens: Tensor, part: int) -> Tensor:
         rows = slice(part * channels, (part + 1) * channels)
         out = F.linear(
             tokens, weight[rows], None if bias is None else bias[rows]
@@ -185,8 +218,8 @@ def _project(
         return out.permute(1, 2, 0, 3)
 
     return Attention(
-        split(query, query_hw, 0),
-        split(key, key_hw, 1),
+        split(query, 0),
+        split(key, 1),
         (channels // heads) ** -0.5,
         query_hw,
         key_hw,

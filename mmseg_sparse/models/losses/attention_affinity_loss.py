@@ -6,7 +6,11 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import attention_affinity
-from mmseg_sparse.functional.attention import DISTANCES, STAGE_REDUCTIONS
+from mmseg_sparse.functional.attention import (
+    DISTANCES,
+    RESIZED,
+    STAGE_REDUCTIONS,
+)
 
 
 @MODELS.register_module()
@@ -14,9 +18,9 @@ class AttentionAffinityLoss(nn.Module):
     """Consistency of a prediction with its propagation by attention.
 
     The formula is :func:`mmseg_sparse.functional.attention_affinity`. The
-    defaults are those of the authors' release; ``stage_reduction='mean'``
-    with ``labeled=True`` is equation 7 as printed. The paper weighs the loss
-    by 1.2 on scribbles and 0.2 on points.
+    defaults are those of the authors' release; ``stage_reduction='mean'``,
+    ``labeled=True`` and ``resize='prob'`` are equation 7 as printed. The
+    paper weighs the loss by 1.2 on scribbles and 0.2 on points.
 
     Args:
         stages: Backbone stages whose attention is used (table 3); a ViT has
@@ -24,8 +28,9 @@ class AttentionAffinityLoss(nn.Module):
         distance: ``'l1'``, ``'l2'``, ``'kl'`` or ``'ce'`` (table 5).
         labeled: Count labelled positions as well.
         stage_reduction: ``'sum'`` or ``'mean'`` over the stages.
+        resize: What is resized to the stages' grids, ``'logits'`` or
+            ``'prob'``.
         loss_weight: Factor on the loss, alpha of equation 1.
-        ignore_index: Id of an unlabelled pixel.
         loss_name: Name in the log, which must hold ``loss``.
 
     Raises:
@@ -38,8 +43,8 @@ class AttentionAffinityLoss(nn.Module):
         distance: str = 'l1',
         labeled: bool = False,
         stage_reduction: str = 'sum',
+        resize: str = 'logits',
         loss_weight: float = 1.0,
-        ignore_index: int = 255,
         loss_name: str = 'loss_affinity',
     ) -> None:
         """Check the arguments and keep them."""
@@ -57,6 +62,8 @@ class AttentionAffinityLoss(nn.Module):
                 f'stage_reduction must be in {STAGE_REDUCTIONS}, got '
                 f'{stage_reduction!r}'
             )
+        if resize not in RESIZED:
+            raise ValueError(f'resize must be in {RESIZED}, got {resize!r}')
         if 'loss' not in loss_name:
             raise ValueError(
                 "loss_name must hold 'loss', or MMEngine would log it "
@@ -68,7 +75,7 @@ class AttentionAffinityLoss(nn.Module):
         self.labeled = labeled
         self.stage_reduction = stage_reduction
         self.loss_weight = loss_weight
-        self.ignore_index = ignore_index
+        self.resize = resize
         self.loss_name = loss_name
 
     def forward(
@@ -93,7 +100,7 @@ class AttentionAffinityLoss(nn.Module):
             distance=self.distance,
             labeled=self.labeled,
             stage_reduction=self.stage_reduction,
-            ignore_index=self.ignore_index,
+            resize=self.resize,
             valid=valid,
         )
         return {self.loss_name: self.loss_weight * loss}

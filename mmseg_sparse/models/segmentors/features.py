@@ -66,12 +66,27 @@ class ModuleInputs:
         for name, module in self._modules.items():
 
             def keep(
-                module: nn.Module, args: tuple[Any, ...], name: str = name
+                module: nn.Module,
+                args: tuple[Any, ...],
+                kwargs: dict[str, Any],
+                name: str = name,
             ) -> None:
-                inputs[name] = args[0]
+                inputs[name] = args[0] if args else next(iter(kwargs.values()))
 
-            self._handles.append(module.register_forward_pre_hook(keep))
+            self._handles.append(
+                module.register_forward_pre_hook(keep, with_kwargs=True)
+            )
         return inputs
+
+    def check(self, inputs: dict[str, Tensor]) -> None:
+        """Raise a ValueError that names a module which was not called."""
+        for name in self._modules:
+            if name not in inputs:
+                raise ValueError(
+                    f'feature_from={name!r} was not called while the decode '
+                    'head ran: name a module inside the decode head that its '
+                    "forward calls, such as 'decode_head.conv_seg'"
+                )
 
     def __exit__(
         self,

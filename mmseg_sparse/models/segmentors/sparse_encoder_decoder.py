@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.model import ModuleList
 from mmseg.models.decode_heads.cascade_decode_head import (
     BaseCascadeDecodeHead,
 )
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 from ..backbones import AttentionRecorder
 from .features import Features, ModuleInputs
 
+#: In the label maps that regularizers are given.
+NO_LABEL = 255
+
 
 @MODELS.register_module()
 class SparseEncoderDecoder(EncoderDecoder):
@@ -28,8 +32,8 @@ class SparseEncoderDecoder(EncoderDecoder):
         regularizer(logits, feats, labels, valid) -> dict[str, Tensor]
 
     with ``logits`` ``(N, C, h, w)`` of the (last) decode head,
-    :class:`Features`, ``labels`` ``(N, H, W)`` with the head's
-    ``ignore_index`` where no label is, and ``valid`` ``(N, H, W)``, true
+    :class:`Features`, ``labels`` ``(N, H, W)`` with 255 where no label is,
+    whatever the head's ``ignore_index``, and ``valid`` ``(N, H, W)``, true
     inside the images and false in padding. What it returns is logged, and
     summed where the name holds ``loss``, as ``decode.<name>``. A regularizer
     may have two attributes: ``attention_stages``, the backbone stages to
@@ -54,7 +58,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         self,
         *,
         decode_head: dict[str, Any] | list[dict[str, Any]],
-        regularizers: Sequence[dict[str, Any]] = (),
+        regularizers: Sequence[dict[str, Any]] | None = None,
         num_stages: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -66,8 +70,14 @@ class SparseEncoderDecoder(EncoderDecoder):
             )
         self.num_stages = count
         super().__init__(decode_head=decode_head, **kwargs)
-        self.regularizers = nn.ModuleList(
-            MODELS.build(cfg) for cfg in regularizers
+        if isinstance(regularizers, dict):
+            raise TypeError(
+                'regularizers must be a list of configs, got the dict '
+                f'{dict(regularizers)}'
+            )
+        # MMEngine's list, so that init_weights reaches its modules.
+        self.regularizers = ModuleList(
+            [MODELS.build(cfg) for cfg in regularizers or ()]
         )
         self._check_heads()
         # Both raise where a regularizer asks for what is not there.
@@ -96,6 +106,12 @@ class SparseEncoderDecoder(EncoderDecoder):
                     f'{type(head).__name__} does not come from one: use '
                     'another decode head, or no regularizers'
                 )
+            if head.out_channels == 1:
+                raise ValueError(
+                    'regularizers compare class probabilities, but '
+                    f'{type(head).__name__} has out_channels=1: set '
+                    'out_channels=2'
+                )
 
     def _heads(self) -> list[nn.Module]:
         return [*self.decode_head] if self.is_cascade else [self.decode_head]
@@ -117,13 +133,20 @@ class SparseEncoderDecoder(EncoderDecoder):
         )
         return ModuleInputs(self, {name for name in names if name})
 
-    def extract_feat(self, inputs: Tensor) -> Features:
-        """Run backbone and neck, recording what the regularizers need."""
+    def extract_feat(self, inputs: Tensor) -> Features | Tensor:
+        """Run backbone and neck, recording what the regularizers need.
+
+        What is not a sequence of maps is returned as it is.
+        """
         recorder = self._attention_recorder()
+        attention: Sequence[Any] = ()
         if recorder is None:
-            return Features(super().extract_feat(inputs), inputs)
-        with recorder as attention:
             maps = super().extract_feat(inputs)
+        else:
+            with recorder as attention:
+                maps = super().extract_feat(inputs)
+        if not isinstance(maps, list | tuple):
+            return maps  # DDRNet and PIDNet, which do so in evaluation
         return Features(maps, inputs, attention)
 
     def encode_decode(
@@ -147,7 +170,10 @@ class SparseEncoderDecoder(EncoderDecoder):
         """Return the losses of decode head and regularizers."""
         labels = torch.cat([s.gt_sem_seg.data for s in data_samples])
         valid = inside_image(data_samples, labels)
-        labeled = valid & (labels != self._heads()[-1].ignore_index)
+        labels = labels.masked_fill(
+            labels == self._heads()[-1].ignore_index, NO_LABEL
+        )
+        labeled = valid & (labels != NO_LABEL)
         losses = {'labeled_share': labeled.sum() / valid.sum().clamp(min=1)}
         if not self.regularizers:
             stock = (
@@ -158,7 +184,8 @@ class SparseEncoderDecoder(EncoderDecoder):
             )
             return losses
         logits = None
-        with self._module_inputs() as inputs.module_inputs:
+        module_inputs = self._module_inputs()
+        with module_inputs as inputs.module_inputs:
             for index, head in enumerate(self._heads()):
                 logits = (
                     head.forward(inputs, logits)
@@ -170,6 +197,7 @@ class SparseEncoderDecoder(EncoderDecoder):
                     add_prefix(head.loss_by_feat(logits, data_samples), prefix)
                 )
         self._check_logits(logits)
+        module_inputs.check(inputs.module_inputs)
         for regularizer in self.regularizers:
             extra = regularizer(logits, inputs, labels, valid)
             for name, value in add_prefix(extra, 'decode').items():
