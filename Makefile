@@ -6,7 +6,6 @@ PYTHON ?= python3
 VENV ?= .venv
 # Two processes for pytest, with a thread each: see CONTRIBUTING.md.
 PYTEST_ARGS ?= -n 2
-LINT ?= .
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install -c constraints.txt
@@ -43,8 +42,8 @@ demo: setup
 test: lint pytest
 
 lint: setup
-	$(VENV)/bin/ruff check $(LINT)
-	$(VENV)/bin/ruff format --check $(LINT)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/codespell
 
