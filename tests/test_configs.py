@@ -235,9 +235,6 @@ def test_full_model_builds(name, millions):
 @each_leaf
 def test_metafile_agrees(leaf):
     folder = leaf.parent
-    if not (folder / 'metafile.yml').exists():
-        assert folder.name == 'demo'
-        return
     name, cfg = parts(leaf), parse(leaf)
     path, entry = ENTRIES[leaf.stem]
     assert path.parent == folder
