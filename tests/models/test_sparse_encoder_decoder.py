@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.model import BaseModule
 from mmengine.structures import PixelData
 from mmseg.models import SegTTAModel
@@ -15,31 +15,7 @@ from torch import nn
 from mmseg_sparse.functional import Attention, attention_affinity
 from mmseg_sparse.models.segmentors import Features
 from tests.models import stock
-
-
-@MODELS.register_module()
-class KeepingRegularizer(nn.Module):
-    """Keeps what it is given, detached; gives no loss."""
-
-    def __init__(self, feature_from=None, stages=()):
-        super().__init__()
-        self.feature_from = feature_from
-        self.attention_stages = stages
-
-    def forward(self, logits, feats, labels, valid):
-        self.logits, self.feats = logits, feats
-        return {'kept': logits.detach().mean()}
-
-
-def config(regularizers=(), name='segformer', **changes):
-    cfg = stock.stock_model_config(name)
-    cfg.type = 'SparseEncoderDecoder'
-    cfg.regularizers = regularizers
-    cfg.update(changes)
-    return cfg
-
-
-AFFINITY = dict(type='AttentionAffinityLoss', loss_weight=1.2)
+from tests.models.sparse import AFFINITY, config
 
 
 def test_affinity_loss_is_the_function_of_what_the_model_computes():
@@ -258,24 +234,6 @@ def test_feature_from_is_the_input_of_that_module(name):
     torch.testing.assert_close(head.conv_seg(feature), kept.logits)
 
 
-def test_feature_from_a_missing_module_is_named():
-    keeping = dict(
-        type='KeepingRegularizer', feature_from='decode_head.fpn_bottleneck'
-    )
-    with pytest.raises(
-        ValueError, match=r"fpn_bottleneck' names no module.*SegformerHead"
-    ):
-        stock.build(config([keeping]))
-
-
-@pytest.mark.parametrize('name', ['decode_head', 'backbone', 'regularizers'])
-def test_feature_from_a_module_that_does_not_run_in_the_head(name):
-    keeping = dict(type='KeepingRegularizer', feature_from=name)
-    model = stock.build(config([keeping]))
-    with pytest.raises(ValueError, match='not called while the decode head'):
-        model.loss(*stock.batch())
-
-
 def test_labels_follow_the_heads_ignore_index():
     images, samples = stock.batch()
     other = [sample.clone() for sample in samples]
@@ -306,21 +264,6 @@ class InitRegularizer(BaseModule):
     def __init__(self):
         super().__init__(dict(type='Constant', layer='Conv2d', val=7.0))
         self.layer = nn.Conv2d(2, 2, 1)
-
-
-def test_regularizers_must_be_a_list():
-    with pytest.raises(TypeError, match='must be a list of configs, got'):
-        stock.build(config(regularizers=AFFINITY))
-    cfg = config()
-    cfg.regularizers = None
-    assert len(stock.build(cfg).regularizers) == 0
-
-
-def test_one_map_for_two_classes_is_refused():
-    cfg = config([AFFINITY])
-    cfg.decode_head.update(num_classes=2, out_channels=1, threshold=0.3)
-    with pytest.raises(ValueError, match=r'SegformerHead has out_channels=1'):
-        stock.build(cfg)
 
 
 @pytest.mark.parametrize('name', ['segformer', 'ocrnet'])
@@ -356,66 +299,6 @@ def test_backbones_that_return_a_tensor_predict(kind):
         expected = plain.predict(images, [s.clone() for s in samples])
         actual = sparse.predict(images, samples)
     assert torch.equal(expected[0].seg_logits.data, actual[0].seg_logits.data)
-
-
-def test_point_head_is_refused_by_name():
-    cfg = Config.fromfile(
-        stock.CONFIGS / 'point_rend/pointrend_r50_4xb4-160k_ade20k-512x512.py'
-    ).model
-    cfg.pretrained = None
-    cfg.type = 'SparseEncoderDecoder'
-    MODELS.build(copy.deepcopy(cfg))  # works as the stock cascade
-    cfg.regularizers = [dict(type='KeepingRegularizer')]
-    with pytest.raises(ValueError, match='the loss of PointHead does not'):
-        MODELS.build(cfg)
-
-
-def test_head_with_several_maps_is_refused_by_name():
-    cfg = config([dict(type='KeepingRegularizer')])
-    cfg.decode_head = ConfigDict(
-        type='DAHead', in_channels=32, in_index=3, channels=16,
-        pam_channels=8, num_classes=5,
-    )  # fmt: skip
-    model = stock.build(cfg)
-    images, samples = stock.batch()
-    with pytest.raises(ValueError, match='DAHead gives tuple of 3'):
-        model.loss(images, samples)
-
-
-def test_attention_of_a_convolutional_backbone_is_refused():
-    with pytest.raises(TypeError, match='got the backbone HRNet'):
-        stock.build(config([AFFINITY], 'hrnet'))
-
-
-def test_two_losses_of_one_name_are_refused():
-    model = stock.build(config([AFFINITY, AFFINITY]))
-    with pytest.raises(ValueError, match="two losses are called 'decode"):
-        model.loss(*stock.batch())
-    second = dict(AFFINITY, loss_name='loss_affinity_2')
-    losses = stock.build(config([AFFINITY, second])).loss(*stock.batch())
-    assert 'decode.loss_affinity_2' in losses
-
-
-def test_wrong_number_of_cascade_stages_is_refused():
-    with pytest.raises(ValueError, match='num_stages=3, but decode_head has'):
-        stock.build(config(name='ocrnet', num_stages=3))
-
-
-@pytest.mark.parametrize(
-    ('changes', 'match'),
-    [
-        (dict(stages=()), 'stages must name'),
-        (dict(stages=(1, 1)), 'stages must name'),
-        (dict(distance='cosine'), "got 'cosine'"),
-        (dict(stage_reduction='max'), "got 'max'"),
-        (dict(loss_name='affinity'), "got 'affinity'"),
-        (dict(resize='labels'), "got 'labels'"),
-        (dict(stages=(0, 4)), 'stages 0 to 3'),
-    ],
-)
-def test_affinity_loss_arguments_are_checked(changes, match):
-    with pytest.raises(ValueError, match=match):
-        stock.build(config([dict(AFFINITY, **changes)]))
 
 
 def test_features_survive_copy_and_pickle():
