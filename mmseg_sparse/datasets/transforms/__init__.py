@@ -1,0 +1,1 @@
+"""Pipeline transforms that make sparse labels or keep them alive."""
