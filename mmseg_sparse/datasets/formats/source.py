@@ -1,0 +1,46 @@
+"""All that a reader needs to take a source apart safely."""
+
+from .files import (
+    decode_text,
+    load_json,
+    load_xml,
+    read_bytes,
+    read_zip_member,
+)
+from .npy import load_npy
+from .png import load_png_index
+from .rle import decode_coco_rle, decode_runs
+from .values import (
+    coordinate,
+    get,
+    image_name,
+    members,
+    number,
+    parse_int,
+    parse_number,
+    shown,
+    size,
+    xy_list,
+)
+
+__all__ = [
+    'coordinate',
+    'decode_coco_rle',
+    'decode_runs',
+    'decode_text',
+    'get',
+    'image_name',
+    'load_json',
+    'load_npy',
+    'load_png_index',
+    'load_xml',
+    'members',
+    'number',
+    'parse_int',
+    'parse_number',
+    'read_bytes',
+    'read_zip_member',
+    'shown',
+    'size',
+    'xy_list',
+]
