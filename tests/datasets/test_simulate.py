@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mmseg_sparse.datasets.simulate import (
-    longest_path,
-    simulate_scribbles,
-    thin,
-)
+from mmseg_sparse.datasets.simulate import simulate_scribbles
+from mmseg_sparse.datasets.simulate.paths import longest_path
+from mmseg_sparse.datasets.simulate.thinning import thin
 
 EVERY = dict(min_area=1, small_area=0)
 
