@@ -1,0 +1,83 @@
+"""What several readers do alike: list files, name classes, close outlines."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .annotations import FormatError
+from .values import shown
+
+
+def source_files(
+    source: Path, suffixes: Sequence[str], *, recursive: bool = False
+) -> list[Path]:
+    """Return ``source`` itself, or the files in it if it is a folder.
+
+    Hidden files, as systems scatter them (``._x.json``), are left out.
+
+    Args:
+        source: A file, of any suffix, or a folder.
+        suffixes: Which files of a folder are meant, in lower case.
+        recursive: Look into the folder's folders too.
+
+    Returns:
+        Files, sorted by their path.
+
+    Raises:
+        FormatError: If the folder has no such file.
+        OSError: If ``source`` is missing.
+    """
+    source.stat()
+    if not source.is_dir():
+        return [source]
+    found = sorted(
+        path
+        for path in (source.rglob('*') if recursive else source.iterdir())
+        if path.suffix.lower() in suffixes
+        and not path.name.startswith('.')
+        and path.is_file()
+    )
+    if not found:
+        wanted = ' or '.join(f'*{suffix}' for suffix in suffixes)
+        raise FormatError(source, '', f'no {wanted} in the folder')
+    return found
+
+
+def class_name(value: object, source: object, entry: str) -> str:
+    """Return the name of a class without white space around it.
+
+    Raises:
+        FormatError: If it is no text, empty, or text that cannot be written
+            (control characters, halves of surrogate pairs).
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise FormatError(
+            source, entry, f'expected the name of a class, got {shown(value)}'
+        )
+    name = value.strip()
+    if any(unicodedata.category(sign) in ('Cc', 'Cs') for sign in name):
+        raise FormatError(
+            source, entry, f'unprintable sign in the name {shown(value)}'
+        )
+    return name
+
+
+def ring(
+    points: NDArray[np.float64], source: object, entry: str
+) -> NDArray[np.float64]:
+    """Return an outline without its first point repeated at the end.
+
+    Raises:
+        FormatError: If fewer than three points are left.
+    """
+    if len(points) > 1 and np.array_equal(points[0], points[-1]):
+        points = points[:-1]
+    if len(points) < 3:
+        raise FormatError(
+            source, entry,
+            f'expected an outline of at least 3 points, got {len(points)}',
+        )  # fmt: skip
+    return points
