@@ -40,7 +40,7 @@ def drop_scribbles(
     """
     check_shares(ratio=ratio)
     strokes = find_regions(labels, ignore_index)
-    dropped = image_rng(seed, image_id).random(len(strokes)) < ratio
+    dropped = image_rng(seed, image_id, 'drop').random(len(strokes)) < ratio
     result = labels.copy()
     # Index -1, no stroke, finds the entry appended.
     result[np.append(dropped, False)[strokes.index]] = ignore_index
@@ -86,7 +86,7 @@ def shrink_scribbles(
     """
     check_shares(ratio=ratio)
     strokes = find_regions(labels, ignore_index)
-    middle = image_rng(seed, image_id).random(len(strokes))
+    middle = image_rng(seed, image_id, 'shrink').random(len(strokes))
     if ratio == 1 or len(strokes) == 0:
         return labels.copy()
     pixels, kept = _kept(strokes, middle, ratio)
