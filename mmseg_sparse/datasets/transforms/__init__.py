@@ -4,15 +4,6 @@ from .crop import SparseRandomCrop
 from .formatting import PackSparseInputs
 from .resize import SparseRandomResize, SparseResize
 from .rotate import SparseRandomRotate
-
-__all__ = [
-    'PackSparseInputs',
-    'SparseRandomCrop',
-    'SparseRandomResize',
-    'SparseRandomRotate',
-    'SparseResize',
-]
-
 from .simulate import (
     DropScribbles,
     ShrinkScribbles,
@@ -24,9 +15,14 @@ from .simulate import (
 
 __all__ = [
     'DropScribbles',
+    'PackSparseInputs',
     'ShrinkScribbles',
     'SimulateBlocks',
     'SimulatePoints',
     'SimulateScribbles',
     'SimulateTags',
+    'SparseRandomCrop',
+    'SparseRandomResize',
+    'SparseRandomRotate',
+    'SparseResize',
 ]
