@@ -1,0 +1,265 @@
+"""Folders of label maps: index PNGs, and ``labels.json`` that explains them.
+
+A folder appears whole or not at all: it is built beside its place under a
+hidden name and then moved there.
+"""
+
+import colorsys
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .formats.annotations import FormatError
+from .formats.source import get, image_name, load_json, shown
+
+SIDECAR = 'labels.json'
+#: Counted up whenever the sidecar changes its form.
+VERSION = 1
+NO_LABEL = 255
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFile:
+    """One image of a label folder.
+
+    Attributes:
+        name: Path of the image below its folder, without the suffix.
+        png: The label map as an index PNG; None if there are tags alone.
+        info: What the sidecar says of the image.
+    """
+
+    name: str
+    png: bytes | None
+    info: Mapping[str, Any]
+
+
+def label_file(
+    name: str,
+    labels: NDArray[np.uint8] | None,
+    palette: Sequence[Sequence[int]],
+    *,
+    supervision: str,
+    size: tuple[int, int],
+    tags: Sequence[str] = (),
+    **counts: int,
+) -> LabelFile:
+    """Encode a label map and describe it.
+
+    Args:
+        name: Path of the image below its folder, without the suffix.
+        labels: ``(H, W)``, class indices and 255 = no label; None for an
+            image with tags alone.
+        palette: Colours of the classes.
+        supervision: ``scribble``, ``point``, ``block``, ``dense`` or ``tag``.
+        size: ``(width, height)`` of the image.
+        tags: Class names.
+        counts: More numbers for the sidecar, such as ``conflicts=3``.
+    """
+    info: dict[str, Any] = {'supervision': supervision, 'size': list(size)}
+    png = None
+    if labels is not None:
+        if labels.shape != (size[1], size[0]):
+            raise ValueError(
+                f'{name}: labels must be (height, width) of {size}, got '
+                f'{labels.shape}'
+            )
+        png = encode_index_png(labels, palette)
+        info['labeled_pixels'] = int((labels != NO_LABEL).sum())
+    info.update(counts)
+    info['tags'] = list(tags)
+    return LabelFile(name, png, info)
+
+
+def encode_index_png(
+    labels: NDArray[np.uint8], palette: Sequence[Sequence[int]]
+) -> bytes:
+    """Return a label map as a PNG that viewers show in colour.
+
+    Args:
+        labels: ``(H, W)``, class indices and 255 = no label.
+        palette: RGB of each class; 255 and what has no colour become white.
+    """
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise ValueError(
+            f'labels must be uint8 (H, W), got {labels.dtype} {labels.shape}'
+        )
+    colours = np.full((256, 3), 255, np.uint8)
+    colours[: len(palette)] = np.asarray(palette, np.uint8).reshape(-1, 3)
+    colours[NO_LABEL] = 255
+    picture = Image.fromarray(labels)
+    picture.putpalette(colours.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+def save_index_png(
+    path: str | Path,
+    labels: NDArray[np.uint8],
+    palette: Sequence[Sequence[int]],
+) -> None:
+    """Write one label map, as :func:`encode_index_png` makes it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_index_png(labels, palette))
+
+
+def distinct_palette(number: int) -> list[list[int]]:
+    """Return colours, none white, for classes that have none of their own."""
+    colours = []
+    for index in range(number):
+        hue = index * 0.61803399 % 1  # a golden section apart
+        saturation = (0.8, 0.55, 1.0)[index % 3]
+        value = (0.9, 0.67, 0.47)[index // 3 % 3]
+        rgb = colorsys.hsv_to_rgb(hue, saturation, value)
+        colours.append([round(255 * c) for c in rgb])
+    return colours
+
+
+def check_label_folder(out: str | Path, overwrite: bool = False) -> None:
+    """Raise unless a label folder may be written to ``out``.
+
+    Raises:
+        FileExistsError: If something is there. With ``overwrite``, only if it
+            is more than a label folder: no ``labels.json`` in it, or files
+            that this does not name.
+    """
+    out = Path(out)
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f'{out} exists: name another folder, or --overwrite'
+        )
+    try:
+        images = read_sidecar(out)['images']
+    except (OSError, ValueError) as error:
+        raise FileExistsError(
+            f'{out} is not overwritten: it is no label folder ({error})'
+        ) from error
+    ours = {out / SIDECAR, *(out / f'{name}.png' for name in images)}
+    for path in sorted(out.rglob('*')):
+        if path not in ours and (path.is_symlink() or not path.is_dir()):
+            raise FileExistsError(
+                f'{out} is not overwritten: {path} is none of its labels'
+            )
+
+
+def write_label_folder(
+    out: str | Path,
+    files: Iterable[LabelFile],
+    meta: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write PNGs and the sidecar; the folder is there whole or not at all.
+
+    A killed process leaves at most a hidden folder ``.NAME-...`` beside
+    ``out``.
+
+    Args:
+        out: The folder to make.
+        files: The images. May be a generator that does the work; if it
+            raises, nothing is written.
+        meta: What the sidecar says besides ``version`` and ``images``:
+            ``tool``, ``format``, ``classes`` and more.
+        overwrite: Replace a label folder that is there.
+
+    Returns:
+        The sidecar's content.
+
+    Raises:
+        FileExistsError: As :func:`check_label_folder`.
+        ValueError: If a name comes twice or leads out of the folder.
+    """
+    out = Path(out).resolve()
+    check_label_folder(out, overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
+    try:
+        images: dict[str, Mapping[str, Any]] = {}
+        for file in files:
+            name = image_name(file.name, out, 'name of an image')
+            if name in images:
+                raise ValueError(f'{out}: two label maps for {name!r}')
+            images[name] = file.info
+            if file.png is not None:
+                path = making / f'{name}.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(file.png)
+        sidecar = {
+            'version': VERSION,
+            **meta,
+            'images': dict(sorted(images.items())),
+        }
+        text = json.dumps(sidecar, indent=1, allow_nan=False)
+        (making / SIDECAR).write_text(text + '\n', encoding='utf-8')
+        check_label_folder(out, overwrite)  # it may have come meanwhile
+        _put(making, out)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return sidecar
+
+
+def read_sidecar(path: str | Path) -> dict[str, Any]:
+    """Read ``labels.json``, or that of a folder.
+
+    Raises:
+        FormatError: If it is malformed or of another version.
+        OSError: If it cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / SIDECAR
+    content = load_json(path)
+    version = get(content, 'version', int, path)
+    if version != VERSION:
+        raise FormatError(
+            path, 'version', f'expected {VERSION}, got {version}'
+        )
+    for key in ('tool', 'format'):
+        get(content, key, str, path)
+    for index, name in enumerate(get(content, 'classes', list, path)):
+        if not isinstance(name, str):
+            raise FormatError(
+                path, f'classes[{index}]',
+                f'expected a name, got {shown(name)}',
+            )  # fmt: skip
+    for name, info in get(content, 'images', dict, path).items():
+        where = f'images[{name!r}]'
+        image_name(name, path, where)
+        get(info, 'supervision', str, path, where)
+        tags = get(info, 'tags', list, path, where, default=[])
+        if not all(isinstance(tag, str) for tag in tags):
+            raise FormatError(
+                path, f'{where}.tags', f'expected names, got {shown(tags)}'
+            )
+    return content  # type: ignore[no-any-return]
+
+
+def _put(made: Path, out: Path) -> None:
+    """Put the finished folder in the place of ``out``."""
+    mask = os.umask(0)
+    os.umask(mask)
+    made.chmod(0o777 & ~mask)  # mkdtemp makes it private
+    if not out.exists():
+        os.replace(made, out)
+        return
+    old = made.with_name(made.name + '-old')
+    os.replace(out, old)
+    try:
+        os.replace(made, out)
+    except BaseException:
+        os.replace(old, out)
+        raise
+    shutil.rmtree(old)
