@@ -1,5 +1,18 @@
 """The math: tensors in, tensors out; nothing here imports but torch."""
 
 from .attention import Attention, attention_affinity
+from .feature_consistency import (
+    feature_consistency,
+    feature_distance,
+    feature_regularization,
+)
+from .potts import potts_energy
 
-__all__ = ['Attention', 'attention_affinity']
+__all__ = [
+    'Attention',
+    'attention_affinity',
+    'feature_consistency',
+    'feature_distance',
+    'feature_regularization',
+    'potts_energy',
+]

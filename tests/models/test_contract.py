@@ -14,6 +14,8 @@ REGULARIZERS = {
     'AttentionAffinityLoss': dict(
         type='AttentionAffinityLoss', stages=[1, 3], loss_weight=0.5
     ),
+    'DFRLoss': dict(type='DFRLoss', in_channels=16, confidence=0.3),
+    'GatedCRFLoss': dict(type='GatedCRFLoss'),
 }
 
 

@@ -44,7 +44,9 @@ class ModuleInputs:
     """Keeps the first input of named modules while a model runs.
 
     Used as ``with ModuleInputs(model, names) as inputs``; the last call of a
-    module counts. No hook outlives the block.
+    module counts. Where a stock head drops channels on the way into the
+    module (``dropout`` before ``conv_seg``), what is kept is the map before
+    that. No hook outlives the block.
 
     Args:
         model: A segmentor. In a cascade ``'decode_head.conv_seg'`` stands
@@ -63,16 +65,32 @@ class ModuleInputs:
     def __enter__(self) -> dict[str, Tensor]:
         """Hook the modules."""
         inputs: dict[str, Tensor] = {}
-        for name, module in self._modules.items():
+        for name, (module, parent) in self._modules.items():
+            dropped: list[tuple[Tensor, Tensor]] = []
+
+            def drop(
+                module: nn.Module,
+                args: tuple[Any, ...],
+                output: Tensor,
+                dropped: list[tuple[Tensor, Tensor]] = dropped,
+            ) -> None:
+                dropped[:] = [(args[0], output)]
 
             def keep(
                 module: nn.Module,
                 args: tuple[Any, ...],
                 kwargs: dict[str, Any],
                 name: str = name,
+                dropped: list[tuple[Tensor, Tensor]] = dropped,
             ) -> None:
-                inputs[name] = args[0] if args else next(iter(kwargs.values()))
+                given = args[0] if args else next(iter(kwargs.values()))
+                for before, after in dropped:
+                    given = before if given is after else given
+                inputs[name] = given
 
+            dropout = getattr(parent, 'dropout', None)
+            if isinstance(dropout, nn.Dropout2d | nn.Dropout):
+                self._handles.append(dropout.register_forward_hook(drop))
             self._handles.append(
                 module.register_forward_pre_hook(keep, with_kwargs=True)
             )
@@ -99,10 +117,13 @@ class ModuleInputs:
             self._handles.pop().remove()
 
 
-def _find_module(model: nn.Module, name: str) -> nn.Module:
-    """Return a submodule by path, of the last head in a cascade."""
+def _find_module(model: nn.Module, name: str) -> tuple[nn.Module, nn.Module]:
+    """Return a submodule by path, of the last head in a cascade.
+
+    Beside it comes the module that it is a part of.
+    """
     parts = name.split('.')
-    module = model
+    module = parent = model
     for index, part in enumerate(parts):
         if isinstance(module, nn.ModuleList) and not part.isdigit():
             module = module[-1]
@@ -114,5 +135,5 @@ def _find_module(model: nn.Module, name: str) -> nn.Module:
                 f'feature_from={name!r} names no module: {where} '
                 f'({type(module).__name__}) has {", ".join(known)}'
             )
-        module = child
-    return module
+        module, parent = child, module
+    return module, parent

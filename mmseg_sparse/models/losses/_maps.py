@@ -1,0 +1,29 @@
+"""What regularizers are given, brought to the size of the logits."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def shrink_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average an image ``(N, 3, H, W)`` over the pixels of a smaller one.
+
+    Every pixel takes part, unlike in bilinear resizing by 1/4.
+    """
+    return F.interpolate(image, size, mode='area')
+
+
+def shrink_valid(valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a mask ``(N, H, W)``: true where all pixels averaged are.
+
+    The pixels are those of :func:`shrink_image`, so that no colour of the
+    padding comes in.
+    """
+    padding = (~valid).unsqueeze(1).to(torch.float32)
+    return F.adaptive_max_pool2d(padding, size).squeeze(1) < 0.5
+
+
+def shrink_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a label map ``(N, H, W)`` by nearest neighbour."""
+    maps = labels.unsqueeze(1).to(torch.float32)
+    return F.interpolate(maps, size, mode='nearest').squeeze(1).long()

@@ -1,0 +1,273 @@
+"""DFR: a regularizer whose kernel knows a feature that is trained along."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import feature_consistency, potts_energy
+
+from ._maps import shrink_image, shrink_labels, shrink_valid
+
+NO_LABEL = 255
+KERNEL = ('xy', 'rgb', 'feature')
+SUPERVISION = ('pseudo', 'labels', 'both')
+
+
+@MODELS.register_module()
+class DFRLoss(BaseModule):
+    r"""Dynamic feature regularized loss and its feature consistency head.
+
+    The head, a 1×1 convolution and ReLU, turns a deep feature of the decode
+    head into F. The losses are :func:`~mmseg_sparse.functional.potts_energy`
+    of the prediction, whose kernel compares positions, colours and F (here
+    without gradient), and of F
+    :func:`~mmseg_sparse.functional.feature_distance` and
+    :func:`~mmseg_sparse.functional.feature_regularization`. These take for
+    labels the prediction itself, without gradient, where its probability is
+    above ``confidence``. All at the resolution of the logits.
+
+    It exists in training only: predictions are the stock model's.
+
+    Args:
+        in_channels: Channels of the deep feature. Needed with ``'feature'``.
+        radius: Reach of the window, eq. 3.
+        sigma_xy: :math:`\sigma_1`, in pixels of the logits.
+        sigma_rgb: :math:`\sigma_2`, in units of the normalised image.
+        sigma_feature: :math:`\sigma_3`; None leaves out the head, as a
+            ``kernel`` without ``'feature'`` does.
+        confidence: :math:`\gamma` of eq. 7.
+        feature_channels: d, the channels of F. None: no convolution; the
+            deep feature is F, and nothing trains it (table 4, row 2).
+        feature_from: Module whose input is the deep feature: the 2048
+            channels of the paper are ``'decode_head.fpn_bottleneck'``.
+        kernel: What the kernel compares, of ``'xy'``, ``'rgb'`` and
+            ``'feature'`` (table 5).
+        supervision: Labels of the feature losses: ``'pseudo'``, the
+            confident predictions; ``'labels'``, the given ones; ``'both'``,
+            the given ones and elsewhere the predictions (table 7).
+        background: The class whose pairs have a mean of their own in
+            eq. 11; None where the dataset has no background.
+        unlabeled_only: Leave pixels with labels out of ``loss_dfr``.
+        loss_weight: :math:`\lambda_1` of eq. 1.
+        feature_loss_weight: :math:`\lambda_2`, or one number for each of
+            the two feature losses (table 4).
+        init_cfg: Of the convolution.
+
+    Raises:
+        ValueError: If an argument is none of the values above, or
+            arguments contradict each other.
+    """
+
+    #: Name of the part that ``loss_weight`` is a factor of.
+    loss_name = 'loss_dfr'
+
+    def __init__(
+        self,
+        in_channels: int | None = None,
+        radius: int = 5,
+        sigma_xy: float = 6.0,
+        sigma_rgb: float = 0.5,
+        sigma_feature: float | None = 50.0,
+        confidence: float = 0.98,
+        feature_channels: int | None = 128,
+        feature_from: str = 'decode_head.conv_seg',
+        kernel: Sequence[str] = KERNEL,
+        supervision: str = 'pseudo',
+        background: int | None = 0,
+        unlabeled_only: bool = False,
+        loss_weight: float = 0.01,
+        feature_loss_weight: float | Sequence[float] = 0.001,
+        init_cfg: dict | None = None,
+    ) -> None:
+        """Check the arguments and build the head."""
+        super().__init__(init_cfg)
+        _check_choices(kernel, supervision, confidence)
+        if sigma_feature is None:
+            kernel = tuple(name for name in kernel if name != 'feature')
+        sigmas = {'xy': sigma_xy, 'rgb': sigma_rgb, 'feature': sigma_feature}
+        for name in kernel:
+            if not sigmas[name] > 0:
+                raise ValueError(
+                    f'sigma_{name} must be positive, got {sigmas[name]}'
+                )
+        self.radius = radius
+        self.sigma_xy = sigma_xy if 'xy' in kernel else math.inf
+        self.sigma_rgb, self.sigma_feature = sigma_rgb, sigma_feature
+        self.confidence = confidence
+        self.kernel = tuple(kernel)
+        self.supervision = supervision
+        self.background = background
+        self.unlabeled_only = unlabeled_only
+        self.loss_weight = loss_weight
+        self.feature_loss_weight = _two_weights(feature_loss_weight)
+        self.feature_channels = feature_channels
+        #: Read by the segmentor, which keeps that module's input.
+        self.feature_from: str | None = None
+        self.conv: nn.Module | None = None
+        if 'feature' in kernel:
+            self.feature_from = feature_from
+            self._build_head(in_channels)
+
+    def _build_head(self, in_channels: int | None) -> None:
+        trains = any(self.feature_loss_weight)
+        if self.feature_channels is None:
+            if trains:
+                raise ValueError(
+                    'feature_channels=None leaves out what the feature '
+                    'losses train: set feature_loss_weight=0, got '
+                    f'{self.feature_loss_weight}'
+                )
+            return
+        if in_channels is None:
+            raise ValueError(
+                'in_channels, the channels of the input of '
+                f'{self.feature_from}, must be given: got None'
+            )
+        self.conv = nn.Conv2d(in_channels, self.feature_channels, 1)
+        # Without a loss of its own the convolution stays as it began; DDP
+        # wants to know.
+        self.conv.requires_grad_(trains)
+
+    def forward(
+        self,
+        logits: Tensor,
+        feats: Sequence[Tensor],
+        labels: Tensor,
+        valid: Tensor,
+    ) -> dict[str, Tensor]:
+        """Return the weighted losses and the share of confident pixels.
+
+        Args:
+            logits: ``(N, C, h, w)``.
+            feats: ``Features`` with the image and the deep feature.
+            labels: ``(N, H, W)``.
+            valid: Bool ``(N, H, W)``, false in padding.
+        """
+        size = logits.shape[2:]
+        valid = shrink_valid(valid, size)
+        labels = shrink_labels(labels, size)
+        prob = logits.to(
+            torch.promote_types(logits.dtype, torch.float32)
+        ).softmax(1)
+        colours = shrink_image(feats.image.to(prob.dtype), size)
+        guides = []
+        if 'rgb' in self.kernel:
+            guides.append(colours / self.sigma_rgb)
+        shades = torch.cat([colours[:, :0], *guides], 1)
+        losses = {}
+        if self.feature_from is not None:
+            feature = self._feature(feats, size)
+            guides.append(feature.detach() / self.sigma_feature)
+            pseudo = self._pseudo_labels(prob.detach(), valid)
+            sure = (pseudo != NO_LABEL).sum() / valid.sum().clamp(min=1)
+            losses['confident_share'] = sure.detach()
+            if self.conv is not None and any(self.feature_loss_weight):
+                target = self._supervision(pseudo, labels, valid)
+                losses.update(
+                    self._feature_losses(feature, shades, target, valid)
+                )
+        taking_part = valid
+        if self.unlabeled_only:
+            taking_part = valid & (labels == NO_LABEL)
+        energy = potts_energy(
+            prob,
+            torch.cat([colours[:, :0], *guides], 1),
+            radius=self.radius,
+            sigma_xy=self.sigma_xy,
+            valid=taking_part,
+        )
+        losses[self.loss_name] = self.loss_weight * energy
+        return losses
+
+    def _feature(
+        self, feats: Sequence[Tensor], size: tuple[int, int]
+    ) -> Tensor:
+        deep = feats.module_inputs[self.feature_from]
+        if not isinstance(deep, Tensor) or deep.ndim != 4:
+            raise ValueError(
+                f'feature_from={self.feature_from!r} must name a module '
+                'whose input is one map (N, C, h, w), got '
+                f'{getattr(deep, "shape", type(deep).__name__)}'
+            )
+        if self.conv is not None:
+            if deep.shape[1] != self.conv.in_channels:
+                raise ValueError(
+                    f'in_channels={self.conv.in_channels}, but the input of '
+                    f'{self.feature_from} has {deep.shape[1]} channels'
+                )
+            deep = F.relu(self.conv(deep))
+        if deep.shape[2:] != size:
+            deep = F.interpolate(
+                deep, size, mode='bilinear', align_corners=False
+            )
+        return deep
+
+    def _pseudo_labels(self, prob: Tensor, valid: Tensor) -> Tensor:
+        """Return M of eq. 7, ``(N, h, w)``."""
+        best, classes = prob.max(1)
+        sure = (best > self.confidence) & valid
+        return classes.masked_fill(~sure, NO_LABEL)
+
+    def _supervision(
+        self, pseudo: Tensor, labels: Tensor, valid: Tensor
+    ) -> Tensor:
+        if self.supervision == 'pseudo':
+            return pseudo
+        given = labels.masked_fill(~valid, NO_LABEL)
+        if self.supervision == 'labels':
+            return given
+        return torch.where(given == NO_LABEL, pseudo, given)
+
+    def _feature_losses(
+        self, feature: Tensor, shades: Tensor, target: Tensor, valid: Tensor
+    ) -> dict[str, Tensor]:
+        far, near = self.feature_loss_weight
+        total, _, regularization = feature_consistency(
+            feature,
+            target,
+            radius=self.radius,
+            guide=shades,
+            sigma_xy=self.sigma_xy,
+            background=self.background,
+            valid=valid,
+            distance_weight=far,
+            regularization_weight=near,
+        )
+        # The two share their gradient: it is computed for the sum. So the
+        # first carries it for both, and each has its own value.
+        second = near * regularization
+        return {'loss_fd': total - second, 'loss_fr': second}
+
+
+def _two_weights(weight: float | Sequence[float]) -> tuple[float, float]:
+    if isinstance(weight, Sequence):
+        if len(weight) != 2:
+            raise ValueError(
+                'feature_loss_weight must be a number or two, got '
+                f'{tuple(weight)}'
+            )
+        return float(weight[0]), float(weight[1])
+    return float(weight), float(weight)
+
+
+def _check_choices(
+    kernel: Sequence[str], supervision: str, confidence: float
+) -> None:
+    if (
+        isinstance(kernel, str)
+        or not kernel
+        or not set(kernel) <= set(KERNEL)
+        or len(set(kernel)) != len(kernel)
+    ):
+        raise ValueError(f'kernel must be some of {KERNEL}, got {kernel!r}')
+    if supervision not in SUPERVISION:
+        raise ValueError(
+            f'supervision must be in {SUPERVISION}, got {supervision!r}'
+        )
+    if not 0 <= confidence < 1:
+        raise ValueError(f'confidence must lie in [0, 1), got {confidence}')

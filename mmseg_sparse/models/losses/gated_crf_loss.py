@@ -1,0 +1,111 @@
+"""Gated CRF: a regularizer whose kernels compare positions and colours."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import potts_energy
+
+from ._maps import shrink_image, shrink_labels, shrink_valid
+
+NO_LABEL = 255
+KEYS = {'weight', 'sigma_xy', 'sigma_rgb'}
+
+
+@MODELS.register_module()
+class GatedCRFLoss(nn.Module):
+    """A weighted sum of Potts energies that no deep feature takes part in.
+
+    The formula is :func:`mmseg_sparse.functional.potts_energy`, once for
+    each kernel, at the resolution of the logits; the gate is the mask of
+    valid pixels. With one kernel this is ``DFRLoss`` with
+    ``kernel=('xy', 'rgb')`` (row 2 of DFR's table 5).
+
+    Args:
+        kernels: Dicts with any of ``weight`` (1), ``sigma_xy`` in pixels of
+            the logits and ``sigma_rgb`` in units of the normalised image; a
+            sigma left out leaves that part out. None: one of 6 and 0.5.
+        radius: Reach of the window.
+        unlabeled_only: Leave pixels with labels out.
+        loss_weight: Factor on the loss.
+        loss_name: Name in the log, which must hold ``loss``.
+
+    Raises:
+        ValueError: If a kernel has other keys or a sigma that is not
+            positive, or ``loss_name`` does not hold ``loss``.
+    """
+
+    def __init__(
+        self,
+        kernels: Sequence[Mapping[str, float]] | None = None,
+        radius: int = 5,
+        unlabeled_only: bool = False,
+        loss_weight: float = 0.01,
+        loss_name: str = 'loss_gated_crf',
+    ) -> None:
+        """Check the arguments and keep them."""
+        super().__init__()
+        if kernels is None:
+            kernels = (dict(sigma_xy=6.0, sigma_rgb=0.5),)
+        if not kernels:
+            raise ValueError('kernels must hold at least one, got none')
+        for kernel in kernels:
+            sigmas = {k: v for k, v in kernel.items() if k != 'weight'}
+            if not sigmas or not set(kernel) <= KEYS:
+                raise ValueError(
+                    'a kernel has sigma_xy, sigma_rgb or both, and may have '
+                    f'a weight, got {dict(kernel)}'
+                )
+            if not all(sigma > 0 for sigma in sigmas.values()):
+                raise ValueError(
+                    f'the sigmas must be positive, got {dict(kernel)}'
+                )
+        if 'loss' not in loss_name:
+            raise ValueError(
+                "loss_name must hold 'loss', or MMEngine would log it "
+                f'without training on it, got {loss_name!r}'
+            )
+        self.kernels = tuple(dict(kernel) for kernel in kernels)
+        self.radius = radius
+        self.unlabeled_only = unlabeled_only
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self,
+        logits: Tensor,
+        feats: Sequence[Tensor],
+        labels: Tensor,
+        valid: Tensor,
+    ) -> dict[str, Tensor]:
+        """Return the weighted loss under its name.
+
+        Args:
+            logits: ``(N, C, h, w)``.
+            feats: ``Features`` with the image.
+            labels: ``(N, H, W)``.
+            valid: Bool ``(N, H, W)``, false in padding.
+        """
+        size = logits.shape[2:]
+        valid = shrink_valid(valid, size)
+        if self.unlabeled_only:
+            valid = valid & (shrink_labels(labels, size) == NO_LABEL)
+        prob = logits.to(
+            torch.promote_types(logits.dtype, torch.float32)
+        ).softmax(1)
+        colours = shrink_image(feats.image.to(prob.dtype), size)
+        total = prob.new_zeros(())
+        for kernel in self.kernels:
+            sigma_rgb = kernel.get('sigma_rgb')
+            energy = potts_energy(
+                prob,
+                colours[:, :0] if sigma_rgb is None else colours / sigma_rgb,
+                radius=self.radius,
+                sigma_xy=kernel.get('sigma_xy', math.inf),
+                valid=valid,
+            )
+            total = total + kernel.get('weight', 1.0) * energy
+        return {self.loss_name: self.loss_weight * total}
