@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
+from mmseg_sparse.engine.memory import TensorBytes
 
 
 def largest_tensor(run: Callable[[], object]) -> int:
     """Return the elements of the largest tensor an operator returns."""
-    sizes = []
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            for leaf in tree_iter(out):
-                if isinstance(leaf, torch.Tensor):
-                    sizes.append(leaf.numel())
-            return out
-
-    with Watch():
+    with TensorBytes() as count:
         run()
-    return max(sizes)
+    return count.largest
+
+
+def kept_bytes(run: Callable[[], object]) -> int:
+    """Return the bytes ``run`` made that live as long as its result does.
+
+    For a loss: what waits for the backward pass.
+    """
+    with TensorBytes() as count:
+        result = run()
+        kept = count.live
+    del result
+    return kept

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 DISTANCES = ('l1', 'l2', 'kl', 'ce')
 STAGE_REDUCTIONS = ('sum', 'mean')
@@ -92,7 +93,8 @@ class Attention:
         Raises:
             ValueError: If ``values`` or ``valid`` do not fit the keys.
         """
-        n, heads, m_key, d = self.key.shape
+        query, key = self.query, self.key  # of a recorded layer: made here
+        n, heads, m_key, d = key.shape
         if values.ndim != 3 or values.shape[:2] != (n, m_key):
             raise ValueError(
                 f'expected values ({n}, {m_key}, C), got {tuple(values.shape)}'
@@ -101,7 +103,7 @@ class Attention:
             raise ValueError(
                 f'expected valid ({n}, {m_key}), got {tuple(valid.shape)}'
             )
-        dtype = torch.promote_types(self.query.dtype, values.dtype)
+        dtype = torch.promote_types(query.dtype, values.dtype)
         dtype = torch.promote_types(dtype, torch.float32)
         channels = values.shape[2]
         # The fused CPU kernel wants equal head sizes for q, k and v, the
@@ -110,8 +112,8 @@ class Attention:
         with torch.autocast(values.device.type, enabled=False):
             value = _widen(values.to(dtype), width)
             out = F.scaled_dot_product_attention(
-                _widen(self.query.to(dtype), width),
-                _widen(self.key.to(dtype), width),
+                _widen(query.to(dtype), width),
+                _widen(key.to(dtype), width),
                 value.unsqueeze(1).expand(n, heads, m_key, width),
                 attn_mask=None if valid is None else valid[:, None, None],
                 scale=self.scale,
@@ -188,19 +190,52 @@ def attention_affinity(
         probs = {hw: _resized_prob(wide, hw, resize) for hw in grids}
         for layers in stages:
             query_hw, key_hw = _grids(layers)
-            rows = probs[key_hw].transpose(1, 2)
             known = _nearest(valid, key_hw)
             known = known | ~known.any(1, keepdim=True)  # of no image: all
-            propagated = torch.stack(
-                [layer.propagate(rows, valid=known) for layer in layers]
-            ).mean(0)
-            apart = _distance(
-                propagated.transpose(1, 2), probs[query_hw], distance
+            # Propagated rows of all layers would wait for the backward pass
+            # otherwise, at the very peak of a training step's memory.
+            losses.append(
+                checkpoint(
+                    _stage_loss,
+                    layers,
+                    probs[query_hw],
+                    probs[key_hw],
+                    known,
+                    _nearest(counted, query_hw),
+                    distance,
+                    use_reentrant=False,
+                    preserve_rng_state=False,
+                )
             )
-            weight = _nearest(counted, query_hw).to(apart.dtype)
-            losses.append((apart * weight).sum() / weight.sum().clamp(min=1))
         total = torch.stack(losses).sum()
     return total / len(losses) if stage_reduction == 'mean' else total
+
+
+def _stage_loss(
+    layers: Sequence[Attention],
+    prob: Tensor,
+    key_prob: Tensor,
+    known: Tensor,
+    counted: Tensor,
+    distance: str,
+) -> Tensor:
+    """Return the loss of a stage, a scalar.
+
+    Args:
+        layers: The stage's layers.
+        prob: Prediction on the queries, ``(N, C, M)``.
+        key_prob: Prediction on the keys, ``(N, C, M')``.
+        known: Keys attended to, bool ``(N, M')``.
+        counted: Queries that count, bool ``(N, M)``.
+        distance: As in :func:`attention_affinity`.
+    """
+    rows = key_prob.transpose(1, 2)
+    propagated = torch.stack(
+        [layer.propagate(rows, valid=known) for layer in layers]
+    ).mean(0)
+    apart = _distance(propagated.transpose(1, 2), prob, distance)
+    weight = counted.to(apart.dtype)
+    return (apart * weight).sum() / weight.sum().clamp(min=1)
 
 
 def _widen(rows: Tensor, width: int) -> Tensor:

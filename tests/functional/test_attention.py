@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import Attention, attention_affinity
-from tests.measure import largest_tensor
+from tests.measure import kept_bytes, largest_tensor
 from tests.reference import attention_affinity as reference
 
 F64 = torch.float64
@@ -111,6 +111,21 @@ def test_neither_pass_makes_an_attention_matrix(padded, channels):
     assert query.grad.abs().sum() > 0
     # the measure sees one where one is made
     assert largest_tensor(lambda: run(Attention.dense)) >= dense
+
+
+def test_no_propagated_rows_wait_for_the_backward_pass():
+    layers = [
+        make_layer(1, 4, 8, (24, 32), (3, 4), 0.5, torch.float32)
+        for _ in range(3)
+    ]
+    for layer in layers:
+        layer.query.requires_grad_()
+    logits = torch.randn(1, 3, 24, 32, requires_grad=True)
+    labels = torch.full((1, 24, 32), 255)
+    propagated = sum(layer.query.nbytes for layer in layers)
+    kept = kept_bytes(lambda: attention_affinity(logits, [layers], labels))
+    assert kept < 10 * logits.nbytes
+    assert kept < propagated / 3
 
 
 def test_other_ignore_index_equals_reference():

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from mmseg_sparse.models.backbones import AttentionRecorder
-from tests.measure import largest_tensor
+from tests.measure import kept_bytes, largest_tensor
 
 MIT = dict(
     type='MixVisionTransformer',
@@ -208,6 +208,48 @@ def test_nothing_of_the_size_of_attention_is_made():
     assert biggest < dense
     # the measure sees it where it is made
     assert largest_tensor(lambda: backbone(image)) >= dense
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_recording_keeps_hardly_more_than_the_layers_do(name):
+    backbone = build(name)
+    for layer in multihead_layers(backbone):
+        layer.register_forward_pre_hook(
+            lambda module, args, kwargs: (
+                args,
+                {**kwargs, 'need_weights': False},
+            ),
+            with_kwargs=True,
+        )
+    image = torch.randn(2, 3, *IMAGE)
+
+    def record():
+        with AttentionRecorder(backbone) as stages:
+            maps = backbone(image)
+        return stages, maps
+
+    projected = sum(
+        layer.query.nbytes + layer.key.nbytes
+        for stage in record()[0]
+        for layer in stage
+    )
+    extra = kept_bytes(record) - kept_bytes(lambda: backbone(image))
+    # A ViT's layers keep a transposed copy of their input, not the input.
+    limit = 0.55 if name.startswith('vit') else 0.15
+    assert extra < limit * projected
+
+
+def test_recorded_factors_follow_the_grad_mode_of_the_pass():
+    backbone = build('mit')
+    image = torch.randn(1, 3, *IMAGE)
+    with torch.no_grad(), AttentionRecorder(backbone) as silent:
+        backbone(image)
+    with AttentionRecorder(backbone) as stages:
+        backbone(image)
+    assert not silent[0][0].query.requires_grad
+    assert stages[0][0].query.requires_grad
+    with torch.no_grad():
+        assert not stages[0][0].query.requires_grad
 
 
 @pytest.mark.parametrize('name', BACKBONES)

@@ -45,6 +45,7 @@ def test_tells_a_deeper_model_from_a_shallow_one(tmp_path):
     figures = json.loads((tmp_path / 'out.json').read_text())
     assert figures['ratio']['cpu_s'] > 1.5
     assert figures['ratio']['peak_mib'] > 1
+    assert figures['ratio']['tensors_mib'] > 1.5
     assert len(figures['a']['wall_s']) == 4
 
 

@@ -4,7 +4,10 @@ Each config runs in a process of its own and the two take turns, a step each,
 so that a machine whose speed drifts does so for both. The batch is random
 images with random strokes, of the config's batch and crop size. Memory is
 the peak of the process's resident set on a CPU (counted anew after the
-warm-up), and of torch's allocator on CUDA.
+warm-up), and of torch's allocator on CUDA; the resident set varies by a per
+cent or two from run to run. The peak of the tensors alone, counted in one
+more step, does not: gradients and what waits for the backward pass, without
+parameters and the optimizer's state.
 """
 
 import argparse
@@ -135,6 +138,14 @@ class Trainer:
         except OSError:
             pass
 
+    def tensor_peak(self) -> float:
+        """Train one more step; return the peak of its tensors in MiB."""
+        from mmseg_sparse.engine.memory import TensorBytes
+
+        with TensorBytes() as count:
+            self.model.train_step(self.batch, self.optim)
+        return count.peak / 2**20
+
     def peak(self) -> float:
         """Return the peak in MiB."""
         import resource
@@ -264,6 +275,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
                 'wall_s': [step['wall'] for step in taken],
                 'cpu_s': [step['cpu'] for step in taken],
                 'peak_mib': remote.ask('peak'),
+                'tensors_mib': remote.ask('tensor_peak'),
             }
         )
         remote.stop()
@@ -280,7 +292,8 @@ def summarise(figures: list[dict[str, Any]]) -> dict[str, Any]:
         summary['ratio'][key] = statistics.median(
             y / x for x, y in zip(a[key], b[key], strict=True)
         )
-    summary['ratio']['peak_mib'] = b['peak_mib'] / a['peak_mib']
+    for key in ('peak_mib', 'tensors_mib'):
+        summary['ratio'][key] = b[key] / a[key]
     return summary
 
 
@@ -294,7 +307,9 @@ def main() -> None:
         'cuda' if torch.cuda.is_available() else 'cpu'
     )
     summary = summarise(measure(args))
-    table = PrettyTable(['', 'step [s]', 'processor [s]', 'peak [MiB]'])
+    table = PrettyTable(
+        ['', 'step [s]', 'processor [s]', 'peak [MiB]', 'tensors [MiB]']
+    )
     table.align[''] = 'l'
     for name in ('a', 'b'):
         one = summary[name]
@@ -304,12 +319,12 @@ def main() -> None:
                 f'{one["median_wall_s"]:.3f}',
                 f'{one["median_cpu_s"]:.3f}',
                 f'{one["peak_mib"]:.0f}',
+                f'{one["tensors_mib"]:.0f}',
             ]
         )
-    ratio = summary['ratio']
     table.add_row(
         ['b / a (median of pairs)']
-        + [f'{ratio[key]:.3f}' for key in ('wall_s', 'cpu_s', 'peak_mib')]
+        + [f'{value:.3f}' for value in summary['ratio'].values()]
     )
     print(f'{args.device}, torch {torch.__version__}, {args.steps} steps')
     print(table)

@@ -143,7 +143,7 @@ class AttentionRecorder:
             query_hw = (int(grid[-1][0]), int(grid[-1][1]))
             key_hw = (query_hw[0] // ratio, query_hw[1] // ratio)
             kept.append(
-                _project(
+                _LayerAttention(
                     module,
                     _without_token(kwargs['query'], query_hw, has_token),
                     _without_token(kwargs['key'], key_hw, has_token),
@@ -198,29 +198,64 @@ def _without_token(
     return tokens[1:] if has_token and extra == 1 else tokens
 
 
-def _project(
-    module: nn.MultiheadAttention,
-    query: Tensor,
-    key: Tensor,
-    query_hw: tuple[int, int],
-    key_hw: tuple[int, int],
-) -> Attention:
-    """Project a layer's inputs ``(M, N, C)`` as it does itself."""
-    channels, heads = module.embed_dim, module.num_heads
-    weight, bias = module.in_proj_weight, module.in_proj_bias
+class _LayerAttention(Attention):
+    """The attention of a layer, projected from its inputs at each use.
 
-    def split(tokens: Tensor, part: int) -> Tensor:
-        rows = slice(part * channels, (part + 1) * channels)
-        out = F.linear(
-            tokens, weight[rows], None if bias is None else bias[rows]
+    The layer keeps its inputs until the backward pass in any case. Its
+    projections, recorded beside them, would be as many bytes again at the
+    peak of a training step's memory.
+
+    Args:
+        module: The layer.
+        query: What its queries are projected from, ``(M, N, C)``.
+        key: What its keys are projected from, ``(M', N, C)``.
+        query_hw: The query grid.
+        key_hw: The key grid.
+    """
+
+    def __init__(
+        self,
+        module: nn.MultiheadAttention,
+        query: Tensor,
+        key: Tensor,
+        query_hw: tuple[int, int],
+        key_hw: tuple[int, int],
+    ) -> None:
+        values = dict(
+            _module=module,
+            _tokens=(query, key),
+            _grad=torch.is_grad_enabled(),
+            scale=(module.embed_dim // module.num_heads) ** -0.5,
+            query_hw=query_hw,
+            key_hw=key_hw,
         )
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # frozen
+
+    @property
+    def query(self) -> Tensor:
+        return self._project(0)
+
+    @property
+    def key(self) -> Tensor:
+        return self._project(1)
+
+    def _project(self, part: int) -> Tensor:
+        """Project as the layer did, ``(N, heads, M, d)``.
+
+        In the weights' own precision, also where the layer ran under
+        autocast.
+        """
+        channels, heads = self._module.embed_dim, self._module.num_heads
+        weight, bias = self._module.in_proj_weight, self._module.in_proj_bias
+        tokens = self._tokens[part].to(weight.dtype)
+        rows = slice(part * channels, (part + 1) * channels)
+        with (
+            torch.set_grad_enabled(self._grad and torch.is_grad_enabled()),
+            torch.autocast(tokens.device.type, enabled=False),
+        ):
+            out = F.linear(
+                tokens, weight[rows], None if bias is None else bias[rows]
+            )
         out = out.unflatten(2, (heads, channels // heads))
         return out.permute(1, 2, 0, 3)
-
-    return Attention(
-        split(query, 0),
-        split(key, 1),
-        (channels // heads) ** -0.5,
-        query_hw,
-        key_hw,
-    )
