@@ -1,49 +1,39 @@
 """Simulated strokes: where they lie, how much they cover, repeatable."""
 
-import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from mmseg_sparse.datasets.simulate import simulate_scribbles
 from mmseg_sparse.datasets.simulate.paths import longest_path
-from mmseg_sparse.datasets.simulate.thinning import thin
+
+from .masks import blobs, components, is_connected, masks
 
 EVERY = dict(min_area=1, small_area=0)
 
 
-def blobs(seed: int = 0, size: tuple[int, int] = (90, 140)) -> np.ndarray:
-    """A mask of five classes in random smooth regions, with some void."""
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((5, *size))
-    noise = ndimage.gaussian_filter(noise, (0, 6, 6))
-    labels = noise.argmax(0).astype(np.uint8)
-    labels[:7, :9] = 255
-    return labels
-
-
-def regions(labels: np.ndarray) -> list[np.ndarray]:
-    """The 8-connected regions of each class."""
-    found = []
-    for value in range(5):
-        index, count = ndimage.label(labels == value, np.ones((3, 3)))
-        found += [index == number for number in range(1, count + 1)]
-    return found
-
-
-@pytest.mark.parametrize('thickness', [1, 2, 3, 7])
-def test_strokes_stay_in_their_region(thickness: int) -> None:
-    for seed in range(5):
-        labels = blobs(seed)
-        before = labels.copy()
-        strokes = simulate_scribbles(
-            labels, seed=seed, thickness=thickness, jitter=1.0, **EVERY
-        )
-        known = strokes != 255
-        assert np.array_equal(strokes[known], labels[known])
-        assert np.array_equal(labels, before)
-        for region in regions(labels):
-            assert known[region].any()
+@given(
+    labels=masks(),
+    seed=st.integers(0, 2**40),
+    thickness=st.integers(1, 9),
+    jitter=st.floats(0, 1),
+)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_each_region_has_one_stroke_inside(
+    labels: np.ndarray, seed: int, thickness: int, jitter: float
+) -> None:
+    before = labels.copy()
+    strokes = simulate_scribbles(
+        labels, seed=seed, thickness=thickness, jitter=jitter, **EVERY
+    )
+    assert strokes.dtype == np.uint8
+    assert np.array_equal(labels, before)
+    known = strokes != 255
+    assert np.array_equal(strokes[known], labels[known])
+    for _, inside in components(labels):
+        assert is_connected(known & inside)
 
 
 def test_void_gets_no_stroke() -> None:
@@ -130,39 +120,49 @@ def test_small_regions_and_dropping() -> None:
     assert 4 <= drawn(2, small_area=0, drop=0.5) <= 16
 
 
-def test_thinning_keeps_every_region_connected() -> None:
-    for seed in range(3):
-        region = blobs(seed) == 2
-        skeleton = thin(region.astype(np.uint8))
-        assert not (skeleton & ~region).any()
-        eight = np.ones((3, 3))
-        index, count = ndimage.label(region, eight)
-        assert ndimage.label(skeleton, eight)[1] == count
-        assert set(index[skeleton]) == set(range(1, count + 1))
-        # One pixel wide: no 2x2 square is left.
-        square = ndimage.minimum_filter(
-            skeleton.astype(np.uint8), footprint=np.ones((2, 2))
-        )
-        assert square[1:, 1:].sum() == 0
-
-
 @pytest.mark.parametrize('shape', [(1, 1), (2, 2), (1, 9), (9, 2)])
-def test_tiny_regions_have_a_path(shape: tuple[int, int]) -> None:
-    path = longest_path(np.ones(shape, bool))
-    assert len(path) >= 1
-    assert (path >= 0).all()
-    assert (path <= np.array(shape) - 1).all()
+def test_tiny_regions_have_a_stroke(shape: tuple[int, int]) -> None:
     labels = np.zeros(shape, np.uint8)
     assert (simulate_scribbles(labels, seed=0, **EVERY) == 0).any()
 
 
-def test_path_follows_the_longer_arm() -> None:
-    region = np.zeros((50, 300), np.uint8)
-    cv2.line(region, (10, 25), (290, 25), 1, 7)
-    cv2.line(region, (150, 25), (150, 45), 1, 7)  # a side arm
-    path = longest_path(region > 0)
-    assert np.ptp(path[:, 1]) > 260
-    assert path[:, 0].max() < 35
+def test_noise_gives_strokes_another_class_and_moves_none() -> None:
+    right = wrong = 0
+    for seed in range(30):
+        labels = blobs(seed)
+        clean = simulate_scribbles(labels, seed=seed, **EVERY)
+        noisy = simulate_scribbles(labels, seed=seed, noise=0.3, **EVERY)
+        assert np.array_equal(clean == 255, noisy == 255)
+        for _, inside in components(labels):
+            (value,) = set(noisy[inside & (noisy != 255)].tolist())
+            assert value in labels
+            is_wrong = value != labels[inside][0]
+            wrong += is_wrong
+            right += not is_wrong
+    # Five standard deviations around 0.3.
+    count = right + wrong
+    assert count > 300
+    assert abs(wrong / count - 0.3) < 5 * (0.3 * 0.7 / count) ** 0.5
+
+
+def test_full_noise_leaves_no_right_stroke() -> None:
+    labels = blobs()
+    noisy = simulate_scribbles(labels, seed=0, noise=1.0, **EVERY)
+    known = noisy != 255
+    assert (noisy[known] != labels[known]).all()
+    assert set(noisy[known].tolist()) == {0, 1, 2, 3, 4}  # every other class
+    alone = np.zeros((30, 30), np.uint8)  # no class to take it for
+    assert (simulate_scribbles(alone, seed=0, noise=1.0) != 255).any()
+    assert set(simulate_scribbles(alone, seed=0, noise=1.0).flat) == {0, 255}
+
+
+def test_options_of_some_regions_leave_the_strokes_of_others() -> None:
+    labels = blobs()
+    every = simulate_scribbles(labels, seed=0, **EVERY)
+    some = simulate_scribbles(labels, seed=0, min_area=400, drop=0.5)
+    kept = some != 255
+    assert kept.any()
+    assert np.array_equal(some[kept], every[kept])
 
 
 def test_bad_arguments_are_named() -> None:
@@ -179,5 +179,5 @@ def test_bad_arguments_are_named() -> None:
         simulate_scribbles(labels, seed=0, thickness=0)
     with pytest.raises(ValueError, match=r'drop must lie .* got 1.5'):
         simulate_scribbles(labels, seed=0, drop=1.5)
-    with pytest.raises(ValueError, match='no pixel'):
-        longest_path(np.zeros((3, 3), bool))
+    with pytest.raises(ValueError, match=r'noise must lie .* got -0.1'):
+        simulate_scribbles(labels, seed=0, noise=-0.1)

@@ -59,13 +59,13 @@ def simulate_blocks(
             f'{min_size} and {max_size}'
         )
     rng = image_rng(seed, image_id)
-    known = labels != ignore_index
-    places = rng.permutation(np.flatnonzero(known).astype(np.int32))
+    covered = labels == ignore_index
+    places = rng.permutation(np.flatnonzero(~covered).astype(np.int32))
     blocks = np.full_like(labels, ignore_index)
     left = int(share * len(places) + 1e-9)
     reach = _Reach(labels, max_size)
     for least in (min_size, 1):
-        left = _cover(labels, blocks, ~known, places, reach, left, least)
+        left = _cover(labels, blocks, covered, places, reach, left, least)
     return blocks
 
 

@@ -109,7 +109,8 @@ def _kept(
     step = np.hypot(*np.diff(paths.points, axis=0, prepend=0).T)
     along = np.cumsum(step)
     along -= along[paths.offsets[:-1]][owner]
-    along /= np.maximum(along[paths.offsets[1:] - 1], 1e-6)[owner]
+    # Pixels are as long as the steps between them: a half more at the ends.
+    along = (along + 0.5) / (along[paths.offsets[1:] - 1] + 1)[owner]
 
     pixels = np.argwhere(strokes.index >= 0)
     stroke = strokes.index[tuple(pixels.T)]
