@@ -2,6 +2,7 @@
 
 from .crop import SparseRandomCrop
 from .formatting import PackSparseInputs
+from .loading import LoadSparseAnnotations
 from .resize import SparseRandomResize, SparseResize
 from .rotate import SparseRandomRotate
 from .simulate import (
@@ -15,6 +16,7 @@ from .simulate import (
 
 __all__ = [
     'DropScribbles',
+    'LoadSparseAnnotations',
     'PackSparseInputs',
     'ShrinkScribbles',
     'SimulateBlocks',
