@@ -1,0 +1,337 @@
+"""A dataset whose images are labelled in different ways."""
+
+import os.path as osp
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mmengine.fileio as fileio
+import numpy as np
+from mmengine.dataset import force_full_init
+from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import DATASETS
+
+from .dataset_checks import (
+    check_classes,
+    check_exist,
+    find_background,
+    one_of,
+    with_classes,
+)
+from .label_folder import SIDECAR, read_sidecar
+from .label_map import complete_label_map
+from .supervision import SUPERVISIONS, ImageEntry, parse_list
+from .tags import TagSpace, Vector, read_tag_file
+from .transforms.loading import LoadSparseAnnotations
+
+
+@DATASETS.register_module()
+class SparseSegDataset(BaseSegDataset):
+    """Own data with labels of any kind: masks, strokes, points, blocks, tags.
+
+    An item holds, besides what mmseg's datasets give, ``supervision``;
+    ``gt_label`` where the image has tags (float32, multi-hot over the
+    foreground classes, or over all if ``background`` is None); and what
+    ``LoadSparseAnnotations`` needs to check a label map. Images with tags
+    alone have no ``seg_map_path``; ``LoadSparseAnnotations`` gives them a map
+    of 255.
+
+    Args:
+        ann_file: List of images, ``name [supervision [class, class...]]`` a
+            line with a supervision of dense, scribble, point, block or tag,
+            or a ``labels.json`` of our tools; without it, every image of the
+            folder is taken.
+        classes: Class names in order of their indices, or a file of them, in
+            place of ``metainfo=dict(classes=...)``.
+        palette: Colours of the classes.
+        supervision: Kind of labels where ``ann_file`` names none.
+        background: Index of the class that is no tag; None = all classes are
+            tags; 'auto' = the class called ``background``, if there is one.
+        tag_file: Tags of the images whose line gives none: a ``labels.json``,
+            or a ``.npy`` file with a dict of one-hot vectors.
+        label_map: What the values of the label files mean where they are not
+            class indices: the class index, or 255 for no label, by value (a
+            dict, or a list that starts with what becomes of 0). Other values
+            are an error.
+        data_prefix: Folders: ``img_path``, ``seg_map_path``, and one of its
+            own for any of ``dense``, ``scribble``, ``point``, ``block``.
+        filter_cfg: ``dict(supervision=...)`` keeps the images of that kind,
+            or of those.
+        ignore_index: Value of the label files that means "no label", besides
+            255. Samples have 255 in its place.
+        check_files: Whether to look if every file is there before training.
+            Not done where ``backend_args`` names a remote storage.
+        img_suffix, seg_map_suffix, metainfo, data_root, lazy_init,
+            backend_args, kwargs: As in ``BaseSegDataset``.
+
+    Raises:
+        ValueError: If an argument, a line, a tag or a class is wrong, an
+            image is listed twice or no image is left.
+        FileNotFoundError: If a list, an image or a label file is missing.
+    """
+
+    def __init__(
+        self,
+        ann_file: str = '',
+        classes: Sequence[str] | str | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
+        supervision: str = 'scribble',
+        background: int | str | None = 'auto',
+        tag_file: str | None = None,
+        label_map: Mapping[int, int] | Sequence[int] | None = None,
+        metainfo: Mapping[str, Any] | None = None,
+        data_root: str | None = None,
+        data_prefix: Mapping[str, str] | None = None,
+        filter_cfg: Mapping[str, Any] | None = None,
+        lazy_init: bool = False,
+        check_files: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        folders = ('img_path', 'seg_map_path', *SUPERVISIONS[:-1])
+        if data_prefix is None:
+            data_prefix = dict(seg_map_path='')
+        one_of('supervision', [supervision], SUPERVISIONS)
+        one_of('data_prefix', data_prefix, folders)
+        one_of('filter_cfg', filter_cfg or (), ('supervision',))
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=with_classes(metainfo, classes, palette),
+            data_root=data_root,
+            data_prefix={
+                'img_path': '',
+                **{
+                    key: folder
+                    for key, folder in data_prefix.items()
+                    if folder is not None
+                },
+            },
+            filter_cfg=filter_cfg,
+            lazy_init=True,
+            **kwargs,
+        )
+        self.supervision = supervision
+        self.check_files = check_files
+        self.tag_file = tag_file
+        if tag_file and data_root is not None and not osp.isabs(tag_file):
+            self.tag_file = osp.join(data_root, tag_file)
+        if not 0 <= self.ignore_index <= 255:
+            raise ValueError(
+                'ignore_index is a value of label files, 0..255, got '
+                f'{self.ignore_index}'
+            )
+        names = check_classes(self._metainfo.get('classes'))
+        self.tag_space = TagSpace(names, find_background(background, names))
+        self._set_label_map(label_map)
+        if not lazy_init:
+            self.full_init()
+
+    def _set_label_map(
+        self, label_map: Mapping[int, int] | Sequence[int] | None
+    ) -> None:
+        """Put the numbering of the files before a choice of classes."""
+        #: Class names by value of the label files, where that is known.
+        self.file_classes = self.METAINFO.get(
+            'classes', self.tag_space.classes
+        )
+        if label_map is None:
+            return
+        if self.reduce_zero_label:
+            raise ValueError(
+                'label_map says what becomes of 0: it cannot go together '
+                'with reduce_zero_label=True'
+            )
+        full = complete_label_map(label_map, len(self.file_classes))
+        chosen = self.label_map or {}
+        self.label_map = {
+            old: chosen.get(new, new) for old, new in full.items()
+        }
+        self._metainfo['label_map'] = self.label_map
+        self.file_classes = None
+
+    def full_init(self) -> None:
+        """Load the list of images, and check it against the pipeline."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        stock = any(
+            type(step) is LoadAnnotations for step in self.pipeline.transforms
+        )
+        if stock and self._tagged is not None:
+            raise ValueError(
+                f'{self._tagged}: has tags and no label map; the pipeline '
+                'needs LoadSparseAnnotations in place of LoadAnnotations'
+            )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return what is known of each image."""
+        entries = self._entries()
+        tags = self._tags(entries)
+        items = [self._item(entry, tags) for entry in entries]
+        if self.check_files and self.backend_args is None:
+            check_exist('image', entries, [i['img_path'] for i in items])
+            check_exist(
+                'label file', entries, [i.get('seg_map_path') for i in items]
+            )
+        self._check_sidecars(items)
+        return items
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Return the images that ``filter_cfg`` leaves."""
+        wanted = (self.filter_cfg or {}).get('supervision', SUPERVISIONS)
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        one_of('filter_cfg supervision', wanted, SUPERVISIONS)
+        kept = [i for i in self.data_list if i['supervision'] in wanted]
+        if not kept:
+            raise ValueError(
+                f'{self.ann_file or self.data_prefix["img_path"]}: none of '
+                f'its {len(self.data_list)} images is labelled by '
+                f'{" or ".join(wanted)}'
+            )
+        tagged = [i for i in kept if 'seg_map_path' not in i]
+        self._tagged = tagged[0]['img_path'] if tagged else None
+        return kept
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the classes of an image, for ``ClassBalancedDataset``.
+
+        They are those of its tags, or else of its label map.
+        """
+        info = self.get_data_info(idx)
+        if 'gt_label' not in info:
+            info['gt_label'] = LoadSparseAnnotations(
+                backend_args=self.backend_args
+            ).tags(info)
+        hot = info['gt_label'] > 0
+        return np.array(self.tag_space.indices)[hot].tolist()
+
+    def _entries(self) -> list[ImageEntry]:
+        folder = self.data_prefix['img_path']
+        if self.ann_file:
+            if not fileio.isfile(self.ann_file, self.backend_args):
+                raise FileNotFoundError(f'ann_file {self.ann_file} is no file')
+            if self.ann_file.endswith('.json'):
+                return self._from_sidecar()
+            entries = parse_list(
+                fileio.get(self.ann_file, backend_args=self.backend_args),
+                self.ann_file,
+                default=self.supervision,
+                img_suffix=self.img_suffix,
+            )
+            where = f'ann_file {self.ann_file}'
+        else:
+            if not fileio.isdir(folder, self.backend_args):
+                raise FileNotFoundError(f'img_path {folder!r} is no folder')
+            names = fileio.list_dir_or_file(
+                folder, list_dir=False, suffix=self.img_suffix,
+                recursive=True, backend_args=self.backend_args,
+            )  # fmt: skip
+            entries = [
+                ImageEntry(
+                    name.removesuffix(self.img_suffix), self.supervision,
+                    osp.join(folder, name),
+                )
+                for name in sorted(names)
+            ]  # fmt: skip
+            where = f'folder {folder} (img_suffix={self.img_suffix!r})'
+        if not entries:
+            raise ValueError(f'{where} has no images')
+        return entries
+
+    def _from_sidecar(self) -> list[ImageEntry]:
+        """Return the images that a ``labels.json`` speaks of."""
+        entries = []
+        for name, item in read_sidecar(self.ann_file)['images'].items():
+            kind = item.get('supervision', self.supervision)
+            where = f'{self.ann_file}: {name}'
+            if kind not in SUPERVISIONS:
+                raise ValueError(f'{where}: unknown supervision {kind!r}')
+            tags = tuple(item.get('tags') or ())
+            if not tags and kind != 'tag':
+                tags = None
+            entries.append(ImageEntry(name, kind, where, tags))
+        if not entries:
+            raise ValueError(f'ann_file {self.ann_file} has no images')
+        return entries
+
+    def _tags(self, entries: Sequence[ImageEntry]) -> dict[str, Vector]:
+        """Return the tags of ``tag_file`` by name of the image.
+
+        Files of tags know no folders: there an image goes by its base name,
+        unless two images share it.
+        """
+        if not self.tag_file:
+            return {}
+        tags = read_tag_file(self.tag_file, self.tag_space)
+        count = Counter(osp.basename(entry.name) for entry in entries)
+        for entry in entries:
+            base = osp.basename(entry.name)
+            if base in tags and count[base] == 1:
+                tags.setdefault(entry.name, tags[base])
+        return tags
+
+    def _item(
+        self, entry: ImageEntry, tags: Mapping[str, Vector]
+    ) -> dict[str, Any]:
+        folders = self.data_prefix
+        item = dict(
+            img_path=osp.join(
+                folders['img_path'], entry.name + self.img_suffix
+            ),
+            supervision=entry.supervision,
+            label_map=self.label_map,
+            reduce_zero_label=self.reduce_zero_label,
+            ignore_index=self.ignore_index,
+            num_classes=len(self.tag_space.classes),
+            background=self.tag_space.background,
+            seg_fields=[],
+        )
+        if entry.tags is not None:
+            item['gt_label'] = self.tag_space.from_names(
+                entry.tags, entry.where
+            )
+        elif entry.name in tags:
+            item['gt_label'] = tags[entry.name]
+        if entry.supervision != 'tag':
+            folder = folders.get(
+                entry.supervision, folders.get('seg_map_path')
+            )
+            if folder is None:
+                raise ValueError(
+                    f'{entry.where}: data_prefix names no folder for '
+                    f'{entry.supervision} labels: neither '
+                    f'{entry.supervision}= nor seg_map_path='
+                )
+            item['seg_map_path'] = osp.join(
+                folder, entry.name + self.seg_map_suffix
+            )
+        elif 'gt_label' not in item:
+            raise ValueError(
+                f'{entry.where}: no tags of this image'
+                + (f' in {self.tag_file} either' if self.tag_file else '')
+            )
+        return item
+
+    def _check_sidecars(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Compare the classes with those that our tools wrote labels for."""
+        if self.file_classes is None:
+            return
+        folders = {
+            osp.dirname(item['seg_map_path'])
+            for item in items
+            if 'seg_map_path' in item
+        }
+        for folder in sorted(folders):
+            path = osp.join(folder, SIDECAR)
+            if not osp.isfile(path):
+                continue
+            found = tuple(read_sidecar(path)['classes'])
+            shift = int(self.reduce_zero_label)
+            if found[shift:] != tuple(self.file_classes):
+                raise ValueError(
+                    f'{path}: its labels are of the classes '
+                    f'{", ".join(found)}; the dataset reads them '
+                    + ('(less the first: reduce_zero_label) ' if shift else '')
+                    + f'as {", ".join(self.file_classes)}'
+                )

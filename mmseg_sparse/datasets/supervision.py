@@ -1,0 +1,102 @@
+"""Lists that say how each image of a data set is labelled."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+#: Ways of labelling an image; the last has no label map.
+SUPERVISIONS = ('dense', 'scribble', 'point', 'block', 'tag')
+
+_LINE = re.compile(
+    r'(?:"(?P<quoted>[^"]+)"|(?P<name>[^\s"]+))(?:\s+(?P<rest>.*))?'
+)
+_COMMENT = re.compile(r'(^|\s)#.*$')
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """One image of a list.
+
+    Attributes:
+        name: Path of the image below its folder, without the suffix.
+        supervision: One of :data:`SUPERVISIONS`.
+        where: The line, for messages.
+        tags: Class names, or None where the line gives none.
+    """
+
+    name: str
+    supervision: str
+    where: str
+    tags: tuple[str, ...] | None = None
+
+
+def parse_list(
+    content: bytes, source: str, *, default: str, img_suffix: str
+) -> list[ImageEntry]:
+    """Read ``name [supervision [class name, class name...]]`` lines.
+
+    A name with spaces stands in double quotes; the suffix of the image may
+    be there or not; ``#`` at the start or after a space begins a comment.
+
+    Args:
+        content: The list, UTF-8.
+        source: Name of the list, for messages.
+        default: Supervision of lines that name none.
+        img_suffix: Suffix of the images.
+
+    Raises:
+        ValueError: If a line is malformed, has an unknown supervision, or an
+            image stands in two lines.
+    """
+    try:
+        lines = content.decode('utf-8-sig').split('\n')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{source}: is no UTF-8 text: {error}') from error
+    entries: dict[str, ImageEntry] = {}
+    for entry in _parse(lines, source, default, img_suffix):
+        if entry.name in entries:
+            raise ValueError(
+                f'{entry.where}: {entry.name!r} stands here again, after '
+                f'{entries[entry.name].where}'
+            )
+        entries[entry.name] = entry
+    return list(entries.values())
+
+
+def _parse(
+    lines: Sequence[str], source: str, default: str, img_suffix: str
+) -> Iterator[ImageEntry]:
+    for number, line in enumerate(lines, 1):
+        where = f'{source}:{number}'
+        text = line.strip()
+        if not text.startswith('"'):
+            text = _COMMENT.sub('', text).strip()
+        if not text:
+            continue
+        match = _LINE.fullmatch(text)
+        if match is None:
+            raise ValueError(f'{where}: wanted a name in quotes, got {text!r}')
+        name = match['quoted'] or match['name']
+        rest = match['rest'] or ''
+        if match['quoted']:
+            rest = _COMMENT.sub('', rest)
+        kind, *classes = rest.split(None, 1) if rest.strip() else ('',)
+        if kind and kind not in SUPERVISIONS:
+            raise ValueError(
+                f'{where}: unknown supervision {kind!r}, want one of '
+                f'{", ".join(SUPERVISIONS)} (a name with spaces stands in '
+                'double quotes)'
+            )
+        yield ImageEntry(
+            name=name.removesuffix(img_suffix) or name,
+            supervision=kind or default,
+            where=where,
+            tags=_split(classes[0], where) if classes else None,
+        )
+
+
+def _split(classes: str, where: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in classes.split(','))
+    if '' in names:
+        raise ValueError(f'{where}: empty class name in {classes.strip()!r}')
+    return names

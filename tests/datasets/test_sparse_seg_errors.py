@@ -1,0 +1,184 @@
+"""SparseSegDataset says what is wrong, where, before training starts."""
+
+import os
+
+import pytest
+from mmseg.registry import DATASETS
+
+from mmseg_sparse.datasets.benchmarks import SparseADE20KDataset
+from tests.datasets.own_data import (
+    CLASSES,
+    build,
+    label_map,
+    make,
+    write_image,
+    write_labels,
+    write_sidecar,
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a dense\nx point', r'train\.txt:2: image .*images/x\.jpg is miss'),
+        ('x\ny\nz', r'train\.txt:1: .* so are 2 more'),
+        ('a scribble', r'train\.txt:1: label file .*bbles/a\.png is miss'),
+        ('e dense', r'e\.jpg is missing \(there is e\.png: see the suf'),
+        ('no/a', r'no/a\.jpg is missing \(no folder .*/no\)'),
+    ],
+)  # fmt: skip
+def test_missing_files(root, text, message):
+    write_image(root / 'images' / 'e.png')
+    (root / 'train.txt').write_text(text)
+    with pytest.raises(FileNotFoundError, match=message):
+        build(root)
+    assert len(build(root, check_files=False)) == len(text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a dense\nd tag', r'train\.txt:2: no tags of this image$'),
+        ('d tag cat, gnu', r"train\.txt:1: unknown class 'gnu'"),
+        ('d tag Cat', "unknown class 'Cat'; did you mean 'cat'"),
+        ('a dens', r"train\.txt:1: unknown supervision 'dens'"),
+        ('a dense\na dense', r"train\.txt:2: 'a' stands here again"),
+        ('a block', r'train\.txt:1: data_prefix names no folder for block '
+                    'labels: neither block= nor seg_map_path='),
+        ('# nothing', r'ann_file .*train\.txt has no images'),
+    ],
+)  # fmt: skip
+def test_wrong_lists(root, text, message):
+    (root / 'train.txt').write_text(text)
+    folders = dict(img_path='images', dense='masks', seg_map_path=None)
+    with pytest.raises(ValueError, match=message):
+        build(root, data_prefix=folders)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(supervision='box'), "supervision: unknown 'box', want one of"),
+        (dict(data_prefix=dict(img_path='images', scribbles='s')),
+         "data_prefix: unknown 'scribbles', want one of img_path, seg_map"),
+        (dict(filter_cfg=dict(min_size=3)), "filter_cfg: unknown 'min_size'"),
+        (dict(filter_cfg=dict(supervision='all')), "unknown 'all'"),
+        (dict(filter_cfg=dict(supervision='block')),
+         r'train\.txt: none of its 4 images is labelled by block'),
+        (dict(classes=None), 'classes: wanted the class names .* got None'),
+        (dict(classes=()), 'classes: wanted the class names'),
+        (dict(classes=('a', 3)), 'classes: wanted the class names'),
+        (dict(classes=('a', 'b', 'a')), "classes: 'a' stands there twice"),
+        (dict(classes=[f'c{i}' for i in range(255)]), 'at most 254 fit'),
+        (dict(metainfo=dict(classes=('x', 'y'))), 'classes is given twice'),
+        (dict(palette=[[0, 0, 0]]), 'palette does not match classes'),
+        (dict(background=3), r'background: wanted an index in 0\.\.2, None'),
+        (dict(background='cat'), "background: wanted .* got 'cat'"),
+        (dict(ignore_index=-1), r'ignore_index .* 0\.\.255, got -1'),
+        (dict(label_map={0: 7}), r'label_map: 0 goes to 7; want a class in'),
+        (dict(label_map=[0], reduce_zero_label=True), 'cannot go together'),
+        (dict(pipeline=[dict(type='LoadAnnotations')]),
+         r'images/d\.jpg: has tags .*needs LoadSparseAnnotations in place'),
+        (dict(ann_file='', img_suffix='.tif'),
+         r"images \(img_suffix='\.tif'\) has no images"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments(root, changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(root, **changes)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(classes='no.txt'), 'classes: there is no file no.txt'),
+        (dict(tag_file='no.npy'), 'tag_file .*no.npy does not exist'),
+        (dict(ann_file='masks'), 'ann_file .*masks is no file'),
+        (dict(ann_file='', data_prefix=dict(img_path='imgs')),
+         "img_path .*imgs' is no folder"),
+    ],
+)  # fmt: skip
+def test_missing_arguments_files(root, changes, message):
+    with pytest.raises(FileNotFoundError, match=message):
+        build(root, **changes)
+
+
+def test_classes_come_as_mmseg_users_give_them(root):
+    dataset = build(root, classes=None, metainfo=dict(classes=list(CLASSES)))
+    assert dataset.metainfo['classes'] == list(CLASSES)
+    (root / 'classes.txt').write_text('\n'.join(CLASSES))
+    dataset = build(root, classes=str(root / 'classes.txt'))
+    assert dataset.tag_space.classes == CLASSES
+    colours = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert build(root, palette=colours).metainfo['palette'] == colours
+
+
+def test_labels_written_for_other_classes_are_refused(root):
+    path = root / 'scribbles' / 'labels.json'
+    images = {'b': dict(supervision='scribble', size=[7, 5])}
+    write_sidecar(path, CLASSES, images)
+    assert len(build(root)) == 4
+    with pytest.raises(
+        ValueError,
+        match=r'labels\.json: its labels are of '
+        r'the classes background, cat, dog; the dataset reads '
+        r'them as cat, dog$',
+    ):
+        build(root, classes=('cat', 'dog'), ann_file='train.txt',
+              filter_cfg=dict(supervision='scribble'))  # fmt: skip
+    # counted from 1, read from 0
+    reduced = dict(classes=('cat', 'dog'), reduce_zero_label=True)
+    assert len(build(root, **reduced)) == 4
+    write_sidecar(path, ('cat', 'dog'), images)
+    with pytest.raises(ValueError, match='less the first: reduce_zero_label'):
+        build(root, **reduced)
+
+
+def test_ade_numbers_its_classes_from_one(tmp_path):
+    write_image(tmp_path / 'images' / 'a.jpg')
+    write_labels(
+        tmp_path / 'blocks' / 'a.png',
+        label_map((0, 0, 0), (0, 1, 1), (0, 2, 150)),
+    )
+    options = dict(
+        type='SparseADE20KDataset', data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', block='blocks'),
+        supervision='block',
+        pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='LoadSparseAnnotations'),
+        ],
+    )  # fmt: skip
+    labels = DATASETS.build(options)[0]['gt_seg_map']
+    assert labels[0, :4].tolist() == [255, 0, 149, 255]
+    write_sidecar(
+        tmp_path / 'blocks' / 'labels.json',
+        SparseADE20KDataset.METAINFO['classes'], {},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match='reduce_zero_label'):
+        DATASETS.build(options)
+
+
+def test_a_choice_of_a_benchmarks_classes(tmp_path):
+    name = 'aachen/aachen_000000_000019'
+    write_image(tmp_path / 'img' / f'{name}_leftImg8bit.png')
+    write_labels(
+        tmp_path / 'gt' / f'{name}_gtFine_labelIds.png',
+        label_map((0, 0, 7), (0, 1, 24), (0, 2, 26), (0, 3, 4)),
+    )
+    options = dict(
+        type='SparseCityscapesDataset', data_root=str(tmp_path),
+        data_prefix=dict(img_path='img', seg_map_path='gt'),
+        pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='LoadSparseAnnotations'),
+        ],
+    )  # fmt: skip
+    labels = DATASETS.build(options)[0]['gt_seg_map']
+    assert labels[0, :5].tolist() == [0, 11, 13, 255, 255]
+    chosen = DATASETS.build(options | dict(classes=('car', 'road')))
+    assert chosen[0]['gt_seg_map'][0, :5].tolist() == [1, 255, 0, 255, 255]
+    assert os.path.isfile(chosen.get_data_info(0)['seg_map_path'])
