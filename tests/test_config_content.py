@@ -44,7 +44,7 @@ def content(name: str) -> dict:
 
 def test_every_ablation_is_known():
     found = {parts(path)['variant'] for path in LEAVES}
-    assert found == {None, 'weighted', *ABLATIONS}
+    assert found == {None, 'weighted', 'sparse-transforms', *ABLATIONS}
 
 
 @pytest.mark.parametrize('variant', ABLATIONS)
@@ -73,6 +73,29 @@ def test_method_is_its_baseline_and_the_loss(path):
     vit = parts(path)['backbone'].startswith('vit')
     only = dict(stages=(0,)) if vit else {}
     assert loss == LOSS | dict(loss_weight=weight) | only
+
+
+def test_sparse_transforms_change_the_transforms_alone():
+    point = CAMVID.format('point')
+    found = content(point.replace('ce', 'ce-sparse-transforms', 1))
+    main = content(point)
+    pipelines = [
+        [dict(step) for step in cfg['train_pipeline']] for cfg in (found, main)
+    ]
+    for ours, stock in zip(*pipelines, strict=True):
+        assert ours['type'] in (
+            stock['type'], stock['type'].replace('Random', 'SparseRandom')
+        )  # fmt: skip
+        ours['type'] = stock['type']
+    assert pipelines[0] == pipelines[1]
+    names = [step['type'] for step in found['train_pipeline']]
+    assert names.count('SparseRandomResize') == 1
+    assert names.count('SparseRandomCrop') == 1
+    used = found['train_dataloader']['dataset'].pop('pipeline')
+    assert used == found.pop('train_pipeline')
+    used = main['train_dataloader']['dataset'].pop('pipeline')
+    assert used == main.pop('train_pipeline')
+    assert found == main
 
 
 def test_printed_schedule():

@@ -150,7 +150,7 @@ def test_name_agrees_with_data(leaf):
     assert tuple(cfg.model.data_preprocessor.size) == crop
     for item in used:
         assert item.type == DATA[name['dataset']][0]
-        crops = of_type(item.pipeline, 'RandomCrop')
+        crops = of_type(item.pipeline, 'RandomCrop', 'SparseRandomCrop')
         assert [tuple(c.crop_size) for c in crops] in ([crop], [])
         assert crops or name['dataset'] == 'toy'
     classes = len(DATASETS.get(used[0].type).METAINFO['classes'])
