@@ -42,6 +42,11 @@ class LabelFile:
     png: bytes | None
     info: Mapping[str, Any]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a labelled pixel nor a tag."""
+        return not (self.info.get('labeled_pixels') or self.info.get('tags'))
+
 
 def label_file(
     name: str,

@@ -1,0 +1,180 @@
+"""Classes of a data set, and what a source's labels become among them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .formats.annotations import FormatError
+from .formats.source import decode_text, load_json, read_bytes, shown
+from .label_folder import NO_LABEL, distinct_palette
+
+#: Class indices are 0..254; 255 is "no label".
+MAX_CLASSES = 255
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Class names in order of their indices, with colours."""
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, ...], ...]
+
+
+def make_classes(
+    names: Sequence[str], palette: Sequence[Sequence[int]] | None = None
+) -> Classes:
+    """Check class names, and give them colours if they have none.
+
+    Raises:
+        ValueError: If there are none or too many, one is empty or comes
+            twice.
+    """
+    if not 1 <= len(names) <= MAX_CLASSES:
+        raise ValueError(
+            f'expected 1 to {MAX_CLASSES} classes, got {len(names)}'
+        )
+    for index, name in enumerate(names):
+        if not name.strip():
+            raise ValueError(f'the name of class {index} is empty')
+        if name in names[:index]:
+            raise ValueError(f'class {name!r} comes twice')
+    colours = palette or distinct_palette(len(names))
+    return Classes(tuple(names), tuple(tuple(c) for c in colours))
+
+
+def parse_classes(text: str) -> Classes:
+    """Return the classes that an argument of a command line means.
+
+    Args:
+        text: A file with one name a line; or the name of a registered
+            dataset type such as ``CamVidDataset``; or names with commas
+            between them.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    path = Path(text)
+    if path.is_file():
+        lines = decode_text(read_bytes(path, 2**20), path).splitlines()
+        try:
+            return make_classes(
+                [line.strip() for line in lines if line.strip()]
+            )
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+    if ',' not in text:
+        from mmseg.registry import DATASETS
+        from mmseg.utils import register_all_modules
+
+        register_all_modules(init_default_scope=False)
+        dataset = DATASETS.get(text)
+        info = getattr(dataset, 'METAINFO', {})
+        if info.get('classes'):
+            return make_classes(info['classes'], info.get('palette'))
+        if dataset is not None or text.endswith('Dataset') or path.suffix:
+            raise ValueError(
+                f'{text!r} is neither a file of class names nor a dataset '
+                'type that has classes'
+            )
+    return make_classes([name.strip() for name in text.split(',')])
+
+
+def parse_class_map(items: Sequence[str]) -> dict[str, int | str]:
+    """Return a class map from JSON files and ``label=class`` texts.
+
+    Raises:
+        ValueError: If a text is malformed, or a label comes twice.
+    """
+    result: dict[str, int | str] = {}
+    for item in items:
+        if '=' in item and not Path(item).is_file():
+            label, _, target = item.rpartition('=')
+            pairs: dict[str, Any] = {
+                label: int(target) if target.isdecimal() else target
+            }
+        else:
+            pairs = load_json(Path(item))
+            if not isinstance(pairs, dict):
+                raise FormatError(
+                    item, '', f'expected an object, got {shown(pairs)}'
+                )
+        for label, target in pairs.items():
+            if type(target) not in (int, str):
+                raise FormatError(
+                    item, label,
+                    f'expected a class or its index, got {shown(target)}',
+                )  # fmt: skip
+            if label in result:
+                raise ValueError(f'class map: {label!r} comes twice')
+            result[label] = target
+    return result
+
+
+class ClassMap:
+    """Turns the labels of a source into class indices.
+
+    A label in the given map becomes what that says; else the class of the
+    same name; else, where labels are numbers, the class of that number.
+
+    Args:
+        names: Class names in order of their indices.
+        given: Class index, class name or 255 (= leave out) by label.
+        first: Number of the first class where labels are numbers, else None.
+
+    Raises:
+        ValueError: If the map names a class that is not among ``names``.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        given: Mapping[str, int | str] | None = None,
+        *,
+        first: int | None = None,
+    ) -> None:
+        self.names = tuple(names)
+        self.first = first
+        #: Index by label, of the labels that were seen.
+        self.used: dict[str, int] = {}
+        self._given = {
+            label: self._target(label, target)
+            for label, target in (given or {}).items()
+        }
+
+    def index(self, label: str) -> int | None:
+        """Return the class index of a label, None if it is unknown."""
+        if label in self.used:
+            return self.used[label]
+        found = self._given.get(label)
+        if found is None and label in self.names:
+            found = self.names.index(label)
+        if found is None and self.first is not None and label.isdecimal():
+            number = int(label) - self.first
+            found = number if 0 <= number < len(self.names) else None
+        if found is not None:
+            self.used[label] = found
+        return found
+
+    def describe(self) -> str:
+        """Return what labels may be, for messages."""
+        known = [json.dumps(name, ensure_ascii=False) for name in self.names]
+        text = ', '.join(known[:12]) + (', ...' if len(known) > 12 else '')
+        if self.first is not None:
+            last = self.first + len(self.names) - 1
+            text += f' or {self.first} to {last}'
+        return text
+
+    def _target(self, label: str, target: int | str) -> int:
+        if isinstance(target, str) and target in self.names:
+            return self.names.index(target)
+        if target == NO_LABEL or (
+            isinstance(target, int) and 0 <= target < len(self.names)
+        ):
+            return int(target)
+        raise ValueError(
+            f'class map: {label!r} becomes {target!r}, which is neither a '
+            f'class, nor an index from 0 to {len(self.names) - 1}, nor '
+            f'{NO_LABEL} (leave out)'
+        )

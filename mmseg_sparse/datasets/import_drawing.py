@@ -1,0 +1,189 @@
+"""Second half of an import: draw the label maps, in several processes."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .class_names import Classes
+from .formats.annotations import (
+    FormatError,
+    ImageAnnotation,
+    PixelRegion,
+    Point,
+    Stroke,
+)
+from .formats.rasterize import Raster, check_brush, rasterize
+from .import_sources import ImageJob
+from .label_folder import NO_LABEL, LabelFile, label_file
+from .supervision import SUPERVISIONS
+
+#: Share of labelled pixels from which areas count as a dense mask.
+DENSE = 0.9
+
+
+KINDS = ('auto', *SUPERVISIONS)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How labels are drawn and what is done about odd ones.
+
+    Attributes:
+        stroke_width: Width of strokes that have none of their own, pixels.
+        point_radius: Radius of points, pixels; 0 = the one pixel.
+        supervision: What the sidecar calls the labels; 'auto' tells by the
+            shapes of each image. 'tag' draws nothing: the classes of the
+            shapes become tags.
+        skip_unknown: Leave out shapes and tags of unknown classes and
+            annotations of missing images, in place of an error.
+        keep_empty: Write a map of 255 for images without any label.
+    """
+
+    stroke_width: float = 3.0
+    point_radius: float = 0.0
+    supervision: str = 'auto'
+    skip_unknown: bool = False
+    keep_empty: bool = False
+
+    def __post_init__(self) -> None:
+        check_brush(self.stroke_width, self.point_radius)
+        if self.supervision not in KINDS:
+            raise ValueError(
+                f'supervision must be one of {", ".join(KINDS)}, got '
+                f'{self.supervision!r}'
+            )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What every image is drawn with.
+
+    Attributes:
+        classes: Names and colours.
+        class_ids: Class index by label of the source; 255 = leave out.
+        options: The user's.
+        pixel_strokes: Whether regions of pixels are strokes.
+    """
+
+    classes: Classes
+    class_ids: Mapping[str, int]
+    options: ImportOptions
+    pixel_strokes: bool = False
+
+
+def draw_all(
+    jobs: Sequence[ImageJob], drawing: Drawing, workers: int
+) -> Iterator[LabelFile | None]:
+    """Yield the label file of each job in order; None = nothing labelled.
+
+    Raises:
+        ValueError: If a shape cannot be drawn.
+    """
+    work = partial(_draw, drawing=drawing)
+    with _mapping(workers) as mapped:
+        for result in mapped(work, jobs):
+            if isinstance(result, _Failure):
+                raise ValueError(result.message)
+            yield result
+
+
+def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
+    """Draw one image; None if no pixel and no tag is labelled."""
+    annotation = job.annotation()
+    ids = {drawing.class_ids[tag] for tag in annotation.tags}
+    if drawing.options.supervision == 'tag':
+        ids |= {drawing.class_ids[s.label] for s in annotation.shapes}
+        annotation = ImageAnnotation(annotation.image, annotation.source)
+    names = drawing.classes.names
+    tags = [names[index] for index in sorted(ids - {NO_LABEL})]
+    raster = rasterize(
+        annotation,
+        drawing.class_ids,
+        job.size,
+        stroke_width=drawing.options.stroke_width,
+        point_radius=drawing.options.point_radius,
+    )
+    known = float((raster.labels != NO_LABEL).mean())
+    if known == 0 and not tags and not drawing.options.keep_empty:
+        return None
+    only_tags = known == 0 and bool(tags)
+    supervision = drawing.options.supervision
+    if only_tags:
+        supervision = 'tag'
+    elif supervision in ('auto', 'tag'):
+        supervision = _kind(annotation, known, drawing.pixel_strokes)
+    return label_file(
+        job.name,
+        None if only_tags else raster.labels,
+        drawing.classes.palette,
+        supervision=supervision,
+        size=job.size,
+        tags=tags,
+        **_counts(raster),
+    )
+
+
+def _counts(raster: Raster) -> dict[str, int]:
+    return {
+        'conflicts': raster.conflicts,
+        'clipped': raster.clipped,
+        'vanished': raster.vanished,
+    }
+
+
+def _kind(
+    annotation: ImageAnnotation, known: float, pixel_strokes: bool
+) -> str:
+    """Tell the supervision by the shapes: the strongest kind counts."""
+    kinds = {type(shape) for shape in annotation.shapes}
+    areas = kinds - {Point, Stroke}
+    if areas and known >= DENSE:
+        return 'dense'
+    if pixel_strokes:
+        areas.discard(PixelRegion)
+    if areas:
+        return 'block'
+    return 'point' if kinds == {Point} else 'scribble'
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """The message of an error on its way to the main process."""
+
+    message: str
+
+
+def _draw(job: ImageJob, drawing: Drawing) -> LabelFile | _Failure | None:
+    try:
+        return draw(job, drawing)
+    except FormatError as error:
+        return _Failure(str(error))
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Give a ``map`` that keeps the order, over processes if several."""
+    if workers <= 1:
+        yield map
+        return
+    with multiprocessing.Pool(workers, _set_up, (os.getpid(),)) as pool:
+        yield partial(pool.imap, chunksize=4)
+
+
+def _set_up(parent: int) -> None:
+    """Leave Ctrl-C to the main process, and end when that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,180 @@
+"""First half of an import: read the source, find the images and classes."""
+
+import hashlib
+import pickle
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .class_names import ClassMap
+from .formats.annotations import FormatError, ImageAnnotation, Shape
+from .formats.source import shown
+from .image_finder import ImageFinder, image_size
+
+
+@dataclass
+class ImageJob:
+    """What is known of one image: everything that drawing it needs.
+
+    Shapes are kept pickled and packed: regions of pixels shrink a hundred
+    times, and that is also how they get to another process.
+
+    Attributes:
+        name: Path below the folder of images, without the suffix.
+        path: The image.
+        size: ``(width, height)``.
+        packed: Annotations, in the order they were read.
+        tags: Labels of the whole image.
+    """
+
+    name: str
+    path: Path
+    size: tuple[int, int]
+    packed: list[bytes] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+
+    def add(self, annotation: ImageAnnotation) -> None:
+        """Add an annotation; its shapes lie above those of equal z."""
+        self.packed.append(zlib.compress(pickle.dumps(annotation), 1))
+        self.tags += annotation.tags
+
+    def annotation(self) -> ImageAnnotation:
+        """Return the annotations as one."""
+        parts = [pickle.loads(zlib.decompress(p)) for p in self.packed]
+        shapes: tuple[Shape, ...] = sum((p.shapes for p in parts), ())
+        return replace(parts[0], shapes=shapes, tags=tuple(self.tags))
+
+
+class Collector:
+    """Sorts annotations by image, and checks them on the way.
+
+    Args:
+        finder: The images.
+        class_map: Known labels; None = all are, and are collected.
+        skip_unknown: Leave out what has an unknown class or a missing image.
+
+    Attributes:
+        jobs: One for each image that the source speaks of, by its name.
+        labels: Every label seen, of shapes and tags.
+        sources: Files that were read.
+        skipped_labels: Shapes and tags left out, by class.
+        skipped_images: Names of missing images.
+    """
+
+    def __init__(
+        self,
+        finder: ImageFinder,
+        class_map: ClassMap | None,
+        skip_unknown: bool = False,
+    ) -> None:
+        self.finder = finder
+        self.class_map = class_map
+        self.skip_unknown = skip_unknown
+        self.jobs: dict[str, ImageJob] = {}
+        self.labels: set[str] = set()
+        self.sources: set[str] = set()
+        self.skipped_labels: Counter[str] = Counter()
+        self.skipped_images: list[str] = []
+
+    def add(self, annotation: ImageAnnotation) -> None:
+        """Take in one annotation.
+
+        Raises:
+            FormatError: If its image is missing or not the only one of that
+                name, its size is another one, or a class is unknown.
+        """
+        self.sources.add(annotation.source)
+        job = self._job(annotation)
+        if job is None:
+            self.skipped_images.append(annotation.image)
+            return
+        shapes = [
+            shape for shape in annotation.shapes
+            if self._known(shape.label, annotation.source, shape.entry)
+        ]  # fmt: skip
+        tags = [
+            tag for tag in annotation.tags
+            if self._known(tag, annotation.source, f'tags of {job.name}')
+        ]  # fmt: skip
+        job.add(replace(annotation, shapes=tuple(shapes), tags=tuple(tags)))
+
+    def _job(self, annotation: ImageAnnotation) -> ImageJob | None:
+        source, entry = annotation.source, f'image {annotation.image!r}'
+        found = self.finder.find(annotation.image)
+        if not found and self.skip_unknown:
+            return None
+        if not found:
+            raise FormatError(source, entry, f'not in {self.finder.folder}')
+        if len(found) > 1:
+            raise FormatError(
+                source, entry,
+                f'may be any of {", ".join(map(str, found[:4]))} in '
+                f'{self.finder.folder}',
+            )  # fmt: skip
+        path = self.finder.folder / found[0]
+        name = found[0].with_suffix('').as_posix()
+        job = self.jobs.get(name)
+        if job is None:
+            job = self.jobs[name] = ImageJob(name, path, image_size(path))
+        elif job.path != path:
+            raise FormatError(
+                source, entry, f'{job.path} and {path} have the same name'
+            )
+        if annotation.size not in (None, job.size):
+            turned = annotation.size == job.size[::-1]
+            raise FormatError(
+                source, entry,
+                f'the size is {_times(annotation.size)} here and '
+                f'{_times(job.size)} in {path}'
+                + (' (turned by its EXIF data?)' if turned else ''),
+            )  # fmt: skip
+        return job
+
+    def _known(self, label: str, source: str, entry: str) -> bool:
+        self.labels.add(label)
+        if self.class_map is None or self.class_map.index(label) is not None:
+            return True
+        if not self.skip_unknown:
+            raise FormatError(
+                source, entry,
+                f'unknown class {shown(label)}, known are '
+                f'{self.class_map.describe()}',
+            )  # fmt: skip
+        self.skipped_labels[label] += 1
+        return False
+
+
+def checksums(
+    source: Path, files: Iterable[str], options: dict[str, Any]
+) -> dict[str, str]:
+    """Return the SHA-256 of what was read, by name.
+
+    Args:
+        source: What was asked to be read; in a folder, ``files`` count.
+        files: Files that annotations came from.
+        options: Of the reader; those that are paths were read too.
+    """
+    found = {path.name: path for path in options.values()
+             if isinstance(path, Path)}  # fmt: skip
+    if source.is_dir():
+        for name in files:
+            path = Path(name)
+            found[path.relative_to(source).as_posix()] = path
+    else:
+        found[source.name] = source
+    return {name: _sha256(path) for name, path in sorted(found.items())}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _times(size: tuple[int, int] | None) -> str:
+    return f'{size[0]} x {size[1]}' if size else ''

@@ -1,0 +1,261 @@
+"""From the annotations of a source to a folder of label maps."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .class_names import Classes, ClassMap, make_classes
+from .formats import load_reader
+from .formats.annotations import FormatError
+from .formats.registry import NUMBERED, PIXEL_STROKES
+from .formats.source import shown
+from .image_finder import ImageFinder
+from .import_drawing import Drawing, ImportOptions, draw_all
+from .import_sources import Collector, ImageJob, checksums
+from .label_folder import LabelFile, check_label_folder, write_label_folder
+
+#: Called with what is being done, how many are done, and of how many.
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass
+class ImportSummary:
+    """What was imported.
+
+    Attributes:
+        classes: Their names.
+        supervisions: Number of images by supervision.
+        pixels: Pixels of the images that have a label map.
+        labeled_pixels: Those of them that are labelled.
+        conflicts: Pixels that shapes of different classes cover.
+        clipped: Shapes that reach beyond their image.
+        vanished: Shapes that cover no pixel.
+        skipped_labels: Shapes and tags left out, by unknown class.
+        skipped_images: Annotations left out, as their image is missing.
+        empty: Images that have no label in the source.
+        unannotated: Images that the source does not speak of.
+    """
+
+    classes: tuple[str, ...] = ()
+    supervisions: Counter[str] = field(default_factory=Counter)
+    pixels: int = 0
+    labeled_pixels: int = 0
+    conflicts: int = 0
+    clipped: int = 0
+    vanished: int = 0
+    skipped_labels: Counter[str] = field(default_factory=Counter)
+    skipped_images: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    unannotated: int = 0
+
+    def add(self, file: LabelFile) -> None:
+        """Count in an image that is written."""
+        info = file.info
+        self.supervisions[info['supervision']] += 1
+        self.conflicts += info['conflicts']
+        self.clipped += info['clipped']
+        self.vanished += info['vanished']
+        if file.png is not None:
+            self.pixels += info['size'][0] * info['size'][1]
+            self.labeled_pixels += info['labeled_pixels']
+
+    def text(self) -> str:
+        """Return the numbers for reading; what did not occur is left out."""
+        kinds = ', '.join(f'{n} {k}' for k, n in self.supervisions.items())
+        lines = [
+            f'{self.supervisions.total()} images ({kinds}), '
+            f'{len(self.classes)} classes'
+        ]
+        if self.pixels:
+            share = 100 * self.labeled_pixels / self.pixels
+            lines.append(
+                f'{self.labeled_pixels} pixels labelled, {share:.3g} %'
+            )
+        skipped = ', '.join(
+            f'{shown(label)} {number}'
+            for label, number in self.skipped_labels.most_common(10)
+        )
+        odd = (
+            (self.conflicts, 'pixels covered by shapes of several classes '
+             '(the highest shape has them)'),
+            (self.clipped, 'shapes clipped at the edge of their image'),
+            (self.vanished, 'shapes that cover no pixel'),
+            (self.skipped_labels.total(),
+             f'shapes and tags of unknown classes left out: {skipped}'),
+            (len(self.skipped_images),
+             f'missing images left out: {_some(self.skipped_images)}'),
+            (len(self.empty), f'images without labels: {_some(self.empty)}'),
+            (self.unannotated, 'images that the source does not name'),
+        )  # fmt: skip
+        lines += [f'{number} {what}' for number, what in odd if number]
+        return '\n'.join(f'  {line}' for line in lines)
+
+
+def import_labels(
+    format_name: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    images: str | Path,
+    classes: Classes | None = None,
+    class_map: Mapping[str, int | str] | None = None,
+    options: ImportOptions | None = None,
+    reader_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> ImportSummary:
+    """Write the label map of every image that a source annotates.
+
+    Several annotations of one image are drawn as one, in the order they are
+    read. The result does not depend on ``workers``.
+
+    Args:
+        format_name: One of ``formats.FORMATS``.
+        source: File or folder to read.
+        out: Folder to make: a PNG for each image, at the image's path below
+            ``images``, and ``labels.json``. It appears whole or not at all.
+        images: Folder of the images. They are not decoded.
+        classes: Names and colours; None = the labels of the source, sorted.
+        class_map: Class index, class name or 255 (leave out) by label.
+        options: How labels are drawn.
+        reader_options: Keyword arguments of the format's reader.
+        overwrite: Replace a label folder that is there.
+        workers: Number of processes that draw.
+        progress: Called while it goes on.
+
+    Raises:
+        FormatError: If the source, an image or a class is not as it must be.
+        FileExistsError: If ``out`` may not be written.
+        OSError: If a file cannot be read.
+        ValueError: If an argument is wrong, or nothing is labelled.
+    """
+    source, out, images = Path(source), Path(out), Path(images)
+    options, reader_options = options or ImportOptions(), reader_options or {}
+    report = progress or (lambda what, done, total: None)
+    check_label_folder(out, overwrite)
+    if out.exists() and source.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f'{source} would be overwritten by its own import')
+    names = _class_map(format_name, classes, class_map)
+    collector = Collector(
+        ImageFinder(images, exclude=[out]), names, options.skip_unknown
+    )
+    read = load_reader(format_name)
+    for done, item in enumerate(read(source, **reader_options), 1):
+        collector.add(item)
+        report('read', done, None)
+    if classes is None or names is None:
+        classes, names = _collected(source, collector.labels)
+    meta = {
+        'tool': 'import_labels',
+        'format': format_name,
+        'classes': list(classes.names),
+        'class_map': dict(sorted(names.used.items())),
+        'options': {**asdict(options), 'reader': _plain(reader_options)},
+        'sources': checksums(source, collector.sources, reader_options),
+        'skipped': dict(sorted(collector.skipped_labels.items())),
+    }
+    drawing = Drawing(
+        classes,
+        names.used,
+        options,
+        pixel_strokes=format_name in PIXEL_STROKES,
+    )
+    return _write(collector, drawing, out, meta, overwrite, workers, report)
+
+
+def _write(
+    collector: Collector,
+    drawing: Drawing,
+    out: Path,
+    meta: Mapping[str, Any],
+    overwrite: bool,
+    workers: int,
+    report: Progress,
+) -> ImportSummary:
+    """Draw what was collected into the folder."""
+    summary = ImportSummary(
+        classes=drawing.classes.names,
+        skipped_labels=collector.skipped_labels,
+        skipped_images=collector.skipped_images,
+        unannotated=len(collector.finder) - len(collector.jobs),
+    )
+    jobs = [job for _, job in sorted(collector.jobs.items())]
+    with closing(_drawn(jobs, drawing, workers, summary, report)) as files:
+        write_label_folder(out, files, meta, overwrite=overwrite)
+    return summary
+
+
+def _class_map(
+    format_name: str,
+    classes: Classes | None,
+    given: Mapping[str, int | str] | None,
+) -> ClassMap | None:
+    """Return the class map; None if the classes are the source's labels."""
+    if classes is not None:
+        return ClassMap(classes.names, given, first=NUMBERED.get(format_name))
+    if given:
+        raise ValueError('a class map needs class names to map to')
+    if format_name in NUMBERED:
+        raise ValueError(
+            f'class names are needed: the labels of {format_name} are numbers'
+        )
+    return None
+
+
+def _collected(source: Path, labels: set[str]) -> tuple[Classes, ClassMap]:
+    """Make classes of the labels that were read."""
+    try:
+        classes = make_classes(sorted(labels))
+    except ValueError as error:
+        raise FormatError(source, 'classes', str(error)) from error
+    names = ClassMap(classes.names)
+    for label in classes.names:
+        names.index(label)
+    return classes, names
+
+
+def _drawn(
+    jobs: list[ImageJob],
+    drawing: Drawing,
+    workers: int,
+    summary: ImportSummary,
+    report: Progress,
+) -> Iterator[LabelFile]:
+    """Yield what is drawn and count it.
+
+    Raises:
+        ValueError: If nothing is.
+    """
+    with closing(draw_all(jobs, drawing, workers)) as drawn:
+        for done, (job, file) in enumerate(zip(jobs, drawn, strict=True), 1):
+            report('draw', done, len(jobs))
+            if file is None or not (
+                file.info['tags'] or file.info['labeled_pixels']
+            ):
+                summary.empty.append(job.name)
+            if file is not None:
+                summary.add(file)
+                yield file
+    if not summary.supervisions:
+        raise ValueError(
+            f'no image would have a label: {len(jobs)} images were read, '
+            f'{len(summary.skipped_images)} are missing, '
+            f'{summary.skipped_labels.total()} shapes and tags are of unknown '
+            'classes'
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as JSON has them; of paths, the names."""
+    return {
+        key: value.name if isinstance(value, Path) else value
+        for key, value in options.items()
+    }

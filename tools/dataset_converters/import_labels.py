@@ -1,0 +1,214 @@
+"""Turn strokes, points, areas and tags of annotation tools into label maps.
+
+Writes a PNG of class indices for each annotated image (255 = no label), at
+the image's path below OUT, and OUT/labels.json, which says what they were
+made from. Images are not decoded. OUT appears whole or not at all.
+
+FORMAT is one of
+  labelme          LabelMe or X-AnyLabeling: a JSON file, or a folder of them
+  cvat             "CVAT for images 1.1": annotations.xml or the ZIP file
+  label-studio     Label Studio: JSON export
+  coco             COCO: JSON of instances or keypoints
+  supervisely      Supervisely: JSON files, or a project's folder
+  via              VGG Image Annotator 2: project or export, JSON
+  qupath           QuPath: GeoJSON, a file or a folder
+  csv              points in a table, CoralNet's among them
+  label-images     napari and the like: PNG or TIFF, 0 = unlabelled
+  scribblesup-xml  ScribbleSup: a folder of XML files
+  whats-the-point  What's the Point: JSON of clicks
+  index-png        PNGs of class indices, 255 = unlabelled (ScribbleSup,
+                   Scribbles4All): a folder, or one
+  onehot-tags      image tags: cls_labels_onehot.npy
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _arguments import fail
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('format', metavar='FORMAT', help='see above')
+    parser.add_argument('source', type=Path, help='file or folder to read')
+    parser.add_argument('out', type=Path, help='folder to make')
+    parser.add_argument(
+        '--images',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder of the images; they are found by the names in SOURCE, '
+        'with or without folders and suffix',
+    )
+    _add_class_arguments(parser)
+    _add_drawing_arguments(parser)
+    parser.add_argument(
+        '--option',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help="option of the format's reader: background=FILE "
+        '(whats-the-point), columns.image=NAME (csv), ignore_index=N '
+        '(index-png), attribute=NAME (via), first_class=N (onehot-tags), '
+        'skip_unclassified=true (qupath)',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace OUT if it is a label folder',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        metavar='N',
+        help='processes that draw; the result is the same '
+        '(default: %(default)s)',
+    )
+    return parser.parse_args(argv)
+
+
+def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--classes',
+        metavar='CLASSES',
+        help='class names in order of their indices: a text file with one a '
+        'line, or a dataset type (CamVidDataset, PascalVOCDataset), or '
+        'a,b,c. Default: the labels in SOURCE, sorted',
+    )
+    parser.add_argument(
+        '--class-map',
+        nargs='+',
+        default=[],
+        metavar='LABEL=CLASS',
+        help='class name, class index or 255 (leave out) of labels in SOURCE '
+        'that are called otherwise there; or a JSON file {label: class}',
+    )
+    parser.add_argument(
+        '--skip-unknown',
+        action='store_true',
+        help='leave out unknown classes and missing images, and count them, '
+        'in place of an error',
+    )
+
+
+def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--stroke-width',
+        type=float,
+        default=3.0,
+        metavar='PIXELS',
+        help='width of strokes that have none in SOURCE '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--point-radius',
+        type=float,
+        default=0.0,
+        metavar='PIXELS',
+        help='radius of points; 0 = the one pixel (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--supervision',
+        choices=['auto', 'dense', 'scribble', 'point', 'block', 'tag'],
+        default='auto',
+        help='what labels.json calls the labels; auto = by the shapes of '
+        'each image; tag = classes of the images, nothing is drawn '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--keep-empty',
+        action='store_true',
+        help='also write a PNG (of 255) for images without any label',
+    )
+
+
+class Progress:
+    """Progress on one line of a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self.what = ''
+        self.next = 0.0
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Print where the import stands, at most ten times a second."""
+        terminal = sys.stdout.isatty()
+        now = time.monotonic()
+        if what != self.what:
+            self.finish()
+            self.what, self.next = what, now + (0.1 if terminal else 10)
+        if now < self.next and done != total:
+            return
+        self.next = now + (0.1 if terminal else 10)
+        line = f'  {what} {done} images'
+        if total is not None:
+            filled = 30 * done // total
+            line = (
+                f'  {what} [{"#" * filled}{"." * (30 - filled)}] '
+                f'{done}/{total} images'
+            )
+        print(f'\r{line}' if terminal else line,
+              end='' if terminal else '\n', flush=True)  # fmt: skip
+
+    def finish(self) -> None:
+        """End the line of a terminal."""
+        if self.what and sys.stdout.isatty():
+            print(flush=True)
+        self.what = ''
+
+
+def main() -> None:
+    """Import the labels."""
+    args = parse_args()
+    if args.workers < 1:
+        fail(f'--workers must be at least 1, got {args.workers}')
+    import mmseg_sparse  # noqa: F401  before anything of mmseg
+    from mmseg_sparse.datasets.class_names import (
+        parse_class_map,
+        parse_classes,
+    )
+    from mmseg_sparse.datasets.formats import reader_options
+    from mmseg_sparse.datasets.import_drawing import ImportOptions
+    from mmseg_sparse.datasets.importer import import_labels
+
+    progress = Progress()
+    try:
+        summary = import_labels(
+            args.format,
+            args.source,
+            args.out,
+            images=args.images,
+            classes=parse_classes(args.classes) if args.classes else None,
+            class_map=parse_class_map(args.class_map),
+            options=ImportOptions(
+                stroke_width=args.stroke_width,
+                point_radius=args.point_radius,
+                supervision=args.supervision,
+                skip_unknown=args.skip_unknown,
+                keep_empty=args.keep_empty,
+            ),
+            reader_options=reader_options(args.format, args.option),
+            overwrite=args.overwrite,
+            workers=args.workers,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        progress.finish()
+        sys.exit('import_labels.py: interrupted, nothing was written')
+    except (OSError, ValueError, MemoryError) as error:
+        progress.finish()
+        fail(str(error) or type(error).__name__)
+    progress.finish()
+    print(f'{args.out}:\n{summary.text()}', flush=True)
+
+
+if __name__ == '__main__':
+    main()
