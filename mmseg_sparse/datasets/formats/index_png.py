@@ -1,0 +1,91 @@
+"""Reader of index PNGs, as ScribbleSup and Scribbles4All ship them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .annotations import FormatError, ImageAnnotation, PixelRegion
+from .parts import source_files
+from .source import load_png_index
+
+#: More values than a label map of 8 bits has are no classes but instances.
+MAX_VALUES = 256
+
+
+def read(
+    source: Path, *, ignore_index: int = 255
+) -> Iterator[ImageAnnotation]:
+    """Read PNGs whose pixels are class indices.
+
+    Labels are the decimal strings of the values, ``'0'`` with them. An image
+    is named as its PNG without the suffix, with its folders below ``source``.
+
+    Args:
+        source: A PNG, or a folder of them, folders within included.
+        ignore_index: The value of pixels without a label.
+
+    Yields:
+        Every PNG's pixels, one :class:`PixelRegion` a value, in the order of
+        the paths; one without labelled pixels gives an image without shapes.
+
+    Raises:
+        FormatError: If a file is broken, is in colour, or has more than 256
+            values.
+        OSError: If a file cannot be read.
+    """
+    for path in source_files(source, ['.png'], recursive=True):
+        yield pixel_annotation(
+            load_png_index(path), path, source, unlabeled=ignore_index
+        )
+
+
+def pixel_annotation(
+    labels: NDArray[np.uint8] | NDArray[np.uint16],
+    path: Path,
+    source: Path,
+    *,
+    unlabeled: int,
+) -> ImageAnnotation:
+    """Return a label map as one region of pixels a value.
+
+    Args:
+        labels: ``(H, W)``.
+        path: The map's file.
+        source: What was asked to be read; where it is a folder the image is
+            named relative to it.
+        unlabeled: The value of pixels without a label.
+
+    Raises:
+        FormatError: If there are more than 256 values.
+    """
+    folder = source if path != source else path.parent
+    return ImageAnnotation(
+        image=path.relative_to(folder).with_suffix('').as_posix(),
+        source=str(path),
+        size=(labels.shape[1], labels.shape[0]),
+        shapes=tuple(_regions(labels, path, unlabeled)),
+    )
+
+
+def _regions(
+    labels: NDArray[np.uint8] | NDArray[np.uint16], path: Path, unlabeled: int
+) -> Iterator[PixelRegion]:
+    counts = np.bincount(labels.ravel())
+    values = [int(v) for v in np.flatnonzero(counts) if v != unlabeled]
+    if len(values) > MAX_VALUES:
+        raise FormatError(
+            path, '',
+            f'{len(values)} different values, more than {MAX_VALUES}: '
+            'expected classes, not instances',
+        )  # fmt: skip
+    for value in values:
+        pixels = labels == value
+        rows = np.flatnonzero(pixels.any(1))
+        columns = np.flatnonzero(pixels.any(0))
+        top, left = int(rows[0]), int(columns[0])
+        box = pixels[top : rows[-1] + 1, left : columns[-1] + 1]
+        yield PixelRegion(
+            str(value), box.copy(), (left, top), entry=f'value {value}'
+        )

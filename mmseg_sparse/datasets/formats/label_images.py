@@ -1,0 +1,92 @@
+"""Reader of label images as napari saves them: 0 means unlabelled."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .annotations import FormatError, ImageAnnotation
+from .index_png import pixel_annotation
+from .parts import source_files
+from .source import load_png_index, read_bytes, shown, size
+
+UNLABELED = 0
+MAX_VALUE = 65535
+_TIFF_MODES = ('L', 'P', 'I;16', 'I;16B', 'I')
+
+
+def read(source: Path) -> Iterator[ImageAnnotation]:
+    """Read label images: 0 is no label, classes count from 1.
+
+    Labels are the decimal strings of the values as they stand in the file,
+    so a class map begins with ``'1'``. In that order the importer takes them
+    for the classes by itself; otherwise its class map says, for example::
+
+        {"1": "road", "2": "sky", "5": "tree"}
+
+    A mask in which 0 is a class is no label image: read it as an index PNG.
+
+    Args:
+        source: A PNG or TIFF, or a folder of them, folders within included.
+            TIFF of one page, whole numbers of 8, 16 or 32 bits up to 65535,
+            packed as Pillow reads it (not at all, deflate, LZW ...).
+
+    Yields:
+        Every file's pixels, one :class:`PixelRegion` a value, in the order of
+        the paths. An image is named as its file without the suffix, with its
+        folders below ``source``.
+
+    Raises:
+        FormatError: If a file is broken, is in colour, or has more than 256
+            values.
+        OSError: If a file cannot be read.
+    """
+    for path in source_files(
+        source, ['.png', '.tif', '.tiff'], recursive=True
+    ):
+        tiff = path.suffix.lower() in ('.tif', '.tiff')
+        labels = _load_tiff(path) if tiff else load_png_index(path)
+        yield pixel_annotation(labels, path, source, unlabeled=UNLABELED)
+
+
+def _load_tiff(
+    path: Path,
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Read a TIFF of whole numbers, its size checked before decoding."""
+    data = read_bytes(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            picture = Image.open(io.BytesIO(data), formats=('TIFF',))
+            size(picture.width, picture.height, path)
+            _check_kind(picture, path)
+            values = np.array(picture)
+    except FormatError:
+        raise
+    except Exception as error:  # Pillow has no common error of broken TIFFs
+        raise FormatError(path, '', f'no readable TIFF: {error!r}') from error
+    if values.min() < 0 or values.max() > MAX_VALUE:
+        raise FormatError(
+            path, '',
+            f'expected values from 0 to {MAX_VALUE}, got '
+            f'{values.min()} to {values.max()}',
+        )  # fmt: skip
+    return values.astype(np.uint16)
+
+
+def _check_kind(picture: Image.Image, path: Path) -> None:
+    if picture.mode not in _TIFF_MODES:
+        raise FormatError(
+            path, '',
+            'expected a TIFF of class indices (grey, whole numbers), got one '
+            f'in {picture.mode}',
+        )  # fmt: skip
+    pages = getattr(picture, 'n_frames', 1)
+    if pages != 1:
+        raise FormatError(
+            path, '', f'expected a TIFF of one page, got {shown(pages)}'
+        )
