@@ -1,0 +1,173 @@
+"""Reader of points in a table: CSV, as CoralNet and others export it."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .annotations import FormatError, ImageAnnotation, Point
+from .parts import class_name
+from .source import (
+    coordinate,
+    decode_text,
+    image_name,
+    parse_int,
+    parse_number,
+    read_bytes,
+    shown,
+)
+
+#: What a column is called, in lower case, if no option says so.
+NAMES = {
+    'image': ('name', 'image', 'filename', 'image name', 'image_name'),
+    'label': ('label', 'class'),
+    'row': ('row',),
+    'column': ('column', 'col'),
+    'x': ('x',),
+    'y': ('y',),
+}
+DELIMITERS = ',;\t'
+
+
+def read(
+    source: Path, *, columns: Mapping[str, str] | None = None
+) -> Iterator[ImageAnnotation]:
+    """Read a table of one point a line, its columns told by the first line.
+
+    A place is given by ``Row`` and ``Column``, whole numbers that count
+    pixels from 0 (CoralNet; row before column), and lies in the middle of
+    the pixel; or by ``x`` and ``y``, numbers from the corner of the image.
+    The order of the columns does not matter, nor does upper or lower case;
+    further columns are not read. Fields are parted by comma, semicolon or
+    tab, whichever the first line has most of.
+
+    Args:
+        source: The CSV file, UTF-8.
+        columns: What columns are called here, for ``image``, ``label`` and
+            ``row``, ``column`` or ``x``, ``y``, where it is not ``Name``,
+            ``Label`` and so on: ``{'image': 'photo', 'label': 'species'}``.
+
+    Yields:
+        The images in the order of their first line.
+
+    Raises:
+        FormatError: If a column is missing or there twice, or a line is
+            malformed.
+        OSError: If the file cannot be read.
+        ValueError: If ``columns`` names something else.
+    """
+    columns = dict(columns or {})
+    unknown = sorted(set(columns) - set(NAMES))
+    if unknown:
+        raise ValueError(f'columns are {", ".join(NAMES)}, got {unknown}')
+    points: dict[str, list[Point]] = {}
+    for image, point in _points(source, columns):
+        points.setdefault(image, []).append(point)
+    for image, group in points.items():
+        yield ImageAnnotation(image, str(source), shapes=tuple(group))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which field of a line is what."""
+
+    width: int
+    image: int
+    label: int
+    x: int
+    y: int
+    pixels: bool  # x and y are column and row
+
+
+def _points(
+    source: Path, columns: Mapping[str, str]
+) -> Iterator[tuple[str, Point]]:
+    lines = _lines(source)
+    header = next(lines, (0, []))[1]
+    layout = _layout(header, columns, source)
+    for number, fields in lines:
+        entry = f'line {number}'
+        if len(fields) != layout.width:
+            raise FormatError(
+                source, entry,
+                f'expected {layout.width} fields, got {len(fields)}: '
+                f'{shown(fields)}',
+            )  # fmt: skip
+        image = image_name(fields[layout.image].strip(), source, entry)
+        label = class_name(fields[layout.label], source, entry)
+        x, y = (
+            _place(fields[index], layout.pixels, source,
+                   f'{entry}, {header[index].strip()}')
+            for index in (layout.x, layout.y)
+        )  # fmt: skip
+        yield image, Point(label, (x, y), entry=entry)
+
+
+def _place(text: str, pixels: bool, source: Path, entry: str) -> float:
+    if pixels:
+        value = parse_int(text, source, entry) + 0.5
+    else:
+        value = parse_number(text, source, entry)
+    return coordinate(value, source, entry)
+
+
+def _lines(source: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of every line that is not empty."""
+    text = decode_text(read_bytes(source), source)
+    first = text.lstrip('\r\n').partition('\n')[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    reader = csv.reader(
+        io.StringIO(text, newline=''), delimiter=delimiter, strict=True
+    )
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                yield reader.line_num, fields
+    except csv.Error as error:
+        raise FormatError(
+            source, f'line {reader.line_num}', f'no valid CSV: {error}'
+        ) from error
+
+
+def _layout(
+    header: Sequence[str], columns: Mapping[str, str], source: Path
+) -> _Layout:
+    found = {
+        part: _find(header, part, columns) for part in NAMES
+    }  # fmt: skip
+    pairs = [('column', 'row'), ('x', 'y')]
+    # A pair that is asked for by name wins over one that is merely there.
+    asked = [pair for pair in pairs if set(pair) & set(columns)]
+    there = [pair for pair in pairs if all(found[part] for part in pair)]
+    places = asked or there
+    if len(places) != 1:
+        raise FormatError(
+            source, 'header',
+            'expected columns Row and Column, or x and y (name them by '
+            f'the option columns), got {shown(header)}',
+        )  # fmt: skip
+    for part in ('image', 'label', *places[0]):
+        if len(found[part]) != 1:
+            raise FormatError(
+                source, 'header',
+                f'expected one column for the {part} (name it by the option '
+                f'columns), got {len(found[part])} in {shown(header)}',
+            )  # fmt: skip
+    image, label, x, y = (
+        found[part][0] for part in ('image', 'label', *places[0])
+    )
+    return _Layout(len(header), image, label, x, y, places[0] == pairs[0])
+
+
+def _find(
+    header: Sequence[str], part: str, columns: Mapping[str, str]
+) -> list[int]:
+    """Return the columns that may be meant; an exact name beats the case."""
+    names = [field.strip() for field in header]
+    if part in columns:
+        exact = [i for i, name in enumerate(names) if name == columns[part]]
+        wanted: Sequence[str] = [columns[part].lower()]
+    else:
+        exact, wanted = [], NAMES[part]
+    return exact or [i for i, n in enumerate(names) if n.lower() in wanted]

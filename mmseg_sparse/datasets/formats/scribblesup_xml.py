@@ -1,0 +1,85 @@
+"""Reader of ScribbleSup's XML: one file of strokes an image."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from .annotations import FormatError, ImageAnnotation, Stroke
+from .parts import class_name, source_files
+from .source import (
+    coordinate,
+    load_xml,
+    parse_int,
+    parse_number,
+    read_bytes,
+    shown,
+    size,
+)
+
+
+def read(source: Path) -> Iterator[ImageAnnotation]:
+    """Read the strokes of Lin et al., "ScribbleSup", CVPR 2016.
+
+    A file is an ``<annotation>`` with ``<size>`` (``<width>``, ``<height>``)
+    and one ``<polygon>`` a stroke: ``<tag>``, the name of its class, and its
+    ``<point>``s with ``<X>`` and ``<Y>`` in pixels. In spite of the name the
+    line is open. Other elements are not read.
+
+    Args:
+        source: An XML file, or a folder of them.
+
+    Yields:
+        One image a file, in the order of the names; an image is named as its
+        file without the suffix.
+
+    Raises:
+        FormatError: If a file is malformed.
+        OSError: If a file cannot be read.
+    """
+    for path in source_files(source, ['.xml']):
+        root = load_xml(path, read_bytes(path))
+        if root.tag != 'annotation':
+            raise FormatError(
+                path, '', f'expected <annotation>, got <{shown(root.tag)}>'
+            )
+        yield ImageAnnotation(
+            image=path.stem,
+            source=str(path),
+            size=_size(root, path),
+            shapes=tuple(
+                _stroke(polygon, path, f'polygon[{index}]')
+                for index, polygon in enumerate(root.findall('polygon'))
+            ),
+        )
+
+
+def _size(root: Element, path: Path) -> tuple[int, int] | None:
+    element = root.find('size')
+    if element is None:
+        return None
+    width, height = (
+        parse_int(element.findtext(side), path, f'size.{side}')
+        for side in ('width', 'height')
+    )
+    return size(width, height, path, 'size')
+
+
+def _stroke(polygon: Element, path: Path, entry: str) -> Stroke:
+    label = class_name(polygon.findtext('tag'), path, f'{entry}.tag')
+    points = [
+        [_place(point, axis, path, f'{entry}.point[{index}]')
+         for axis in ('X', 'Y')]
+        for index, point in enumerate(polygon.findall('point'))
+    ]  # fmt: skip
+    if not points:
+        raise FormatError(path, entry, 'a stroke without points')
+    return Stroke(label, np.array(points, np.float64), entry=entry)
+
+
+def _place(point: Element, axis: str, path: Path, entry: str) -> float:
+    where = f'{entry}.{axis}'
+    return coordinate(
+        parse_number(point.findtext(axis), path, where), path, where
+    )
