@@ -73,7 +73,6 @@ def lookup_table(
             table[reduced == old] = new
         table[reduced == NO_LABEL] = NO_LABEL
     table[ignore_index] = NO_LABEL
-    table[NO_LABEL] = NO_LABEL
     return table
 
 

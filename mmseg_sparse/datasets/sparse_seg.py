@@ -53,7 +53,8 @@ class SparseSegDataset(BaseSegDataset):
         label_map: What the values of the label files mean where they are not
             class indices: the class index, or 255 for no label, by value (a
             dict, or a list that starts with what becomes of 0). Other values
-            are an error.
+            are an error. Neither this nor ``reduce_zero_label`` concerns
+            folders whose ``labels.json`` names the dataset's classes.
         data_prefix: Folders: ``img_path``, ``seg_map_path``, and one of its
             own for any of ``dense``, ``scribble``, ``point``, ``block``.
         filter_cfg: ``dict(supervision=...)`` keeps the images of that kind,
@@ -130,10 +131,12 @@ class SparseSegDataset(BaseSegDataset):
         self, label_map: Mapping[int, int] | Sequence[int] | None
     ) -> None:
         """Put the numbering of the files before a choice of classes."""
-        #: Class names by value of the label files, where that is known.
-        self.file_classes = self.METAINFO.get(
-            'classes', self.tag_space.classes
+        #: Class names by value of label files that count as METAINFO does,
+        self.file_classes = tuple(
+            self.METAINFO.get('classes', self.tag_space.classes)
         )
+        #: and what becomes of them where fewer classes were chosen.
+        self.choice = self.label_map
         if label_map is None:
             return
         if self.reduce_zero_label:
@@ -142,12 +145,36 @@ class SparseSegDataset(BaseSegDataset):
                 'with reduce_zero_label=True'
             )
         full = complete_label_map(label_map, len(self.file_classes))
-        chosen = self.label_map or {}
+        chosen = self.choice or {}
         self.label_map = {
             old: chosen.get(new, new) for old, new in full.items()
         }
         self._metainfo['label_map'] = self.label_map
-        self.file_classes = None
+
+    def _numbering(self, folder: str) -> dict[str, Any]:
+        """Return what the values of the label files in a folder mean.
+
+        A ``labels.json`` there says it; without it the arguments do.
+        """
+        told = dict(
+            label_map=self.label_map, reduce_zero_label=self.reduce_zero_label
+        )
+        path = osp.join(folder, SIDECAR)
+        if not osp.isfile(path):
+            return told
+        found = tuple(read_sidecar(path)['classes'])
+        if found == self.tag_space.classes:
+            return dict(label_map=None, reduce_zero_label=False)
+        if found == self.file_classes:
+            return dict(label_map=self.choice, reduce_zero_label=False)
+        if self.label_map is not self.choice:
+            return told  # of another numbering, as label_map says
+        if self.reduce_zero_label and found[1:] == self.file_classes:
+            return told
+        raise ValueError(
+            f'{path}: its labels are of the classes {", ".join(found)}; the '
+            f'dataset has {", ".join(self.file_classes)}'
+        )
 
     def full_init(self) -> None:
         """Load the list of images, and check it against the pipeline."""
@@ -167,13 +194,17 @@ class SparseSegDataset(BaseSegDataset):
         """Return what is known of each image."""
         entries = self._entries()
         tags = self._tags(entries)
-        items = [self._item(entry, tags) for entry in entries]
+        folders = {
+            self._folder(entry) for entry in entries
+            if entry.supervision != 'tag'
+        }  # fmt: skip
+        numbering = {folder: self._numbering(folder) for folder in folders}
+        items = [self._item(entry, tags, numbering) for entry in entries]
         if self.check_files and self.backend_args is None:
             check_exist('image', entries, [i['img_path'] for i in items])
             check_exist(
                 'label file', entries, [i.get('seg_map_path') for i in items]
             )
-        self._check_sidecars(items)
         return items
 
     def filter_data(self) -> list[dict[str, Any]]:
@@ -250,6 +281,7 @@ class SparseSegDataset(BaseSegDataset):
             tags = tuple(item.get('tags') or ())
             if not tags and kind != 'tag':
                 tags = None
+            name = name.removesuffix(osp.splitext(self.seg_map_suffix)[0])
             entries.append(ImageEntry(name, kind, where, tags))
         if not entries:
             raise ValueError(f'ann_file {self.ann_file} has no images')
@@ -258,30 +290,50 @@ class SparseSegDataset(BaseSegDataset):
     def _tags(self, entries: Sequence[ImageEntry]) -> dict[str, Vector]:
         """Return the tags of ``tag_file`` by name of the image.
 
-        Files of tags know no folders: there an image goes by its base name,
-        unless two images share it.
+        An image goes there by its own name or that of its label file, or
+        without the folder, unless two images share that name.
         """
         if not self.tag_file:
             return {}
         tags = read_tag_file(self.tag_file, self.tag_space)
         count = Counter(osp.basename(entry.name) for entry in entries)
+        ending = osp.splitext(self.seg_map_suffix)[0]
+        found = {}
         for entry in entries:
             base = osp.basename(entry.name)
-            if base in tags and count[base] == 1:
-                tags.setdefault(entry.name, tags[base])
-        return tags
+            names = [entry.name, entry.name + ending]
+            names += [base, base + ending] if count[base] == 1 else []
+            known = [tags[name] for name in names if name in tags]
+            if known:
+                found[entry.name] = known[0]
+        return found
+
+    def _folder(self, entry: ImageEntry) -> str:
+        """Return the folder of an image's label file."""
+        folder = self.data_prefix.get(
+            entry.supervision, self.data_prefix.get('seg_map_path')
+        )
+        if folder is None:
+            raise ValueError(
+                f'{entry.where}: data_prefix names no folder for '
+                f'{entry.supervision} labels: neither {entry.supervision}= '
+                'nor seg_map_path='
+            )
+        return folder
 
     def _item(
-        self, entry: ImageEntry, tags: Mapping[str, Vector]
+        self,
+        entry: ImageEntry,
+        tags: Mapping[str, Vector],
+        numbering: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, Any]:
-        folders = self.data_prefix
         item = dict(
             img_path=osp.join(
-                folders['img_path'], entry.name + self.img_suffix
+                self.data_prefix['img_path'], entry.name + self.img_suffix
             ),
             supervision=entry.supervision,
-            label_map=self.label_map,
-            reduce_zero_label=self.reduce_zero_label,
+            label_map=None,
+            reduce_zero_label=False,
             ignore_index=self.ignore_index,
             num_classes=len(self.tag_space.classes),
             background=self.tag_space.background,
@@ -294,15 +346,8 @@ class SparseSegDataset(BaseSegDataset):
         elif entry.name in tags:
             item['gt_label'] = tags[entry.name]
         if entry.supervision != 'tag':
-            folder = folders.get(
-                entry.supervision, folders.get('seg_map_path')
-            )
-            if folder is None:
-                raise ValueError(
-                    f'{entry.where}: data_prefix names no folder for '
-                    f'{entry.supervision} labels: neither '
-                    f'{entry.supervision}= nor seg_map_path='
-                )
+            folder = self._folder(entry)
+            item.update(numbering[folder])
             item['seg_map_path'] = osp.join(
                 folder, entry.name + self.seg_map_suffix
             )
@@ -312,26 +357,3 @@ class SparseSegDataset(BaseSegDataset):
                 + (f' in {self.tag_file} either' if self.tag_file else '')
             )
         return item
-
-    def _check_sidecars(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Compare the classes with those that our tools wrote labels for."""
-        if self.file_classes is None:
-            return
-        folders = {
-            osp.dirname(item['seg_map_path'])
-            for item in items
-            if 'seg_map_path' in item
-        }
-        for folder in sorted(folders):
-            path = osp.join(folder, SIDECAR)
-            if not osp.isfile(path):
-                continue
-            found = tuple(read_sidecar(path)['classes'])
-            shift = int(self.reduce_zero_label)
-            if found[shift:] != tuple(self.file_classes):
-                raise ValueError(
-                    f'{path}: its labels are of the classes '
-                    f'{", ".join(found)}; the dataset reads them '
-                    + ('(less the first: reduce_zero_label) ' if shift else '')
-                    + f'as {", ".join(self.file_classes)}'
-                )

@@ -154,20 +154,3 @@ def test_background_is_found_or_named(root):
     assert tags(background=None) == [0, 1, 1]
     assert tags(classes=('sky', 'cat', 'dog')) == [0, 1, 1]
     assert tags(classes=('cat', 'dog', 'background')) == [1, 1]
-
-
-def test_numbering_of_the_files(root):
-    raw = label_map((0, 0, 0), (0, 1, 7), (0, 2, 8), (0, 3, 255))
-    write_labels(root / 'scribbles' / 'b.png', raw)
-    options = dict(ann_file='', pipeline=LOAD, label_map={0: 255, 7: 2, 8: 1})
-    (root / 'only').mkdir()
-    write_image(root / 'only' / 'b.jpg')
-    options['data_prefix'] = dict(img_path='only', seg_map_path='scribbles')
-    dataset = build(root, **options)
-    assert dataset[0]['gt_seg_map'][0, :4].tolist() == [255, 2, 1, 255]
-    del options['label_map']
-    dataset = build(root, reduce_zero_label=True, **options)
-    with pytest.raises(ValueError, match=r'b\.png: 2 pixels .* 7, 8, which'):
-        dataset[0]
-    dataset = build(root, ignore_index=0, label_map=[1] * 9, **options)
-    assert dataset[0]['gt_seg_map'][0, :4].tolist() == [255, 1, 1, 255]

@@ -1,9 +1,10 @@
 # ADE20K with 20 % of each image labelled in blocks.
 #
 # data/ade/ADEChallengeData2016/ is mmseg's folder; beside annotations lies
-# annotations_block20/training, in ADE20K's own numbering: 1..150 are the
-# classes, 0 is "other or unlabelled" and 255 = no label here. The dataset
-# (reduce_zero_label) makes 0..149 of the classes and 255 of 0.
+# annotations_block20/training. Files in ADE20K's own numbering have the
+# classes as 1..150 and "other or unlabelled" as 0, of which the dataset
+# (reduce_zero_label) makes 0..149 and 255. Files of simulate_labels have
+# 0..149 already: their labels.json says so, and the dataset heeds it.
 _base_ = 'mmseg::_base_/datasets/ade20k.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),

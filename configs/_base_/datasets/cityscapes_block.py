@@ -2,7 +2,8 @@
 #
 # data/cityscapes/ is mmseg's folder; beside gtFine lies gtBlock20/train, in
 # Cityscapes' own numbering: label ids 0..33, 255 = no label here. Ids that are
-# not evaluated are no label either. Validation reads the dense train ids.
+# not evaluated are no label either. For blocks made of train ids set
+# seg_map_suffix. Validation reads the dense train ids.
 _base_ = 'mmseg::_base_/datasets/cityscapes.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),

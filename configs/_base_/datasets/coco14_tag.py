@@ -1,9 +1,10 @@
 # COCO 2014 with image-level tags alone, 80 classes and the background.
 #
 # data/coco14/ holds train2014/ and val2014/ with the images, the tags of the
-# training images in tags/labels.json, and dense masks of the val images in
-# masks/val2014/: 0 = background, 1..80 the classes in order of their category
-# ids. Samples have `gt_label`, and 255 everywhere.
+# training images in tags/train2014/labels.json (which lists the images too),
+# and dense masks of the val images in masks/val2014/: 0 = background, 1..80
+# the classes in order of their category ids. Samples have `gt_label`, and 255
+# everywhere.
 dataset_type = 'SparseCOCODataset'
 data_root = 'data/coco14'
 train_pipeline = [
@@ -43,7 +44,7 @@ train_dataloader = dict(
         supervision='tag',
         data_root=data_root,
         data_prefix=dict(img_path='train2014'),
-        ann_file='tags/labels.json',
+        ann_file='tags/train2014/labels.json',
         pipeline=train_pipeline,
     ),
 )

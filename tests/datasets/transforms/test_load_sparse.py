@@ -12,7 +12,11 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from mmseg_sparse.datasets.label_map import complete_label_map, decode_labels
+from mmseg_sparse.datasets.label_map import (
+    complete_label_map,
+    decode_labels,
+    lookup_table,
+)
 
 
 def loader(**arguments):
@@ -181,3 +185,8 @@ def test_label_map_forms_agree():
     full = complete_label_map([255, 0, 2], 3)
     assert full == complete_label_map({'0': 255, '1': 0, '2': 2}, 3)
     assert [full[v] for v in (0, 1, 2, 3, 254)] == [255, 0, 2, 254, 254]
+
+
+def test_no_label_stays_no_label():
+    table = lookup_table(reduce_zero_label=True, label_map={255: 1, 0: 5})
+    assert table[[0, 1, 2, 254, 255]].tolist() == [255, 5, 1, 253, 255]
