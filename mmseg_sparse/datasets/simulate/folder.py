@@ -1,0 +1,246 @@
+"""Simulated labels for a whole folder of masks."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..formats.annotations import FormatError
+from ..formats.png import load_png_index
+from ..label_folder import (
+    LabelFile,
+    check_label_folder,
+    distinct_palette,
+    label_file,
+    write_label_folder,
+)
+from ..label_map import NO_LABEL, lookup_table
+from .blocks import simulate_blocks
+from .points import simulate_points
+from .reductions import drop_scribbles, shrink_scribbles
+from .regions import Labels
+from .scribbles import simulate_scribbles
+from .tags import simulate_tags
+
+#: What labels a kind of simulation makes, and the function that does.
+KINDS: dict[str, tuple[str, Callable[..., Any]]] = {
+    'scribbles': ('scribble', simulate_scribbles),
+    'points': ('point', simulate_points),
+    'blocks': ('block', simulate_blocks),
+    'tags': ('tag', simulate_tags),
+    'shrink': ('scribble', shrink_scribbles),
+    'drop': ('scribble', drop_scribbles),
+}
+
+
+@dataclass(frozen=True)
+class FolderJob:
+    """What to do to each mask of a folder.
+
+    Attributes:
+        kind: One of :data:`KINDS`.
+        classes: Names, in order of the values in the masks.
+        palette: Their colours; none = some are chosen.
+        options: Arguments of the function, ``seed`` among them but for tags.
+        void: Value of void in the masks; 255 is void too.
+        reduce_zero_label: As in mmseg's ``LoadAnnotations``: 0 is void and
+            classes count from 1. The result counts from 0.
+    """
+
+    kind: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, ...], ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    void: int = NO_LABEL
+    reduce_zero_label: bool = False
+
+    def check(self) -> None:
+        """Raise unless the job can be done.
+
+        Raises:
+            TypeError: If an option is unknown or missing.
+            ValueError: If something is out of range.
+        """
+        if self.kind not in KINDS:
+            raise ValueError(
+                f'kind must be one of {", ".join(KINDS)}, got {self.kind!r}'
+            )
+        if not 1 <= len(self.classes) <= NO_LABEL:
+            raise ValueError(
+                f'wanted 1 to {NO_LABEL} classes, got {len(self.classes)}'
+            )
+        if self.palette and len(self.palette) != len(self.classes):
+            raise ValueError(
+                f'{len(self.classes)} classes want as many colours, got '
+                f'{len(self.palette)}'
+            )
+        if not 0 <= self.void <= 255:
+            raise ValueError(f'void must lie in [0, 255], got {self.void}')
+        self.run(np.full((2, 2), NO_LABEL, np.uint8), '')
+
+    def run(self, labels: Labels, stem: str) -> Any:
+        """Return the simulated labels, or tags, of one mask."""
+        function = KINDS[self.kind][1]
+        if self.kind == 'tags':
+            return function(
+                labels, num_classes=len(self.classes), **self.options
+            )
+        return function(labels, image_id=stem, **self.options)
+
+    def file(self, masks: Path, path: Path) -> tuple[str, str, LabelFile]:
+        """Return path below ``masks``, checksum and result of one file."""
+        labels = self.load(path)
+        name = path.relative_to(masks)
+        result = self.run(labels, path.stem)
+        tags: list[str] = []
+        if self.kind == 'tags':
+            background = self.options.get('background', 0)
+            names = [n for i, n in enumerate(self.classes) if i != background]
+            tags = [n for n, hot in zip(names, result, strict=True) if hot]
+            result = None
+        height, width = labels.shape
+        made = label_file(
+            name.with_suffix('').as_posix(),
+            result,
+            self.palette or distinct_palette(len(self.classes)),
+            supervision=KINDS[self.kind][0],
+            size=(width, height),
+            tags=tags,
+        )
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        return name.as_posix(), checksum, made
+
+    def load(self, path: Path) -> Labels:
+        """Read a mask.
+
+        Raises:
+            FormatError: If it is no index PNG, or holds a value that is
+                neither a class nor void.
+        """
+        values = load_png_index(path)
+        if values.max(initial=0) > 255:
+            raise FormatError(
+                path, '', f'value {values.max()} is above 255: no class index'
+            )
+        table = lookup_table(
+            reduce_zero_label=self.reduce_zero_label, ignore_index=self.void
+        )
+        labels: Labels = table[values]
+        bad = (labels >= len(self.classes)) & (labels != NO_LABEL)
+        if bad.any():
+            row, column = np.argwhere(bad)[0].tolist()
+            first = int(self.reduce_zero_label)
+            raise FormatError(
+                path,
+                f'row {row}, column {column}',
+                f'value {values[row, column]} is no class '
+                f'({first} to {len(self.classes) - 1 + first}, or '
+                f'{self.void} = void); {np.count_nonzero(bad)} such pixels',
+            )
+        return labels
+
+
+def simulate_folder(
+    job: FolderJob,
+    masks: str | Path,
+    out: str | Path,
+    *,
+    workers: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Simulate labels for each PNG in a folder and the folders in it.
+
+    Random choices are named after the files' names without folders, as the
+    pipeline transforms name them after those of the images, so that the same
+    seed and options give the same labels. The folder appears whole or not at
+    all; the number of workers changes nothing in it.
+
+    Args:
+        job: What to do.
+        masks: Folder of index PNGs.
+        out: Folder to make, see ``write_label_folder``.
+        workers: Processes to start; 0 = none, work in this one.
+        overwrite: Replace a label folder that is there.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        What ``labels.json`` holds.
+
+    Raises:
+        FileNotFoundError: If there is no PNG in ``masks``.
+        FileExistsError: If ``out`` exists and may not be replaced.
+        TypeError: If an option is unknown or missing.
+        ValueError: If an option is out of range, ``out`` is in ``masks``, or
+            a mask cannot be used.
+    """
+    job.check()
+    if workers < 0:
+        raise ValueError(f'workers must be at least 0, got {workers}')
+    masks, out = Path(masks), Path(out)
+    if masks.resolve() in (out.resolve(), *out.resolve().parents):
+        raise ValueError(f'{out} lies in the folder of masks, {masks}')
+    paths = sorted(path for path in masks.rglob('*.png') if path.is_file())
+    if not paths:
+        what = 'no PNG in it' if masks.is_dir() else 'no such folder'
+        raise FileNotFoundError(f'{masks}: {what}')
+    check_label_folder(out, overwrite)
+    sources: dict[str, str] = {}
+
+    def files() -> Iterator[LabelFile]:
+        with closing(_run(job, masks, paths, workers)) as results:
+            for done, (name, checksum, file) in enumerate(results, 1):
+                sources[name] = checksum
+                yield file
+                if progress is not None:
+                    progress(done, len(paths))
+
+    meta = dict(
+        tool='simulate_labels',
+        format=f'index PNGs, {job.kind}',
+        classes=list(job.classes),
+        class_map={
+            str(i + job.reduce_zero_label): i for i in range(len(job.classes))
+        },
+        options={
+            **job.options,
+            'void': job.void,
+            'reduce_zero_label': job.reduce_zero_label,
+        },
+        sources=sources,  # filled while the files are written
+    )
+    return write_label_folder(out, files(), meta, overwrite=overwrite)
+
+
+def _run(
+    job: FolderJob, masks: Path, paths: Sequence[Path], workers: int
+) -> Iterator[tuple[str, str, LabelFile]]:
+    """Yield the results in order."""
+    if workers == 0:
+        for path in paths:
+            yield job.file(masks, path)
+        return
+    pool = ProcessPoolExecutor(workers, initializer=cv2.setNumThreads,
+                               initargs=(0,))  # fmt: skip
+    try:
+        yield from pool.map(
+            _file, [job] * len(paths), [masks] * len(paths), paths, chunksize=8
+        )
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _file(
+    job: FolderJob, masks: Path, path: Path
+) -> tuple[str, str, LabelFile]:
+    try:
+        return job.file(masks, path)
+    except FormatError as error:
+        # It cannot be unpickled, having other arguments than its message.
+        raise ValueError(str(error)) from None
