@@ -60,6 +60,7 @@ def context(**more):
 CASES = {
     'camvid_dense': camvid('masks'),
     'camvid_point': camvid('points'),
+    'camvid_point_sparse': camvid('points'),
     'camvid_scribble': camvid('scribbles'),
     'toy_dense': toy('masks'),
     'toy_scribble': toy('scribbles'),

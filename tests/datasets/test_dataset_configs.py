@@ -40,7 +40,8 @@ def build(name, root):
         np.save(root / 'cls_labels_onehot.npy', {'a': hot, 'zz': hot})
     if name == 'coco14_tag':
         write_sidecar(
-            root / 'tags/train2014/labels.json', SparseCOCODataset.METAINFO['classes'],
+            root / 'tags/train2014/labels.json',
+            SparseCOCODataset.METAINFO['classes'],
             {'COCO_train2014_000000000009': dict(
                 supervision='tag', size=SIZE, tags=['toothbrush', 'person'],
             )},
