@@ -1,6 +1,7 @@
 """The two losses of DFR's feature consistency head, in a local window."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -199,41 +200,27 @@ class _Consistency(torch.autograd.Function):
         window = Window.of(feature, radius)
         channels = max(feature.shape[1], 1)
         flat = window.lay(feature / channels, known)
-        pairs = _Pairs(window, feature, labels, known, background)
         grad = torch.zeros_like(flat) if ctx.needs_input_grad[0] else None
         shades = window.lay(guide * math.sqrt(0.5), known)
-        means = pairs.means() if weights[0] else None
-        values = feature.new_zeros(2)
-        for strip in window.strips(4096 if flat.is_cpu else flat.shape[1]):
-            both = pairs.both(strip)
-            if flat.is_cpu and not both.any():
-                continue
-            pull, push = torch.zeros_like(both), torch.zeros_like(both)
-            if means is not None:
-                pull, push = pairs.kinds(strip, means)
-            tie = torch.zeros_like(both)
+        pairs = _Pairs(window, flat, labels, known, background)
+        means = pairs.means() if weights[0] else flat.new_zeros(3)
+        values = flat.new_zeros(2)
+        for strip in pairs.strips():
+            pull, push, both = pairs.factors(strip, means)
             if weights[1]:
-                kernel = gaussian_kernel(
-                    strip, shades, sigma_xy=sigma_xy, block=512
-                )
-                tie = kernel.mul_(both).mul_(2 / pixels)
-            apart = _visit(
-                strip,
-                flat,
-                grad,
-                weights[0] * pull + weights[1] * tie,
-                weights[0] * push,
-                window.block(flat),
+                tie = gaussian_kernel(strip, shades, sigma_xy=sigma_xy)
+                tie.mul_(both).mul_(2 / pixels)
+            else:
+                tie = torch.zeros_like(both)
+            linear = (weights[0] * pull).add_(tie, alpha=weights[1])
+            apart = _visit(strip, flat, grad, linear, weights[0] * push)
+            values += torch.stack(
+                [_dot(pull, apart) + _repulsion(push, apart), _dot(tie, apart)]
             )
-            repulsion = -torch.log(-torch.expm1(-apart.clamp(min=NEAR)))
-            repulsion += (NEAR - apart).clamp(min=0) / math.expm1(NEAR)
-            values[0] += (pull * apart).sum() + (push * repulsion).sum()
-            values[1] += (tie * apart).sum()
         if grad is not None:
             grad.div_(channels)
             ctx.save_for_backward(window.maps(grad).transpose(0, 1))
-        distance, regularization = values.unbind(0)
-        distance, regularization = distance.clone(), regularization.clone()
+        distance, regularization = values[0].clone(), values[1].clone()
         ctx.mark_non_differentiable(distance, regularization)
         total = weights[0] * distance + weights[1] * regularization
         return total, distance, regularization
@@ -246,7 +233,12 @@ class _Consistency(torch.autograd.Function):
 
 
 class _Pairs:
-    """Which pairs are labelled, and of one class or of two."""
+    """Which pairs are labelled, and whether with one class or two.
+
+    Labels lie in the window's layout as numbers, so that two are of one
+    class where they differ by less than 1; where there is none stand two
+    numbers that are far from each other and from all classes.
+    """
 
     def __init__(
         self,
@@ -258,38 +250,63 @@ class _Pairs:
     ) -> None:
         self.window = window
         classes = labels.unsqueeze(1).to(like.dtype)
-        ground = torch.zeros_like(classes)
-        if background is not None:
-            ground = (classes == background).to(like.dtype)
-        self.classes = window.lay(classes, known)
         self.known = window.lay(torch.ones_like(classes), known)
-        self.ground = window.lay(ground, known)
+        missing = 1 - self.known
+        laid = window.lay(classes, known)
+        self.first = laid - 1e4 * missing
+        self.second = laid - 2e4 * missing
+        self.ground = None
+        if background is not None:
+            self.ground = window.lay(
+                (classes == background).to(like.dtype), known
+            )
 
-    def both(self, strip: Strip) -> Tensor:
-        """Return 1 where both pixels are labelled, ``(count, width)``."""
-        return strip.here(self.known) * strip.all_there(self.known)[0]
+    def strips(self) -> Iterator[Strip]:
+        """Yield the strips; on a CPU, those alone that have a label."""
+        strips = self.window.strips(4096 if self.known.is_cpu else 0)
+        for strip in strips:
+            # Elsewhere the question would wait for the device.
+            if not self.known.is_cpu or strip.here(self.known).any():
+                yield strip
 
-    def sets(self, strip: Strip) -> tuple[Tensor, Tensor, Tensor]:
-        """Return 1 for a pair of the background, the foreground, of both."""
-        here, there = strip.here(self.classes), strip.all_there(self.classes)
-        both = self.both(strip)
-        same = both * (here == there[0])
-        ground = strip.here(self.ground) * strip.all_there(self.ground)[0]
-        return ground, same - ground, both - same
+    def sets(self, strip: Strip) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return 1 for a pair of one class, of the background, labelled.
+
+        Each is ``(count, width)``.
+        """
+        same = strip.pairs(torch.sub, self.first, self.second)
+        same.abs_().neg_().add_(1).clamp_(min=0)
+        both = strip.pairs(torch.mul, self.known, self.known)
+        if self.ground is None:
+            return same, None, both
+        return same, strip.pairs(torch.mul, self.ground, self.ground), both
 
     def means(self) -> Tensor:
-        """Return one over the number of pairs of each kind; 0 for none."""
-        counts = self.classes.new_zeros(3)
-        length = 4096 if counts.is_cpu else self.classes.shape[1]
-        for strip in self.window.strips(length):
-            counts += torch.stack([kind.sum() for kind in self.sets(strip)])
+        """Return one over the pairs of background, foreground and unlike.
+
+        That is 0 for none.
+        """
+        counts = self.known.new_zeros(3)
+        for strip in self.strips():
+            same, ground, both = self.sets(strip)
+            zero = counts[:0] if ground is None else ground
+            counts += torch.stack([zero.sum(), same.sum(), both.sum()])
+        counts = counts.diff(prepend=counts.new_zeros(1))
         return torch.where(counts > 0, 1 / counts.clamp(min=1), 0)
 
-    def kinds(self, strip: Strip, means: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the factors of eq. 11 on x and on -log(1 - exp(-x))."""
-        ground, front, unlike = self.sets(strip)
-        pull = ground * means[0] + front * means[1]
-        return pull, unlike * (2 * means[2])
+    def factors(
+        self, strip: Strip, means: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the factors of eq. 11 on x and on -log(1 - exp(-x)).
+
+        The third is 1 where both pixels are labelled.
+        """
+        same, ground, both = self.sets(strip)
+        push = (both - same).mul_(2 * means[2])
+        pull = same.mul_(means[1])
+        if ground is not None:
+            pull.add_(ground.mul_(means[0] - means[1]))
+        return pull, push, both
 
 
 def _visit(
@@ -298,7 +315,6 @@ def _visit(
     grad: Tensor | None,
     linear: Tensor,
     push: Tensor,
-    block: int,
 ) -> Tensor:
     """Return the distances of a strip's pairs and add to the gradient.
 
@@ -308,33 +324,46 @@ def _visit(
         grad: Receives the gradient, ``(d, L)``; None if nobody wants it.
         linear: Slope of the loss over x, ``(count, width)``, but for
         push: the factor on -log(1 - exp(-x)).
-        block: Pixels at a time.
 
     Returns:
         x, ``(count, width)``.
     """
     apart = torch.empty_like(linear)
-    for low in range(0, strip.width, block):
-        width = min(block, strip.width - low)
-        here = strip.here(flat, low, width)
-        step = flat.new_empty(here.shape)
-        size = flat.new_empty(here.shape)
-        for t in range(strip.count):
-            part = slice(low, low + width)
-            torch.sub(here, strip.there(flat, t, low, width), out=step)
+    for part in strip.parts(flat):
+        here = part.here(flat)
+        received = None if grad is None else part.here(grad)
+        step, size = here.new_empty(here.shape), here.new_empty(here.shape)
+        for there, x, slope, force, back in zip(
+            part.each_there(flat),
+            part.of(apart),
+            part.of(linear),
+            part.of(push),
+            part.each_there(flat if grad is None else grad),
+            strict=True,
+        ):
+            torch.sub(here, there, out=step)
             torch.abs(step, out=size)
-            torch.sum(size, 0, out=apart[t, part])
-            if grad is None:
+            torch.sum(size, 0, out=x)
+            if received is None:
                 continue
-            steep = apart[t, part].clamp(min=NEAR).expm1_()
-            slope = torch.addcdiv(
-                linear[t, part], push[t, part], steep, value=-1
-            )
+            steep = x.clamp(min=NEAR).expm1_()
+            slope = torch.addcdiv(slope, force, steep, value=-1)
             step.sign_()
-            strip.here(grad, low, width).addcmul_(step, slope)
-            there = strip.there(grad, t, low, width)
-            there.addcmul_(step, slope, value=-1)
+            received.addcmul_(step, slope)
+            back.addcmul_(step, slope, value=-1)
     return apart
+
+
+def _repulsion(push: Tensor, apart: Tensor) -> Tensor:
+    """Return the sum of push times -log(1 - exp(-x)), or its tangent."""
+    near = apart.clamp(min=NEAR)
+    beyond = (near - apart).div_(math.expm1(NEAR))
+    log = near.neg_().expm1_().neg_().log_()
+    return _dot(push, beyond.sub_(log))
+
+
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    return torch.dot(first.flatten(), second.flatten())
 
 
 def _check_shapes(

@@ -5,8 +5,8 @@ share: the order in which pairs are visited, and the Gaussian kernel.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class Strip:
 
     Pixel ``start + k`` is paired with ``start + k + offset + t``, k below
     ``width`` and t below ``count``; ``dy`` and ``dx + t`` are the steps.
+    ``low`` says where this run begins in the one it is a part of.
     """
 
     start: int
@@ -31,18 +32,18 @@ class Strip:
     count: int
     dy: int
     dx: int
+    low: int = 0
 
-    def here(self, flat: Tensor, low: int = 0, width: int = -1) -> Tensor:
-        """Return the run, or a part of it, of ``(C, L)``: ``(C, width)``."""
-        width = self.width if width < 0 else width
-        return flat.narrow(1, self.start + low, width)
+    def here(self, flat: Tensor) -> Tensor:
+        """Return the run of ``(C, L)`` as a view, ``(C, width)``."""
+        return flat.narrow(1, self.start, self.width)
 
-    def there(
-        self, flat: Tensor, t: int, low: int = 0, width: int = -1
-    ) -> Tensor:
-        """Return the neighbours number t of the run, ``(C, width)``."""
-        width = self.width if width < 0 else width
-        return flat.narrow(1, self.start + self.offset + t + low, width)
+    def each_there(self, flat: Tensor) -> list[Tensor]:
+        """Return a view of the neighbours for each t, ``(C, width)``."""
+        first = self.start + self.offset
+        return [
+            flat.narrow(1, first + t, self.width) for t in range(self.count)
+        ]
 
     def all_there(self, flat: Tensor) -> Tensor:
         """Return a view of all neighbours, ``(C, count, width)``."""
@@ -51,6 +52,31 @@ class Strip:
             (flat.stride(0), 1, 1),
             flat.storage_offset() + self.start + self.offset,
         )
+
+    def pairs(
+        self, operator: Callable[..., Tensor], first: Tensor, second: Tensor
+    ) -> Tensor:
+        """Return ``operator`` of all pairs of ``(1, L)``, ``(count, width)``.
+
+        Pixels here are taken from the first, those there from the second.
+        """
+        # Without `out` the result would inherit the view's odd strides.
+        out = first.new_empty(self.count, self.width)
+        return operator(self.here(first), self.all_there(second)[0], out=out)
+
+    def parts(self, flat: Tensor) -> Iterator['Strip']:
+        """Yield runs of which ``(C, L)`` holds a cached share each."""
+        length = block_length(flat)
+        for low in range(0, self.width, length):
+            width = min(length, self.width - low)
+            yield replace(self, start=self.start + low, width=width, low=low)
+
+    def of(self, pairs: Tensor) -> tuple[Tensor, ...]:
+        """Return this part of ``(count, width of the whole)`` for each t."""
+        part: tuple[Tensor, ...] = pairs.narrow(
+            1, self.low, self.width
+        ).unbind()
+        return part
 
 
 @dataclass(frozen=True)
@@ -111,10 +137,13 @@ class Window:
         return flat
 
     def strips(self, length: int) -> Iterator[Strip]:
-        """Yield strips of at most ``length`` pixels that make up all pairs."""
+        """Yield strips of at most ``length`` pixels that make up all pairs.
+
+        Length 0 stands for all pixels at once.
+        """
         end = self.n * self.image - self.reach_y * self.row
-        for start in range(0, end, length):
-            width = min(length, end - start)
+        for start in range(0, end, length or max(end, 1)):
+            width = min(length or end, end - start)
             for dy in range(self.reach_y + 1):
                 dx = -self.reach_x if dy else 1
                 count = self.reach_x - dx + 1
@@ -122,20 +151,19 @@ class Window:
                     offset = dy * self.row + dx
                     yield Strip(start, width, offset, count, dy, dx)
 
-    def block(self, flat: Tensor) -> int:
-        """Return how many pixels of ``(C, L)`` to visit at a time.
 
-        A block stays in the cache of a CPU; elsewhere all are visited at
-        once, because launching kernels is what costs there.
-        """
-        if flat.device.type != 'cpu':
-            return max(flat.shape[1], 1)
-        return min(max(CACHED // max(flat.shape[0], 1), 512), 4096)
+def block_length(flat: Tensor) -> int:
+    """Return how many pixels of ``(C, L)`` to visit at a time.
+
+    A block stays in the cache of a CPU; elsewhere all are visited at once,
+    because launching kernels is what costs there.
+    """
+    if not flat.is_cpu:
+        return max(flat.shape[1], 1)
+    return min(max(CACHED // max(flat.shape[0], 1), 512), 4096)
 
 
-def gaussian_kernel(
-    strip: Strip, guide: Tensor, *, sigma_xy: float, block: int
-) -> Tensor:
+def gaussian_kernel(strip: Strip, guide: Tensor, *, sigma_xy: float) -> Tensor:
     r"""Return the kernel of a strip's pairs, ``(count, width)``.
 
     .. math:: K = \exp(-\|s_i - s_j\|^2 / 2\sigma_{xy}^2
@@ -145,7 +173,6 @@ def gaussian_kernel(
         strip: The pairs.
         guide: ``(D, L)``, the guide divided by the root of 2.
         sigma_xy: In pixels; infinite for no spatial term.
-        block: Pixels at a time where the guide has many channels.
     """
     apart = guide.new_zeros(strip.count, strip.width)
     channels = guide.shape[0]
@@ -160,15 +187,15 @@ def gaussian_kernel(
         for square in squares.unbind(0):
             apart.add_(square)
     elif channels:
-        for low in range(0, strip.width, block):
-            width = min(block, strip.width - low)
-            here = strip.here(guide, low, width)
-            square = guide.new_empty(channels, width)
-            for t in range(strip.count):
-                there = strip.there(guide, t, low, width)
-                torch.sub(here, there, out=square)
-                square.mul_(square)
-                torch.sum(square, 0, out=apart[t, low : low + width])
+        for part in strip.parts(guide):
+            here = part.here(guide)
+            step = here.new_empty(here.shape)
+            for there, square in zip(
+                part.each_there(guide), part.of(apart), strict=True
+            ):
+                torch.sub(here, there, out=step)
+                step.mul_(step)
+                torch.sum(step, 0, out=square)
     steps = torch.arange(
         strip.dx,
         strip.dx + strip.count,

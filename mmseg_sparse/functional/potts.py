@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .local_window import Window, check_window, gaussian_kernel
+from .local_window import (
+    Window,
+    block_length,
+    check_window,
+    gaussian_kernel,
+)
 
 
 def potts_energy(
@@ -132,12 +137,15 @@ def _spread(
 ) -> Tensor:
     """Return each pixel's sum of K times its neighbours' rows, ``(C, L)``."""
     received = torch.zeros_like(flat)
-    for strip in window.strips(window.block(flat)):
-        kernel = gaussian_kernel(
-            strip, guide, sigma_xy=sigma_xy, block=window.block(guide)
-        )
+    for strip in window.strips(block_length(flat)):
+        kernel = gaussian_kernel(strip, guide, sigma_xy=sigma_xy)
         here, here_received = strip.here(flat), strip.here(received)
-        for t, weight in enumerate(kernel.unbind(0)):
-            here_received.addcmul_(strip.there(flat, t), weight)
-            strip.there(received, t).addcmul_(here, weight)
+        for weight, there, there_received in zip(
+            kernel.unbind(),
+            strip.each_there(flat),
+            strip.each_there(received),
+            strict=True,
+        ):
+            here_received.addcmul_(there, weight)
+            there_received.addcmul_(here, weight)
     return received
