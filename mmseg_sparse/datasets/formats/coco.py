@@ -1,0 +1,210 @@
+"""Reader of COCO JSON: instances and keypoints."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .annotations import (
+    FormatError,
+    ImageAnnotation,
+    Point,
+    Region,
+    Shape,
+)
+from .outlines import rectangle
+from .parts import class_name, ring
+from .pixel_masks import pixel_regions
+from .source import (
+    decode_coco_rle,
+    get,
+    image_name,
+    load_json,
+    members,
+    shown,
+    size,
+    xy_list,
+)
+
+#: Ids are numbers in COCO's own files, and texts in those of some tools.
+Id = int | str
+
+#: COCO counts keypoints in whole pixels; their middles are meant.
+_PIXEL_MIDDLE = 0.5
+
+
+def read(source: Path) -> Iterator[ImageAnnotation]:
+    """Read the segmentations and keypoints of a COCO file.
+
+    Polygons are areas, each part by itself since COCO means their union.
+    Run lengths, as a list or compressed, are areas too, crowds included.
+    Keypoints with a visibility above 0 are points of the annotation's class,
+    moved by half a pixel to the middle of the pixel they name. A box is an
+    area only where an annotation has nothing else.
+
+    Yields:
+        Every image of the file in its order, without annotations too.
+
+    Raises:
+        FormatError: If the file is malformed, or an annotation names a
+            category or an image that the file does not have.
+        OSError: If the file cannot be read.
+    """
+    content = load_json(source)
+    classes = {
+        key: class_name(
+            get(item, 'name', str, source, entry), source, f'{entry}.name'
+        )
+        for key, (entry, item) in _by_id(content, 'categories', source).items()
+    }
+    images = _by_id(content, 'images', source)
+    annotations: dict[Id, list[tuple[str, Any]]] = {key: [] for key in images}
+    for entry, item in members(
+        get(content, 'annotations', list, source), source, 'annotations'
+    ):
+        key = _reference(item, 'image_id', annotations, source, entry)
+        annotations[key].append((entry, item))
+    for key, (entry, image) in images.items():
+        yield _read_image(image, entry, annotations[key], classes, source)
+
+
+def _by_id(
+    content: object, key: str, source: Path
+) -> dict[Id, tuple[str, Any]]:
+    """Return the members of a list as ``id -> (entry, member)``."""
+    found: dict[Id, tuple[str, Any]] = {}
+    listed = get(content, key, list, source)
+    for entry, item in members(listed, source, key):
+        number = get(item, 'id', (int, str), source, entry)
+        if number in found:
+            raise FormatError(
+                source, f'{entry}.id',
+                f'{shown(number)} is the id of {found[number][0]} already',
+            )  # fmt: skip
+        found[number] = (entry, item)
+    return found
+
+
+def _reference(
+    item: object, key: str, table: Mapping[Id, Any], source: Path, entry: str
+) -> Id:
+    """Return an id that must be one of the table's."""
+    number: Id = get(item, key, (int, str), source, entry)
+    if number not in table:
+        raise FormatError(
+            source, f'{entry}.{key}', f'nothing has the id {shown(number)}'
+        )
+    return number
+
+
+def _read_image(
+    image: object,
+    entry: str,
+    annotations: list[tuple[str, Any]],
+    classes: Mapping[Id, str],
+    source: Path,
+) -> ImageAnnotation:
+    name = get(image, 'file_name', str, source, entry)
+    width, height = (
+        get(image, side, float, source, entry) for side in ('width', 'height')
+    )
+    extent = size(width, height, source, entry)
+    shapes: list[Shape] = []
+    for where, item in annotations:
+        key = _reference(item, 'category_id', classes, source, where)
+        shapes += _read_annotation(item, classes[key], extent, source, where)
+    return ImageAnnotation(
+        image=image_name(name, source, f'{entry}.file_name'),
+        source=str(source),
+        size=extent,
+        shapes=tuple(shapes),
+    )
+
+
+def _read_annotation(
+    item: object, label: str, extent: tuple[int, int], source: Path, entry: str
+) -> list[Shape]:
+    mask, keypoints = (
+        get(item, key, (*kinds, type(None)), source, entry, default=None)
+        for key, kinds in (
+            ('segmentation', (list, dict)),
+            ('keypoints', (list,)),
+        )
+    )
+    shapes: list[Shape] = []
+    if isinstance(mask, dict):
+        shapes += _masked(mask, label, extent, source, entry)
+    elif mask:
+        shapes += _outlined(mask, label, source, entry)
+    if keypoints:
+        shapes += _points(keypoints, label, source, entry)
+    if not mask and not keypoints:
+        shapes.append(_boxed(item, label, source, entry))
+    return shapes
+
+
+def _masked(
+    mask: object, label: str, extent: tuple[int, int], source: Path, entry: str
+) -> tuple[Shape, ...]:
+    where = f'{entry}.segmentation'
+    width, height = extent
+    stated = get(mask, 'size', list, source, where)
+    if stated != [height, width]:
+        raise FormatError(
+            source, f'{where}.size',
+            f'expected [height, width] of the image, {[height, width]}, got '
+            f'{shown(stated)}',
+        )  # fmt: skip
+    counts = get(mask, 'counts', (list, str), source, where)
+    pixels = decode_coco_rle(counts, height, width, source, f'{where}.counts')
+    return pixel_regions(label, pixels, entry=entry)
+
+
+def _outlined(
+    polygons: object, label: str, source: Path, entry: str
+) -> list[Region]:
+    regions = []
+    for where, values in members(polygons, source, f'{entry}.segmentation'):
+        pairs = _groups(values, 2, source, where)
+        corners = ring(xy_list(pairs, source, where), source, where)
+        regions.append(Region(label, (corners,), entry=entry))
+    return regions
+
+
+def _points(
+    values: object, label: str, source: Path, entry: str
+) -> list[Point]:
+    points = []
+    where = f'{entry}.keypoints'
+    for index, group in enumerate(_groups(values, 3, source, where)):
+        part = f'{where}[{3 * index}:{3 * index + 3}]'
+        if get(group, 2, float, source, part) > 0:
+            ((x, y),) = xy_list([group[:2]], source, part).tolist()
+            xy = (x + _PIXEL_MIDDLE, y + _PIXEL_MIDDLE)
+            points.append(Point(label, xy, entry=part))
+    return points
+
+
+def _boxed(item: object, label: str, source: Path, entry: str) -> Region:
+    where = f'{entry}.bbox'
+    box = get(item, 'bbox', list, source, entry)
+    pairs = xy_list(_groups(box, 2, source, where), source, where)
+    if pairs.shape != (2, 2) or pairs[1].min() < 0:
+        raise FormatError(
+            source, where,
+            f'expected [x, y, width, height] of a box, got {shown(box)}',
+        )  # fmt: skip
+    corners = rectangle(*pairs[0], *pairs.sum(0))
+    return Region(label, (corners,), entry=entry)
+
+
+def _groups(
+    values: object, length: int, source: Path, entry: str
+) -> list[list[Any]]:
+    """Cut a flat list into groups, ``[x, y]`` or ``[x, y, v]``."""
+    if not isinstance(values, list) or len(values) % length:
+        raise FormatError(
+            source, entry,
+            f'expected {length} numbers a point, got {shown(values)}',
+        )  # fmt: skip
+    starts = range(0, len(values), length)
+    return [values[start : start + length] for start in starts]
