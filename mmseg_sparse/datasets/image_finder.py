@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, UnidentifiedImageError
 
 from .formats.annotations import FormatError
-from .formats.source import shown, size
+from .formats.source import reason, size
 
 SUFFIXES = (
     '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif',
@@ -88,7 +88,7 @@ def image_size(path: Path) -> tuple[int, int]:
         raise FormatError(path, '', 'no image') from error
     except Exception as error:  # Pillow has no common error of broken files
         raise FormatError(
-            path, '', f'no readable image: {shown(str(error), 200)}'
+            path, '', f'no readable image: {reason(error)}'
         ) from error
     return size(*((height, width) if turned else (width, height)), path)
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from .annotations import FormatError
-from .values import shown
+from .values import reason, shown
 
 #: Largest file, or member of an archive, that is read into memory.
 MAX_BYTES = 512 * 2**20
@@ -84,7 +84,9 @@ def load_json(path: Path | str, *, text: bytes | None = None) -> Any:
     except FormatError:
         raise
     except ValueError as error:  # a number of thousands of digits
-        raise FormatError(path, '', f'no valid JSON: {error}') from error
+        raise FormatError(
+            path, '', f'no valid JSON: {reason(error)}'
+        ) from error
 
 
 class _RootSeenError(Exception):
@@ -124,11 +126,15 @@ def load_xml(source: Path | str, data: bytes) -> ElementTree.Element:
     except FormatError:
         raise
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise FormatError(source, '', f'no valid XML: {error}') from error
+        raise FormatError(
+            source, '', f'no valid XML: {reason(error)}'
+        ) from error
     try:
         return ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise FormatError(source, '', f'no valid XML: {error}') from error
+        raise FormatError(
+            source, '', f'no valid XML: {reason(error)}'
+        ) from error
 
 
 def read_zip_member(
@@ -175,7 +181,7 @@ def read_zip_member(
         if isinstance(error, FormatError):
             raise
         raise FormatError(
-            path, '', f'no readable ZIP file: {error}'
+            path, '', f'no readable ZIP file: {reason(error)}'
         ) from error
 
 

@@ -10,6 +10,7 @@ import math
 import pickle
 import pickletools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,8 @@ from numpy.typing import NDArray
 
 from .annotations import FormatError
 from .files import read_bytes
-from .values import shown
+from .values import reason, shown
 
-_MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
 _PLAIN = re.compile(r'\|?[<>=]?([biuf?SU])\d*', re.ASCII)
 _MAX_DEPTH = 8
 #: What breaking or lying pickles raise out of the standard unpickler.
@@ -53,11 +53,10 @@ def load_npy(path: Path) -> NDArray[Any]:
             shape, fortran, dtype = npy_format.read_array_header_1_0(stream)
         else:
             shape, fortran, dtype = npy_format.read_array_header_2_0(stream)
-    except (ValueError, TypeError, SyntaxError, RecursionError,
-            MemoryError) as error:  # fmt: skip
-        raise FormatError(path, '', f'no readable .npy file: {error}') from (
-            error
-        )
+    except Exception as error:  # also those of Python's tokenizer
+        raise FormatError(
+            path, '', f'no readable .npy file: {reason(error)}'
+        ) from error
     rest = data[stream.tell() :]
     if dtype.hasobject:
         return _load_objects(path, rest)
@@ -69,48 +68,66 @@ def load_npy(path: Path) -> NDArray[Any]:
 class _Array:
     """Stand-in of an array: its state, as the pickle tells it."""
 
-    state: Any = None
+    __slots__ = ('arguments', 'state')
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
 
 class _DType(_Array):
-    """Stand-in of a dtype."""
+    """Stand-in of a dtype: its name is the first argument."""
 
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-
-
-class _Scalar:
-    """Stand-in of a NumPy scalar."""
-
-    def __init__(self, dtype: Any, data: Any = b'') -> None:
-        self.parts = (dtype, data)
+    __slots__ = ()
 
 
-class _NdarrayName:
-    """Stand-in of the class ``numpy.ndarray``, which is only passed on."""
+class _Scalar(_Array):
+    """Stand-in of a scalar of NumPy: its arguments are dtype and bytes."""
+
+    __slots__ = ()
 
 
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()  # shape and type come with the state
-
-
-def _encode(text: Any, encoding: Any = 'latin1') -> bytes:
+def _encode(text: Any, encoding: Any) -> bytes:
     """Stand-in of ``_codecs.encode``: how protocol 2 stores bytes."""
     if not isinstance(text, str) or encoding != 'latin1':
         raise pickle.UnpicklingError('only latin1 text is encoded')
     return text.encode('latin1')
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ('numpy', 'ndarray'): _NdarrayName,
+def _no_bytes() -> bytes:
+    """Stand-in of ``bytes``: how protocol 2 stores none."""
+    return b''
+
+
+class _Name:
+    """What a name in a pickle becomes: it can be called and nothing else."""
+
+    __slots__ = ('make',)
+
+    def __init__(self, make: Callable[..., Any] | None) -> None:
+        self.make = make
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self.make is None:
+            raise pickle.UnpicklingError('numpy.ndarray is called')
+        return self.make(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError('a name is given a state')
+
+
+_ALLOWED: dict[tuple[str, str], Callable[..., Any] | None] = {
+    ('numpy', 'ndarray'): None,
     ('numpy', 'dtype'): _DType,
     ('_codecs', 'encode'): _encode,
+    ('builtins', 'bytes'): _no_bytes,
+    ('__builtin__', 'bytes'): _no_bytes,
 }
-for _module in _MULTIARRAY:
-    _ALLOWED[_module, '_reconstruct'] = _reconstruct
+for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+    _ALLOWED[_module, '_reconstruct'] = _Array
     _ALLOWED[_module, 'scalar'] = _Scalar
 
 
@@ -122,7 +139,7 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(
                 f'it names {module}.{name}, which is not read'
             )
-        return _ALLOWED[module, name]
+        return _Name(_ALLOWED[module, name])
 
 
 def _load_objects(path: Path, data: bytes) -> NDArray[Any]:
@@ -136,7 +153,9 @@ def _load_objects(path: Path, data: bytes) -> NDArray[Any]:
     except FormatError:
         raise
     except _BROKEN as error:
-        raise FormatError(path, '', f'refused pickle: {error}') from error
+        raise FormatError(
+            path, '', f'refused pickle: {reason(error)}'
+        ) from error
     if not isinstance(value, np.ndarray):
         raise FormatError(path, '', f'expected an array, got {shown(value)}')
     return value
@@ -167,7 +186,7 @@ class _Converter:
         if type(value) in (list, tuple):
             return type(value)(self.convert(v, depth) for v in value)
         if type(value) is _Scalar:
-            dtype, data = value.parts
+            dtype, data = value.arguments
             return _array(self.path, (), self._dtype(dtype), data, 'C')[()]
         if type(value) is _Array:
             return self._array(value, depth)
@@ -182,7 +201,7 @@ class _Converter:
         result = np.empty(len(data), object)
         for index, item in enumerate(data):
             result[index] = self.convert(item, depth)
-        return result.reshape(shape, order='F' if fortran else 'C')
+        return result.reshape(shape)  # a list is in C order always
 
     def _dtype(self, value: Any) -> np.dtype[Any]:
         name = value.arguments[0] if type(value) is _DType else None
@@ -203,7 +222,7 @@ def _array(
     if not isinstance(data, bytes) or not dtype.itemsize:
         raise FormatError(path, '', f'no data of an array: {shown(data)}')
     _check_shape(path, shape, len(data) / dtype.itemsize)
-    values = np.frombuffer(data, dtype)
+    values = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
     return values.reshape(shape, order=order).astype(dtype.newbyteorder('='))
 
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .annotations import FormatError
 from .files import read_bytes
-from .values import size
+from .values import reason, shown, size
 
 #: What Pillow raises on broken or oversized files.
 BROKEN = (
@@ -49,7 +49,10 @@ def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     except UnidentifiedImageError as error:
         raise FormatError(path, '', 'no PNG file') from error
     except BROKEN as error:
-        raise FormatError(path, '', f'no readable PNG: {error}') from error
+        raise FormatError(
+            path, '', f'no readable PNG: {reason(error)}'
+        ) from error
+    _check_chunks(data, path)
     with picture:
         size(*picture.size, path)
         if picture.mode not in _MODES:
@@ -61,7 +64,9 @@ def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
         try:
             picture.load()
         except BROKEN as error:
-            raise FormatError(path, '', f'broken PNG: {error}') from error
+            raise FormatError(
+                path, '', f'broken PNG: {reason(error)}'
+            ) from error
         values = np.array(picture)
     if values.dtype == np.uint16:
         return values
@@ -71,3 +76,21 @@ def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if colour == 0 and depth in (2, 4):  # Pillow stretches these to 255
         values //= 255 // (2**depth - 1)
     return values
+
+
+def _check_chunks(data: bytes, path: Path) -> None:
+    """Raise unless every chunk is whole; Pillow forgives some that are not."""
+    position, kind = 8, b''
+    while kind != b'IEND':
+        head = data[position : position + 8]
+        if len(head) < 8:
+            raise FormatError(path, '', 'broken PNG: it is cut short')
+        length, kind = struct.unpack('>I4s', head)
+        end = position + 8 + length
+        checksum = zlib.crc32(data[position + 4 : end])
+        if data[end : end + 4] != struct.pack('>I', checksum):
+            raise FormatError(
+                path, f'byte {position}',
+                f'broken PNG: wrong checksum of {shown(kind)}',
+            )  # fmt: skip
+        position = end + 4

@@ -6,6 +6,7 @@ Every function takes the source and the entry a value stands in, and raises
 
 import math
 import re
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,12 @@ def shown(value: object, limit: int = 60) -> str:
     except (ValueError, RecursionError):  # an int of thousands of digits
         text = f'a {type(value).__name__} too long to show'
     return text if len(text) <= limit else text[: limit - 3] + '...'
+
+
+def reason(error: BaseException, limit: int = 200) -> str:
+    """Return the message of an error of a library, on one line."""
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return text.encode('ascii', 'backslashreplace').decode()[:limit]
 
 
 def get(
@@ -203,8 +210,8 @@ def image_name(value: object, source: object, entry: str = '') -> str:
 
     Raises:
         FormatError: If it is no text or empty, leads out of its folder
-            (absolute, with a drive, or with ``..``), or holds control
-            characters.
+            (absolute, with a drive, or with ``..``), or has signs that cannot
+            be printed.
     """
     if not isinstance(value, str) or not value.strip():
         raise FormatError(
@@ -219,9 +226,10 @@ def image_name(value: object, source: object, entry: str = '') -> str:
             'expected the name of an image within its folder, got '
             f'{shown(value)}',
         )  # fmt: skip
-    if any(ord(sign) < 32 or ord(sign) == 127 for sign in name):
+    # Control characters, and halves of surrogate pairs, which no file has.
+    if any(unicodedata.category(sign) in ('Cc', 'Cs') for sign in name):
         raise FormatError(
-            source, entry, f'control character in the name {shown(value)}'
+            source, entry, f'unprintable sign in the name {shown(value)}'
         )
     return '/'.join(parts)
 
