@@ -12,6 +12,7 @@ from mmseg_sparse import registry
 NAMES = {
     'MODELS': ['SparseEncoderDecoder', 'AttentionAffinityLoss'],
     'DATASETS': ['CamVidDataset'],
+    'TRANSFORMS': ['SparseResize', 'SparseRandomCrop', 'PackSparseInputs'],
 }
 
 

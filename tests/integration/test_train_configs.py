@@ -14,6 +14,7 @@ from tests.shipped import LEAVES, datasets, of_type, parse, parts, shrink
 TRAINED = [
     'ce_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256',
     'ce-weighted_mit-b0_segformer_1xb8-2k_camvid-dense-256x256',
+    'ce-sparse-transforms_mit-b0_segformer_1xb8-2k_camvid-point-256x256',
     'sasformer_mit-b0_segformer_1xb8-2k_camvid-point-256x256',
     'ce_mit-b4_segformer_8xb2-40k_voc12-dense-512x512',
     'sasformer_mit-b4_segformer_8xb2-40k_voc12-scribble-512x512',
@@ -54,9 +55,14 @@ def small(cfg: Config, root: Path) -> Config:
         loader.batch_size = min(loader.batch_size, 2)
         for dataset in datasets(loader):
             write_split(root, dataset, rng)
-            for step in of_type(dataset.pipeline, 'RandomCrop'):
+            for step in of_type(
+                dataset.pipeline, 'RandomCrop', 'SparseRandomCrop'
+            ):
                 step.crop_size = (64, 64)
-            for step in of_type(dataset.pipeline, 'RandomResize', 'Resize'):
+            for step in of_type(
+                dataset.pipeline, 'RandomResize', 'Resize',
+                'SparseRandomResize',
+            ):  # fmt: skip
                 step.scale = (64, 48)
     cfg.train_cfg.update(max_iters=1, val_interval=1)
     cfg.default_hooks.checkpoint.interval = 1

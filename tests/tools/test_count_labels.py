@@ -1,0 +1,140 @@
+"""count_labels against counts made by hand on small label maps."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SCRIPT = Path(__file__).parents[2] / 'tools/analysis_tools/count_labels.py'
+PIPELINE = """
+custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
+train_dataloader = dict(dataset=dict(
+    type='CamVidDataset', data_root='.',
+    data_prefix=dict(img_path='images', seg_map_path='labels'),
+    pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), {}
+    ]))
+"""
+
+
+def write_data(folder: Path, *maps: np.ndarray) -> None:
+    (folder / 'images').mkdir()
+    (folder / 'labels').mkdir()
+    for number, labels in enumerate(maps):
+        Image.fromarray(labels).save(folder / f'labels/{number}.png')
+        image = np.zeros((*labels.shape, 3), np.uint8)
+        Image.fromarray(image).save(folder / f'images/{number}.jpg')
+
+
+def write_config(path: Path, *steps: str) -> None:
+    path.write_text(PIPELINE.format(', '.join(steps)))
+
+
+class Done(NamedTuple):
+    error: str | int | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the tool in this process: an import of mmseg takes seconds."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.setattr('sys.argv', [str(SCRIPT), *arguments])
+        error = None
+        try:
+            runpy.run_path(str(SCRIPT), run_name='__main__')
+        except SystemExit as end:
+            error = end.code
+        return Done(error, *capsys.readouterr())
+
+    return call
+
+
+def test_counts_points_stock_and_ours(tmp_path: Path, run) -> None:
+    first = np.full((40, 60), 255, np.uint8)
+    first[1::4, 1::2] = 3  # 10 x 30 clicks, none of which is sampled
+    first[20:22, 40:44] = 5  # two pixels of it where clicks were
+    second = np.full((40, 60), 255, np.uint8)
+    second[2:4, :] = 1  # a stroke, and a click that stock keeps
+    second[20, 20] = 1
+    write_data(tmp_path, first, second)
+    write_config(
+        tmp_path / 'stock.py',
+        "dict(type='Resize', scale_factor=0.5)",
+        "dict(type='PackSegInputs')",
+    )
+    write_config(
+        tmp_path / 'ours.py',
+        "dict(type='SparseResize', scale_factor=0.5)",
+        "dict(type='SparseRandomCrop', crop_size=(20, 30))",
+        "dict(type='PackSegInputs')",
+    )
+    done = run('stock.py', 'ours.py', '--epochs', '2', '--out', 'out.json')
+    assert done.error is None, done.error
+    stock, ours = json.loads((tmp_path / 'out.json').read_text())
+    clicks = 10 * 30 - 2
+    for one in (stock, ours):
+        assert (one['images'], one['epochs']) == (2, 2)
+        assert one['points'] == clicks + 1 + 2
+    assert stock['points reaching the model'] == 1 + 2
+    assert ours['points reaching the model'] == ours['points']
+    assert stock['kept after'] == [
+        {'step': 'Resize', 'share': pytest.approx(3 / (clicks + 3))}
+    ]
+    assert [step['share'] for step in ours['kept after']] == [1, 1]
+    # 1 x 2 of the patch; the stroke's 30 and the click, of 600 a sample.
+    assert stock['labelled pixels of a sample'] == (2 + 31) / 2
+    assert ours['labelled pixels of a sample'] == (clicks + 2 + 31) / 2
+    assert stock['labelled share'] == pytest.approx(33 / 1200)
+    assert stock['classes of a sample'] == 1
+    assert ours['samples of several classes'] == 1
+    assert '100.0% SparseResize' in done.stdout
+
+
+def test_counts_what_a_simulator_makes_and_what_crops_lose(
+    tmp_path: Path, run
+) -> None:
+    labels = np.zeros((64, 64), np.uint8)
+    labels[:, 32:] = 1
+    write_data(tmp_path, labels)
+    write_config(
+        tmp_path / 'a.py',
+        "dict(type='SimulatePoints', seed=0)",
+        "dict(type='RandomCrop', crop_size=(2, 2))",
+    )
+    done = run('a.py', '--epochs', '3', '--out', 'a.json')
+    assert done.error is None, done.error
+    (found,) = json.loads((tmp_path / 'a.json').read_text())
+    assert found['points'] == 2
+    assert found['points reaching the model'] == 0
+    assert found['samples without label'] == 1
+    # The same seed counts the same; nothing is replaced unasked.
+    done = run('a.py', '--out', 'a.json')
+    assert done.error == 2
+    assert '--out exists: a.json' in done.stderr
+    again = run('a.py', '--epochs', '3', '--out', 'a.json', '--overwrite')
+    assert again.error is None
+    assert json.loads((tmp_path / 'a.json').read_text()) == [found]
+
+
+def test_errors_are_one_line(tmp_path: Path, run) -> None:
+    write_config(tmp_path / 'empty.py', "dict(type='RandomFlip', prob=0.5)")
+    (tmp_path / 'none.py').write_text('model = dict()')
+    for arguments, message in (
+        (('missing.py',), "config not found: 'missing.py'"),
+        (('none.py',), 'none.py has no train_dataloader'),
+        (('empty.py',), "No such file or directory: './images'"),
+        (('none.py', '--epochs', '0'), '--epochs must be at least 1, got 0'),
+        (('none.py', '--seed', '-1'), '--seed must be at least 0, got -1'),
+    ):
+        done = run(*arguments)
+        assert done.error
+        assert message in f'{done.error}{done.stderr}'
+        assert '\n' not in str(done.error)
