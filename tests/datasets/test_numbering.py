@@ -8,6 +8,7 @@ from mmseg_sparse.datasets.benchmarks import (
     SparseADE20KDataset,
     SparseCityscapesDataset,
 )
+from mmseg_sparse.datasets.simulate.folder import FolderJob, simulate_folder
 from tests.datasets.own_data import (
     build,
     label_map,
@@ -128,3 +129,24 @@ def test_cityscapes_train_ids_of_our_tools(cityscapes, tmp_path):
     tagged = DATASETS.build(ours | dict(tag_file='tags/labels.json'))
     hot = tagged.get_data_info(0)['gt_label']
     assert np.flatnonzero(hot).tolist() == [classes.index('sky')]
+
+
+def test_simulated_blocks_agree_with_the_masks_they_were_made_of(tmp_path):
+    meta = SparseADE20KDataset.METAINFO
+    write_image(tmp_path / 'images' / 'a.jpg', (64, 48))
+    mask = np.repeat(np.arange(151, 139, -1), 4 * 64).reshape(48, 64)
+    mask[mask == 151] = 0
+    write_labels(tmp_path / 'masks' / 'a.png', mask)
+    job = FolderJob('blocks', meta['classes'], options=dict(seed=0, share=0.5),
+                    reduce_zero_label=True)  # fmt: skip
+    simulate_folder(job, tmp_path / 'masks', tmp_path / 'blocks')
+    maps = [
+        DATASETS.build(dict(
+            type='SparseADE20KDataset', data_root=str(tmp_path), pipeline=LOAD,
+            data_prefix=dict(img_path='images', seg_map_path=folder),
+        ))[0]['gt_seg_map']
+        for folder in ('masks', 'blocks')
+    ]  # fmt: skip
+    known = maps[1] != 255
+    assert 0.2 < known.mean() <= 0.5
+    np.testing.assert_array_equal(maps[1][known], maps[0][known])
