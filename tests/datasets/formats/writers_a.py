@@ -153,7 +153,7 @@ def brush_rle(
     value_bits: int = 8,
     length_bits: Sequence[int] = (3, 4, 8, 16),
 ) -> list[int]:
-    """Pack values as thi.ng/rle-pack does, which Label Studio uses."""
+    """Pack values as the package rle-pack does, which Label Studio uses."""
     bits = f'{len(values):032b}{value_bits - 1:05b}'
     bits += ''.join(f'{length - 1:04b}' for length in length_bits)
     singles: list[int] = []

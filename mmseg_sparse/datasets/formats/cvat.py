@@ -1,0 +1,232 @@
+"""Reader of CVAT for images 1.1: its XML, or the ZIP that holds it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from lzma import LZMAError
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .annotations import (
+    FormatError,
+    ImageAnnotation,
+    PixelRegion,
+    Point,
+    Region,
+    Shape,
+    Stroke,
+)
+from .outlines import ellipse, rectangle
+from .parts import class_name, ring
+from .source import (
+    coordinate,
+    decode_runs,
+    image_name,
+    load_xml,
+    parse_int,
+    parse_number,
+    read_bytes,
+    read_zip_member,
+    reason,
+    shown,
+    size,
+    xy_list,
+)
+
+#: A ZIP file begins so; an empty one, with 'PK\5\6', has no XML anyway.
+_ZIP = b'PK\x03\x04'
+
+
+def read(source: Path) -> Iterator[ImageAnnotation]:
+    """Read an export of CVAT in the format "CVAT for images 1.1".
+
+    Polylines are strokes, points are points; polygons, boxes and ellipses
+    (turned ones too) and masks are areas, tags are tags. ``z_order`` is
+    kept; attributes, groups and the like are not used.
+
+    Args:
+        source: ``annotations.xml``, or the ZIP file it came in.
+
+    Yields:
+        Every image of the export, without shapes too, in its order.
+
+    Raises:
+        FormatError: If the file is malformed, is an export of a video, or has
+            skeletons or cuboids, which are no area or line.
+        OSError: If the file cannot be read.
+    """
+    name, data = _content(source)
+    root = load_xml(name, data)
+    if root.tag != 'annotations':
+        raise FormatError(
+            name, '',
+            f'expected <annotations> of CVAT, got <{_tag(root)}>',
+        )  # fmt: skip
+    if root.find('track') is not None:
+        raise FormatError(
+            name, 'track',
+            "tracks of a video are not supported; export as 'CVAT for images'",
+        )  # fmt: skip
+    for index, image in enumerate(root.findall('image')):
+        yield replace(
+            _read_image(image, name, f'image[{index}]'), source=str(source)
+        )
+
+
+def _content(source: Path) -> tuple[str, bytes]:
+    """Return what to call the XML in messages, and its bytes."""
+    with open(source, 'rb') as file:
+        packed = file.read(len(_ZIP)) == _ZIP
+    if not packed:
+        return str(source), read_bytes(source)
+    try:
+        member, data = read_zip_member(source, names=['annotations.xml'])
+    except (OSError, OverflowError, LookupError, LZMAError) as error:
+        # The archive could be opened: offsets in it lead nowhere.
+        raise FormatError(
+            source, '', f'no readable ZIP file: {reason(error)}'
+        ) from error
+    return f'{source}/{member}', data
+
+
+def _read_image(image: Element, source: str, entry: str) -> ImageAnnotation:
+    name = image_name(
+        _attribute(image, 'name', source, entry), source, f'{entry}.name'
+    )
+    entry = f'{entry} {shown(name)}'
+    width, height = (
+        parse_int(image.get(side), source, f'{entry}.{side}')
+        for side in ('width', 'height')
+    )
+    extent = size(width, height, source, entry)
+    shapes: list[Shape] = []
+    tags: list[str] = []
+    for index, element in enumerate(image):
+        where = f'{entry}, {_tag(element)}[{index}]'
+        label = class_name(element.get('label'), source, f'{where}.label')
+        if element.tag == 'tag':
+            tags.append(label)
+        else:
+            shapes += _read_shape(element, label, source, where)
+    return ImageAnnotation(
+        image=name,
+        source=source,
+        size=extent,
+        shapes=tuple(shapes),
+        tags=tuple(dict.fromkeys(tags)),
+    )
+
+
+def _read_shape(
+    element: Element, label: str, source: str, entry: str
+) -> list[Shape]:
+    z = parse_int(element.get('z_order', '0'), source, f'{entry}.z_order')
+    kind = element.tag
+    if kind == 'polyline':
+        points = _points(element, source, entry)
+        return [Stroke(label, points, z, entry)]
+    if kind == 'points':
+        clicks = _points(element, source, entry).tolist()
+        return [Point(label, (x, y), z, entry) for x, y in clicks]
+    if kind == 'mask':
+        pixels, origin = _mask(element, source, entry)
+        return [PixelRegion(label, pixels, origin, z, entry)]
+    if kind == 'polygon':
+        outline = ring(_points(element, source, entry), source, entry)
+    elif kind == 'box':
+        outline = _box(element, source, entry)
+    elif kind == 'ellipse':
+        outline = _ellipse(element, source, entry)
+    else:
+        raise FormatError(source, entry, f'<{_tag(element)}> is not supported')
+    return [Region(label, (outline,), z, entry)]
+
+
+def _points(element: Element, source: str, entry: str) -> NDArray[np.float64]:
+    """Return the points of ``points="x,y;x,y"``."""
+    text = _attribute(element, 'points', source, entry)
+    where = f'{entry}.points'
+    pairs = [
+        [parse_number(part, source, f'{where}[{index}]')
+         for part in pair.split(',')]
+        for index, pair in enumerate(text.split(';'))
+    ]  # fmt: skip
+    return xy_list(pairs, source, where)
+
+
+def _box(element: Element, source: str, entry: str) -> NDArray[np.float64]:
+    left, top, right, bottom = (
+        _number(element, key, source, entry)
+        for key in ('xtl', 'ytl', 'xbr', 'ybr')
+    )
+    degrees = _degrees(element, source, entry)
+    if left > right or top > bottom:
+        raise FormatError(
+            source, entry,
+            'expected xtl <= xbr and ytl <= ybr, got '
+            f'{(left, top, right, bottom)}',
+        )  # fmt: skip
+    return rectangle(left, top, right, bottom, degrees=degrees)
+
+
+def _ellipse(element: Element, source: str, entry: str) -> NDArray[np.float64]:
+    x, y, radius_x, radius_y = (
+        _number(element, key, source, entry)
+        for key in ('cx', 'cy', 'rx', 'ry')
+    )
+    degrees = _degrees(element, source, entry)
+    if radius_x < 0 or radius_y < 0:
+        raise FormatError(
+            source, entry,
+            f'expected rx and ry of at least 0, got {(radius_x, radius_y)}',
+        )  # fmt: skip
+    return ellipse((x, y), (radius_x, radius_y), degrees=degrees)
+
+
+def _mask(
+    element: Element, source: str, entry: str
+) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Return a mask's pixels and the place of its top left one.
+
+    The runs go along the rows of the mask's own box, outside first.
+    """
+    left, top, width, height = (
+        parse_int(element.get(key), source, f'{entry}.{key}')
+        for key in ('left', 'top', 'width', 'height')
+    )
+    for key, place in (('left', left), ('top', top)):
+        coordinate(place, source, f'{entry}.{key}')
+    width, height = size(width, height, source, entry)
+    text = _attribute(element, 'rle', source, entry)
+    where = f'{entry}.rle'
+    runs = [
+        parse_int(run, source, f'{where}[{index}]')
+        for index, run in enumerate(text.split(','))
+    ]
+    flat = decode_runs(runs, width * height, source, where)
+    return flat.reshape(height, width), (left, top)
+
+
+def _attribute(element: Element, key: str, source: str, entry: str) -> str:
+    value = element.get(key)
+    if value is None:
+        raise FormatError(source, f'{entry}.{key}', 'missing')
+    return value
+
+
+def _number(element: Element, key: str, source: str, entry: str) -> float:
+    where = f'{entry}.{key}'
+    text = _attribute(element, key, source, entry)
+    return coordinate(parse_number(text, source, where), source, where)
+
+
+def _degrees(element: Element, source: str, entry: str) -> float:
+    text = element.get('rotation', '0')
+    return parse_number(text, source, f'{entry}.rotation')
+
+
+def _tag(element: Element) -> str:
+    """Return an element's name, without the quotes of a message's value."""
+    return shown(element.tag)[1:-1]
