@@ -1,6 +1,7 @@
 """Classes of a data set, and what a source's labels become among them."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def parse_classes(text: str) -> Classes:
         ValueError: If it is none of these.
     """
     path = Path(text)
-    if path.is_file():
+    if os.path.isfile(text):  # Path.is_file fails on a long list
         lines = decode_text(read_bytes(path, 2**20), path).splitlines()
         try:
             return make_classes(
@@ -89,7 +90,7 @@ def parse_class_map(items: Sequence[str]) -> dict[str, int | str]:
     """
     result: dict[str, int | str] = {}
     for item in items:
-        if '=' in item and not Path(item).is_file():
+        if '=' in item and not os.path.isfile(item):
             label, _, target = item.rpartition('=')
             pairs: dict[str, Any] = {
                 label: int(target) if target.isdecimal() else target

@@ -83,7 +83,9 @@ def image_size(path: Path) -> tuple[int, int]:
             warnings.simplefilter('ignore')
             with Image.open(path) as picture:
                 width, height = picture.size
-                turned = picture.getexif().get(_ORIENTATION) in _TURNED
+                # The base class's: that of PNG decodes the image first.
+                exif = Image.Image.getexif(picture)
+                turned = exif.get(_ORIENTATION) in _TURNED
     except UnidentifiedImageError as error:
         raise FormatError(path, '', 'no image') from error
     except Exception as error:  # Pillow has no common error of broken files
