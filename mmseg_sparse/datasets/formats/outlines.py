@@ -59,7 +59,8 @@ def ellipse(
     """
     # A chord over the angle 2a is r (1 - cos a) away from its arc.
     cosine = 1 - _CHORD_ERROR / max(*radii, 2 * _CHORD_ERROR)
-    count = max(8, int(np.ceil(np.pi / np.arccos(cosine))))
+    # Fours, so that the ends of both axes are corners.
+    count = 4 * max(2, int(np.ceil(np.pi / np.arccos(cosine) / 4)))
     angle = np.arange(count) * (2 * np.pi / count)
     unit = np.stack([np.cos(angle), np.sin(angle)], 1)
     return _turn(unit * radii + np.array(centre), centre, degrees)
