@@ -6,9 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from .local_window import Strip, Window, check_window, gaussian_kernel
+from .local_window import (
+    Strip,
+    Window,
+    check_window,
+    gaussian_kernel,
+    refuse_second_derivative,
+)
 
 #: Distance per channel below which the log of eq. 11 goes on as a line.
 NEAR = 1e-4
@@ -226,8 +231,8 @@ class _Consistency(torch.autograd.Function):
         return total, distance, regularization
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative()
         (gradient,) = ctx.saved_tensors
         return gradient * grad, *[None] * 8
 

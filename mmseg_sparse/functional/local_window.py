@@ -212,3 +212,16 @@ def check_window(radius: int, sigma_xy: float = math.inf) -> None:
         raise ValueError(f'radius must be a whole number ≥ 1, got {radius}')
     if not sigma_xy > 0:
         raise ValueError(f'sigma_xy must be positive, got {sigma_xy}')
+
+
+def refuse_second_derivative() -> None:
+    """Raise in a backward pass that is itself to be differentiated.
+
+    The gradient was computed with the loss, so that autograd would take it
+    for a constant.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            'the local energies have no second derivative: '
+            'create_graph=True is not supported'
+        )

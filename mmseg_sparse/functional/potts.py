@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .local_window import (
     Window,
     block_length,
     check_window,
     gaussian_kernel,
+    refuse_second_derivative,
 )
 
 
@@ -126,8 +126,8 @@ class _PottsEnergy(torch.autograd.Function):
         return (apart * flat[classes]).sum() / count
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative()
         (gradient,) = ctx.saved_tensors
         return gradient * grad, None, None, None, None
 
