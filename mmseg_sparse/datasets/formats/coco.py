@@ -13,7 +13,7 @@ from .annotations import (
 )
 from .outlines import rectangle
 from .parts import class_name, ring
-from .pixel_masks import pixel_regions
+from .pixel_masks import pixel_regions, within_memory
 from .source import (
     decode_coco_rle,
     get,
@@ -108,21 +108,28 @@ def _read_image(
         get(image, side, float, source, entry) for side in ('width', 'height')
     )
     extent = size(width, height, source, entry)
-    shapes: list[Shape] = []
-    for where, item in annotations:
-        key = _reference(item, 'category_id', classes, source, where)
-        shapes += _read_annotation(item, classes[key], extent, source, where)
+    shapes = (
+        shape
+        for where, item in annotations
+        for shape in _read_annotation(item, classes, extent, source, where)
+    )
     return ImageAnnotation(
         image=image_name(name, source, f'{entry}.file_name'),
         source=str(source),
         size=extent,
-        shapes=tuple(shapes),
+        shapes=tuple(within_memory(shapes, source, entry)),
     )
 
 
 def _read_annotation(
-    item: object, label: str, extent: tuple[int, int], source: Path, entry: str
+    item: object,
+    classes: Mapping[Id, str],
+    extent: tuple[int, int],
+    source: Path,
+    entry: str,
 ) -> list[Shape]:
+    key = _reference(item, 'category_id', classes, source, entry)
+    label = classes[key]
     mask, keypoints = (
         get(item, key, (*kinds, type(None)), source, entry, default=None)
         for key, kinds in (

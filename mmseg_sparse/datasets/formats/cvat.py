@@ -20,6 +20,7 @@ from .annotations import (
 )
 from .outlines import ellipse, rectangle
 from .parts import class_name, ring
+from .pixel_masks import within_memory
 from .source import (
     coordinate,
     decode_runs,
@@ -101,27 +102,32 @@ def _read_image(image: Element, source: str, entry: str) -> ImageAnnotation:
         for side in ('width', 'height')
     )
     extent = size(width, height, source, entry)
-    shapes: list[Shape] = []
-    tags: list[str] = []
-    for index, element in enumerate(image):
-        where = f'{entry}, {_tag(element)}[{index}]'
-        label = class_name(element.get('label'), source, f'{where}.label')
-        if element.tag == 'tag':
-            tags.append(label)
-        else:
-            shapes += _read_shape(element, label, source, where)
+    labelled = [
+        (f'{entry}, {_tag(element)}[{index}]', element)
+        for index, element in enumerate(image)
+    ]
+    shapes = (
+        shape
+        for where, element in labelled
+        if element.tag != 'tag'
+        for shape in _read_shape(element, source, where)
+    )
+    tags = [
+        _label(element, source, where)
+        for where, element in labelled
+        if element.tag == 'tag'
+    ]
     return ImageAnnotation(
         image=name,
         source=source,
         size=extent,
-        shapes=tuple(shapes),
+        shapes=tuple(within_memory(shapes, source, entry)),
         tags=tuple(dict.fromkeys(tags)),
     )
 
 
-def _read_shape(
-    element: Element, label: str, source: str, entry: str
-) -> list[Shape]:
+def _read_shape(element: Element, source: str, entry: str) -> list[Shape]:
+    label = _label(element, source, entry)
     z = parse_int(element.get('z_order', '0'), source, f'{entry}.z_order')
     kind = element.tag
     if kind == 'polyline':
@@ -207,6 +213,10 @@ def _mask(
     ]
     flat = decode_runs(runs, width * height, source, where)
     return flat.reshape(height, width), (left, top)
+
+
+def _label(element: Element, source: str, entry: str) -> str:
+    return class_name(element.get('label'), source, f'{entry}.label')
 
 
 def _attribute(element: Element, key: str, source: str, entry: str) -> str:

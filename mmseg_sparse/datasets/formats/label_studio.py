@@ -19,7 +19,7 @@ from .annotations import (
 from .label_studio_rle import decode_brush
 from .outlines import ellipse, rectangle
 from .parts import class_name, ring
-from .pixel_masks import pixel_regions
+from .pixel_masks import pixel_regions, within_memory
 from .source import (
     get,
     image_name,
@@ -29,6 +29,9 @@ from .source import (
     size,
     xy_list,
 )
+
+#: Where a result stands, itself, and its labels.
+Result = tuple[str, Any, list[str]]
 
 #: Types of shapes; with 'labels' behind the name where the tool's
 #: configuration has e.g. <PolygonLabels>, bare where it has <Polygon> and
@@ -70,50 +73,45 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
                 "no 'annotations'; export in the format JSON, not JSON-MIN",
             )  # fmt: skip
         data = get(task, 'data', dict, source, entry)
-        sizes: set[tuple[int, int]] = set()
-        shapes: list[Shape] = []
-        tags: list[str] = []
-        for where, result, labels in _results(task, source, entry):
-            kind = result['type']
-            if kind == 'choices':
-                tags += labels
-                continue
-            extent = _extent(result, source, where)
-            sizes.add(extent)
-            for label in labels:
-                shapes += _shapes(result, label, extent, source, where)
-        if len(sizes) > 1:
-            raise FormatError(
-                source, entry,
-                f'one image has several sizes: {shown(sorted(sizes))}',
-            )  # fmt: skip
+        results = list(_results(task, source, entry))
+        shapes = (
+            shape
+            for where, result, labels in results
+            if result['type'] != 'choices'
+            for label in labels
+            for shape in _shapes(result, label, source, where)
+        )
+        tags = [
+            label
+            for _, result, labels in results
+            if result['type'] == 'choices'
+            for label in labels
+        ]
+        extent = _common_extent(results, source, entry)
         yield ImageAnnotation(
             image=_image(data, source, f'{entry}.data'),
             source=str(source),
-            size=next(iter(sizes), None),
-            shapes=tuple(shapes),
+            size=extent,
+            shapes=tuple(within_memory(shapes, source, entry)),
             tags=tuple(dict.fromkeys(tags)),
         )
 
 
-def _results(
-    task: object, source: Path, entry: str
-) -> Iterator[tuple[str, Any, list[str]]]:
+def _results(task: object, source: Path, entry: str) -> Iterator[Result]:
     """Yield the results of a task with their labels: shapes and tags."""
     annotations = get(task, 'annotations', list, source, entry)
     for where, item in members(annotations, source, f'{entry}.annotations'):
-        kinds = (bool, type(None))
-        if get(item, 'was_cancelled', kinds, source, where, default=False):
+        flag = (bool, type(None))
+        if get(item, 'was_cancelled', flag, source, where, default=False):
             continue
-        kinds = (list, type(None))
-        listed = get(item, 'result', kinds, source, where) or []
+        listed = get(item, 'result', (list, type(None)), source, where) or []
         results = members(listed, source, f'{where}.result')
         yield from _labelled(results, source)
 
 
 def _labelled(
     results: list[tuple[str, Any]], source: Path
-) -> Iterator[tuple[str, Any, list[str]]]:
+) -> Iterator[Result]:
     """Yield the results of one annotation that label something."""
     kinds = [get(item, 'type', str, source, where) for where, item in results]
     shared: dict[Any, list[str]] = {}  # the labels of bare shapes
@@ -157,6 +155,23 @@ def _labels(item: object, kind: str, source: Path, entry: str) -> list[str]:
     return labels
 
 
+def _common_extent(
+    results: list[Result], source: Path, entry: str
+) -> tuple[int, int] | None:
+    """Return the size of the image that all shapes state, if there are any."""
+    sizes = {
+        _extent(result, source, where)
+        for where, result, _ in results
+        if result['type'] != 'choices'
+    }
+    if len(sizes) > 1:
+        raise FormatError(
+            source, entry,
+            f'one image has several sizes: {shown(sorted(sizes))}',
+        )  # fmt: skip
+    return next(iter(sizes), None)
+
+
 def _extent(result: object, source: Path, entry: str) -> tuple[int, int]:
     """Return the size of the image, which must be seen as it is stored."""
     kinds = (float, type(None))
@@ -175,8 +190,9 @@ def _extent(result: object, source: Path, entry: str) -> tuple[int, int]:
 
 
 def _shapes(
-    result: Any, label: str, extent: tuple[int, int], source: Path, entry: str
+    result: Any, label: str, source: Path, entry: str
 ) -> tuple[Shape, ...]:
+    extent = _extent(result, source, entry)
     value = get(result, 'value', dict, source, entry)
     where = f'{entry}.value'
     kind = result['type'].removesuffix('labels')

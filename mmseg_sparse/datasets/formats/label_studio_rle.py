@@ -109,7 +109,7 @@ class _Bits:
         start, stop = self._advance(count * width)
         chunk = np.frombuffer(self._data[start // 8 : (stop + 7) // 8], 'u1')
         bits = np.unpackbits(chunk)[start % 8 :][: count * width]
-        return bits.reshape(count, width).any(1)
+        return bits.reshape(count, width).max(1) > 0
 
     def _advance(self, count: int) -> tuple[int, int]:
         start = self._position

@@ -23,6 +23,7 @@ from .annotations import (
 )
 from .outlines import ellipse, rectangle
 from .parts import class_name, ring, source_files
+from .pixel_masks import within_memory
 from .png import BROKEN
 from .source import (
     get,
@@ -75,15 +76,16 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
     for path in source_files(source, ['.json']):
         content = load_json(path)
         shapes = get(content, 'shapes', list, path)
+        drawn = (
+            shape
+            for entry, item in members(shapes, path, 'shapes')
+            for shape in _read_shape(item, path, entry)
+        )
         yield ImageAnnotation(
             image=_image(get(content, 'imagePath', str, path), path),
             source=str(path),
             size=_size(content, path),
-            shapes=tuple(
-                shape
-                for entry, item in members(shapes, path, 'shapes')
-                for shape in _read_shape(item, path, entry)
-            ),
+            shapes=tuple(within_memory(drawn, path)),
             tags=_tags(content, path),
         )
 

@@ -1,9 +1,14 @@
-"""Masks of a whole image as the small regions they mostly are."""
+"""Masks in memory: small where they can be, refused where they are not."""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import PixelRegion
+from .annotations import FormatError, PixelRegion, Shape
+
+#: Pixels of all masks of one image, a byte each.
+MAX_TOTAL = 2**31
 
 
 def pixel_regions(
@@ -28,3 +33,27 @@ def pixel_regions(
     top, left = int(rows[0]), int(columns[0])
     box = mask[top : rows[-1] + 1, left : columns[-1] + 1].copy()
     return (PixelRegion(label, box, (left, top), entry=entry),)
+
+
+def within_memory(
+    shapes: Iterable[Shape], source: object, entry: str = ''
+) -> Iterator[Shape]:
+    """Yield shapes one by one while their masks together are not too many.
+
+    Run lengths of a few bytes decode to an image's area, so that a small file
+    could else fill the memory by many of them.
+
+    Raises:
+        FormatError: At the mask that exceeds :data:`MAX_TOTAL`.
+    """
+    total = 0
+    for shape in shapes:
+        if isinstance(shape, PixelRegion):
+            total += shape.pixels.size
+        if total > MAX_TOTAL:
+            raise FormatError(
+                source, entry,
+                f'the masks of one image have {total} pixels up to '
+                f'{shape.entry}, more than {MAX_TOTAL}',
+            )  # fmt: skip
+        yield shape
