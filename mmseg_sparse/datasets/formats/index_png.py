@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .annotations import FormatError, ImageAnnotation, PixelRegion
 from .parts import source_files
+from .pixel_masks import pixel_regions, within_memory
 from .source import load_png_index
 
 #: More values than a label map of 8 bits has are no classes but instances.
@@ -65,7 +66,7 @@ def pixel_annotation(
         image=path.relative_to(folder).with_suffix('').as_posix(),
         source=str(path),
         size=(labels.shape[1], labels.shape[0]),
-        shapes=tuple(_regions(labels, path, unlabeled)),
+        shapes=tuple(within_memory(_regions(labels, path, unlabeled), path)),
     )
 
 
@@ -81,11 +82,6 @@ def _regions(
             'expected classes, not instances',
         )  # fmt: skip
     for value in values:
-        pixels = labels == value
-        rows = np.flatnonzero(pixels.any(1))
-        columns = np.flatnonzero(pixels.any(0))
-        top, left = int(rows[0]), int(columns[0])
-        box = pixels[top : rows[-1] + 1, left : columns[-1] + 1]
-        yield PixelRegion(
-            str(value), box.copy(), (left, top), entry=f'value {value}'
+        yield from pixel_regions(
+            str(value), labels == value, entry=f'value {value}'
         )

@@ -12,7 +12,7 @@ from PIL import Image
 from .annotations import FormatError, ImageAnnotation
 from .index_png import pixel_annotation
 from .parts import source_files
-from .source import load_png_index, read_bytes, shown, size
+from .source import load_png_index, read_bytes, reason, shown, size
 
 UNLABELED = 0
 MAX_VALUE = 65535
@@ -68,7 +68,9 @@ def _load_tiff(
     except FormatError:
         raise
     except Exception as error:  # Pillow has no common error of broken TIFFs
-        raise FormatError(path, '', f'no readable TIFF: {error!r}') from error
+        raise FormatError(
+            path, '', f'no readable TIFF: {reason(error)}'
+        ) from error
     if values.min() < 0 or values.max() > MAX_VALUE:
         raise FormatError(
             path, '',

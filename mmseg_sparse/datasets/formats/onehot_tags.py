@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +34,7 @@ def read(source: Path, *, first_class: int = 1) -> Iterator[ImageAnnotation]:
             than 0 and 1, or their lengths differ.
         OSError: If the file cannot be read.
     """
-    try:
-        array = load_npy(source)
-    except TokenError as error:  # numpy, of a header it takes for Python 2's
-        raise FormatError(
-            source, '', f'no readable .npy file: {error}'
-        ) from error
+    array = load_npy(source)
     content = array.item() if array.shape == () else array
     if not isinstance(content, dict):
         raise FormatError(

@@ -23,8 +23,9 @@ from .annotations import (
 )
 from .outlines import rectangle
 from .parts import class_name, ring, source_files
+from .pixel_masks import within_memory
 from .png import BROKEN
-from .source import get, load_json, members, shown, size, xy_list
+from .source import get, load_json, members, reason, shown, size, xy_list
 
 #: Geometries that are read, and of how many points; None = of any number.
 COUNTS = {
@@ -76,7 +77,7 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
             image=path.name.removesuffix('.json'),
             source=str(path),
             size=extent,
-            shapes=_shapes(objects, extent, path),
+            shapes=tuple(within_memory(_shapes(objects, extent, path), path)),
             tags=tuple(_tag(item, path, entry) for entry, item in tags),
         )
 
@@ -102,22 +103,20 @@ def _tag(item: Any, path: Path, entry: str) -> str:
 
 def _shapes(
     objects: Sequence[tuple[str, Any]], sides: tuple[int, int], path: Path
-) -> tuple[Shape, ...]:
+) -> Iterator[Shape]:
     outlines = [_outlines(item, path, entry) for entry, item in objects]
     fractions = any(
         np.any(points % 1) for group in outlines for points in group
     )
-    shapes: list[Shape] = []
     for (entry, item), points in zip(objects, outlines, strict=True):
         title = get(item, 'classTitle', str, path, entry)
         label = class_name(title, path, f'{entry}.classTitle')
         kind = item['geometryType']
         if kind == 'bitmap':
-            shapes.append(_bitmap(item, label, sides, path, entry))
+            yield _bitmap(item, label, sides, path, entry)
         else:
             half = 0.0 if fractions else 0.5
-            shapes.append(_vector(kind, label, points, half, path, entry))
-    return tuple(shapes)
+            yield _vector(kind, label, points, half, path, entry)
 
 
 def _outlines(item: Any, path: Path, entry: str) -> list[NDArray[np.float64]]:
@@ -189,7 +188,7 @@ def _bitmap(
         png = inflate.decompress(packed, MAX_BITMAP)
     except (binascii.Error, ValueError, zlib.error) as error:
         raise FormatError(
-            path, entry, f'no zlib data in base64: {error}'
+            path, entry, f'no zlib data in base64: {reason(error)}'
         ) from error
     if not inflate.eof:
         raise FormatError(
@@ -220,7 +219,9 @@ def _mask(
     except FormatError:
         raise
     except BROKEN as error:
-        raise FormatError(path, entry, f'no readable PNG: {error}') from error
+        raise FormatError(
+            path, entry, f'no readable PNG: {reason(error)}'
+        ) from error
     raise FormatError(
         path, entry, f'expected a mask, got a picture in {picture.mode}'
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import index_png
+from mmseg_sparse.datasets.formats import index_png, pixel_masks
 from mmseg_sparse.datasets.formats.annotations import (
     FormatError,
     ImageAnnotation,
@@ -125,6 +125,17 @@ def test_errors(tmp_path: Path) -> None:
         list(index_png.read(path))
     path.write_bytes(b'\xff\xd8 no PNG')
     with pytest.raises(FormatError, match=r'a\.png: no PNG'):
+        list(index_png.read(path))
+
+
+def test_regions_that_fill_the_memory_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_masks, 'MAX_TOTAL', 25)
+    # Boxes of 4 (the row of 0), then 12, 6, 6 and 12 pixels.
+    labels = np.array([[1, 2, 3, 4], [0] * 4, [4, 3, 2, 1]], np.uint8)
+    path = save(tmp_path / 'a.png', labels)
+    with pytest.raises(FormatError, match=r'a\.png: .* up to value 3, more'):
         list(index_png.read(path))
 
 

@@ -20,7 +20,7 @@ from .test_index_png import painted
 KINDS = [
     ('png', np.uint8, None), ('png', np.uint16, None),
     ('tif', np.uint8, None), ('tif', np.uint16, None),
-    ('tif', np.int32, None), ('TIFF', np.int32, 'tiff_deflate'),
+    ('tif', np.int32, None), ('TIFF', np.int32, 'tiff_adobe_deflate'),
     ('tif', np.uint8, 'tiff_lzw'),
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import supervisely
+from mmseg_sparse.datasets.formats import pixel_masks, supervisely
 from mmseg_sparse.datasets.formats.annotations import FormatError
 
 from .fuzzing import MODEST, damaged, read_or_refuse
@@ -86,6 +86,17 @@ def test_bitmaps_that_unpack_to_too_much_or_are_cut(tmp_path: Path) -> None:
             tmp_path, {**SAMPLE, 'objects': [item]},
             r'objects\[0\]\.bitmap\.data: cut short, or more than 67108864',
         )  # fmt: skip
+
+
+def test_bitmaps_that_fill_the_memory_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_masks, 'MAX_TOTAL', 25)
+    items = [bitmap(bitmap_data(MASK)) for _ in range(3)]  # 12 pixels each
+    refused(
+        tmp_path, {**SAMPLE, 'objects': items},
+        r'.* 36 pixels up to objects\[2\]\.bitmap\.data, more than 25',
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
