@@ -1,0 +1,150 @@
+"""The command line of import_labels.py."""
+
+import importlib.util
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_sparse.datasets.formats import FORMATS
+
+from ..datasets.import_cases import CONTENT, labelme, make_source
+from .test_cli import TOOLS, tool
+
+NAME = 'dataset_converters/import_labels.py'
+
+
+@pytest.fixture(scope='module')
+def module():
+    spec = importlib.util.spec_from_file_location('tool', TOOLS / NAME)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture
+def call(module, monkeypatch, tmp_path, capsys):
+    """Call the tool in this process; return its status and output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        line = [NAME, *arguments, '--images', 'images']
+        monkeypatch.setattr(sys, 'argv', line)
+        try:
+            module.main()
+        except SystemExit as end:
+            return end.code, capsys.readouterr().out
+        return 0, capsys.readouterr().out
+
+    return run
+
+
+def test_help_imports_nothing_heavy_and_names_every_format(tmp_path):
+    python = (sys.executable, '-X', 'importtime')
+    done = tool(NAME, '--help', cwd=tmp_path, python=python)
+    imported = {line.split('|')[-1].strip()
+                for line in done.stderr.splitlines()}  # fmt: skip
+    assert not imported & {'torch', 'numpy', 'mmseg', 'mmseg_sparse'}
+    described = done.stdout.partition('positional arguments')[0]
+    listed = re.findall(r'^  ([a-z-]+) {2,}\S', described, re.MULTILINE)
+    assert listed == list(FORMATS)
+
+
+def test_as_a_program(tmp_path):
+    make_source(tmp_path)
+    done = tool(
+        NAME, 'labelme', 'json', 'out', '--images', 'images', '--workers', 2,
+        '--classes', 'sky,tree,road', cwd=tmp_path,
+    )  # fmt: skip
+    assert '3 images (1 block, 1 point, 1 tag), 3 classes' in done.stdout
+    assert re.search(r'\d+ pixels labelled, [\d.]+ %', done.stdout)
+    assert '1 shapes clipped at the edge of their image' in done.stdout
+    assert '[##############################] 3/3 images' in done.stdout
+
+
+def test_every_argument_arrives(call, tmp_path):
+    make_source(tmp_path, {
+        **CONTENT, 'x': labelme('z.jpg', size=(9, 9)),
+        'c': labelme('sub/c.jpg'),
+    })  # fmt: skip
+    (tmp_path / 'names.txt').write_text('sky\nwood\nroad\n')
+    (tmp_path / 'map.json').write_text('{"tree": "wood"}')
+    line = (
+        'labelme', 'json', 'out', '--classes', 'names.txt', '--class-map',
+        'map.json', 'road=255', '--skip-unknown', '--stroke-width', '5',
+        '--point-radius', '2', '--supervision', 'scribble', '--keep-empty',
+    )  # fmt: skip
+    status, text = call(*line)
+    assert status == 0
+    assert '1 missing images left out: z.jpg' in text
+    assert '2 images without labels: b, sub/c' in text
+    sidecar = json.loads((tmp_path / 'out' / 'labels.json').read_text())
+    assert sidecar['class_map'] == {'road': 255, 'sky': 0, 'tree': 1}
+    assert sidecar['options'] == {
+        'stroke_width': 5.0, 'point_radius': 2.0, 'supervision': 'scribble',
+        'skip_unknown': True, 'keep_empty': True, 'reader': {},
+    }  # fmt: skip
+    assert call(*line)[0].endswith('--overwrite')
+    assert call(*line, '--overwrite')[0] == 0
+
+
+def test_reader_options_and_dataset_types(call, tmp_path):
+    make_source(tmp_path)
+    (tmp_path / 'points.csv').write_text('Photo,Label,Row,Column\n'
+                                         'a.jpg,car,7,3\n')  # fmt: skip
+    status, _ = call('csv', 'points.csv', 'out', '--classes', 'CamVidDataset',
+                     '--option', 'columns.image=Photo')  # fmt: skip
+    assert status == 0
+    with Image.open(tmp_path / 'out' / 'a.png') as picture:
+        labels = np.asarray(picture)
+        assert picture.getpalette()[24:27] == [64, 0, 128]
+    assert np.argwhere(labels != 255).tolist() == [[7, 3]]
+    assert labels[7, 3] == 8
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'problem'),
+    [
+        (('yolo', 'json', 'out'), "unknown format 'yolo', expected one of"),
+        (('labelme', 'no', 'out'), 'No such file or directory.*no'),
+        (('labelme', 'json', 'out', '--classes', 'sky'), 'unknown class'),
+        (('labelme', 'json', 'out', '--class-map', 'a=b'), 'needs class'),
+        (('labelme', 'json', 'out', '--workers', '0'), 'at least 1, got 0'),
+        (('labelme', 'json', 'out', '--stroke-width', 'nan'), 'got nan'),
+        (('labelme', 'json', 'out', '--option', 'a=1'), 'it has: none'),
+        (('labelme', 'images', 'out'), r'no \*.json in the folder'),
+        (('coco', 'json', 'out'), 'expected a file, this is a folder'),
+    ],
+)
+def test_errors_are_one_line(arguments, problem, call, tmp_path):
+    make_source(tmp_path)
+    status, _ = call(*arguments)
+    assert re.search(problem, status)
+    assert status.startswith('import_labels.py: error: ')
+    assert '\n' not in status
+    assert not (tmp_path / 'out').exists()
+
+
+def test_interrupted(call, module, tmp_path, monkeypatch):
+    make_source(tmp_path)
+
+    def stop(self, what, done, total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.Progress, '__call__', stop)
+    status, _ = call('labelme', 'json', 'out')
+    assert status == 'import_labels.py: interrupted, nothing was written'
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['images', 'json']
+
+
+def test_progress_on_a_terminal(module, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
+    progress = module.Progress()
+    for done in range(1, 5):
+        progress('draw', done, 4)
+    progress.finish()
+    text = capsys.readouterr().out
+    assert text == f'\r  draw [{"#" * 30}] 4/4 images\n'
