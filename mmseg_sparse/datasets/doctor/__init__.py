@@ -1,0 +1,26 @@
+"""The label doctor: statistics of label files, and what is wrong with them."""
+
+from .examine import Examination, examine
+from .findings import Finding
+from .from_config import from_config
+from .from_folder import from_folder
+from .items import LabelItem, LabelSet, Reading
+from .position import relative_distance
+from .report import report_dict, report_text, verdict
+from .rules import diagnose
+
+__all__ = [
+    'Examination',
+    'Finding',
+    'LabelItem',
+    'LabelSet',
+    'Reading',
+    'diagnose',
+    'examine',
+    'from_config',
+    'from_folder',
+    'relative_distance',
+    'report_dict',
+    'report_text',
+    'verdict',
+]

@@ -1,0 +1,197 @@
+"""Label files as they are, and as a loader of mmseg sees them."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import mmcv
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..label_map import NO_LABEL, Labels
+from .items import Reading
+
+#: Formats that do not keep the values.
+LOSSY = ('JPEG', 'MPO', 'WEBP', 'JPEG2000')
+#: Colours of void and of "no label" in the palettes of label files.
+_NO_CLASS = {(255, 255, 255), (0, 0, 0), (224, 224, 192)}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file.
+
+    Attributes:
+        code: The kind of finding it counts for.
+        file: The path.
+        detail: What was found in it.
+    """
+
+    code: str
+    file: str
+    detail: str = ''
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A label file, decoded as far as it can be.
+
+    Attributes:
+        values: What the file stores, ``(H, W)``; None if it has no class
+            indices.
+        size: ``(width, height)``, None if the file is unreadable.
+        problems: What is wrong with it.
+    """
+
+    values: Labels | None
+    size: tuple[int, int] | None
+    problems: tuple[Problem, ...] = ()
+
+
+def decode(content: bytes, path: str, reading: Reading) -> Decoded:
+    """Decode a label file, and compare that with what the loader delivers.
+
+    The loader is mmcv's with ``reading.backend``, as mmseg's
+    ``LoadAnnotations`` calls it; the other side is Pillow's index plane.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(io.BytesIO(content)) as picture:
+                picture.load()
+                plane = _plane(picture, content)
+    except Exception as error:  # Pillow has no common error of broken files
+        return _unreadable(path, error)
+    size = picture.size
+    problems = []
+    if picture.format in LOSSY:
+        problems.append(Problem('lossy', path, f'is a {picture.format} file'))
+    if plane.ndim != 2:
+        detail = _describe_colours(plane, picture.mode, reading)
+        problems.append(Problem('colour', path, detail))
+        return Decoded(None, size, tuple(problems))
+    if plane.dtype != np.uint8:
+        problems.append(_wide(plane, path))
+        if problems[-1].code == 'wide':
+            return Decoded(None, size, tuple(problems))
+        plane = plane.astype(np.uint8)
+    try:
+        problems += _misread(content, path, picture, plane, reading)
+    except Exception as error:
+        return _unreadable(path, error)
+    if picture.mode == 'P':
+        problems += _misnumbered(path, picture, plane, reading)
+    return Decoded(plane, size, tuple(problems))
+
+
+def _unreadable(path: str, error: Exception) -> Decoded:
+    text = ' '.join(str(error).split()) or type(error).__name__
+    if 'cannot identify image' in text:
+        text = 'no picture'
+    return Decoded(None, None, (Problem('unreadable', path, text[:120]),))
+
+
+def _plane(picture: Image.Image, content: bytes) -> NDArray[np.generic]:
+    """Return the numbers that a picture stores, one or more a pixel."""
+    values = np.array(picture)
+    if picture.format == 'PNG' and picture.mode in ('1', 'L'):
+        depth = content[24]  # IHDR, the first chunk, has it there
+        values = values.astype(np.uint8)
+        if picture.mode == 'L' and depth < 8:
+            values //= 255 // (2**depth - 1)
+    return values.astype(np.uint8) if values.dtype == bool else values
+
+
+def _wide(plane: NDArray[np.generic], path: str) -> Problem:
+    low, high = plane.min().item(), plane.max().item()
+    fits = 0 <= low <= high <= 255 and plane.dtype.kind in 'iu'
+    return Problem(
+        'wide-values-fit' if fits else 'wide',
+        path,
+        f'{plane.dtype}, values {low:g} to {high:g}',
+    )
+
+
+def _misread(
+    content: bytes,
+    path: str,
+    picture: Image.Image,
+    plane: Labels,
+    reading: Reading,
+) -> list[Problem]:
+    """Look whether the loader delivers the plane."""
+    depth = content[24] if picture.format == 'PNG' else 8
+    if reading.backend == 'pillow' and (picture.mode == 'P' or depth >= 8):
+        return []  # it is what made the plane
+    loaded = mmcv.imfrombytes(
+        content, flag='unchanged', backend=reading.backend
+    )
+    if loaded is None:
+        raise ValueError(f'{reading.backend} cannot decode it')
+    if loaded.ndim == 3 and loaded.shape[2] == 1:
+        loaded = loaded[..., 0]
+    if loaded.ndim == 2 and np.array_equal(loaded.astype(np.uint8), plane):
+        return []
+    if loaded.ndim != 2:
+        return [Problem(
+            'palette-misread', path,
+            f'the backend {reading.backend!r} makes {loaded.shape[2]} '
+            'channels of colours of its palette',
+        )]  # fmt: skip
+    wrong = loaded != plane
+    return [Problem(
+        'low-bit-depth', path,
+        f'{depth} bits a pixel: {plane[wrong][0]} is read as '
+        f'{int(loaded[wrong][0])}',
+    )]  # fmt: skip
+
+
+def _misnumbered(
+    path: str, picture: Image.Image, plane: Labels, reading: Reading
+) -> list[Problem]:
+    """Look whether a palette file numbers its colours as the classes.
+
+    A picture in colours that was "converted to 256 colours" has the colours
+    of the classes, in an order of its own.
+    """
+    colours = picture.getpalette() or []
+    known = {tuple(colour) for colour in reading.palette}
+    used = np.flatnonzero(np.bincount(plane.ravel(), minlength=256))
+    moved = []
+    for value in used.tolist():
+        if value == NO_LABEL or len(colours) < 3 * value + 3:
+            continue
+        colour = tuple(colours[3 * value : 3 * value + 3])
+        index = reading.table[value]
+        if colour not in known | _NO_CLASS:
+            return []  # a palette of its own: it says nothing
+        wanted = reading.palette[index : index + 1]
+        if colour in known and wanted != (colour,):
+            moved.append((value, colour))
+    if len(moved) < 2:
+        return []
+    value, colour = moved[0]
+    right = reading.palette.index(colour)
+    return [Problem(
+        'palette-order', path,
+        f'{value} has the colour {colour} of class {right}, and '
+        f'{len(moved) - 1} more are mixed up',
+    )]  # fmt: skip
+
+
+def _describe_colours(
+    plane: NDArray[np.generic], mode: str, reading: Reading
+) -> str:
+    colours = plane[..., :3]
+    text = f'{mode}, {plane.shape[2]} channels'
+    if plane.shape[2] >= 3 and (colours == colours[..., :1]).all():
+        return f'{text}, all with the same values'
+    if plane.shape[2] < 3 or not reading.palette:
+        return text
+    known = {tuple(c) for c in reading.palette} | _NO_CLASS
+    # A glance at some of the pixels says enough.
+    some = colours.reshape(-1, 3)[:: max(1, colours.size // 30000)]
+    if {tuple(c) for c in np.unique(some, axis=0).tolist()} <= known:
+        return f'{text}, colours of the classes'
+    return text

@@ -1,0 +1,262 @@
+"""The label files of a config's data set."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmseg.registry import DATASETS
+
+from ..sparse_seg import SparseSegDataset
+from .items import LabelItem, LabelSet, Reading
+from .neighbours import find_beside, kind_of
+
+_LOADERS = ('LoadAnnotations', 'LoadSparseAnnotations')
+_KIND_IN_NAME = re.compile(r'-(dense|scribble|point|block|tag)(-|$)')
+
+
+def from_config(
+    cfg: Mapping[str, Any],
+    split: str = 'train',
+    *,
+    title: str = '',
+    dense: str | None = None,
+    ignore_index: int | None = None,
+) -> LabelSet:
+    """Return what a config's data set reads.
+
+    The data set is built as for training, without its pipeline; nothing is
+    loaded.
+
+    Args:
+        cfg: The config.
+        split: ``train``, ``val`` or ``test``.
+        title: Name of the config.
+        dense: Folder of dense masks with the names of the label files; None
+            = the one beside the labels, if there is one; '' = none.
+        ignore_index: Value that is no label, besides 255; None = that of the
+            data set, or of the decode head.
+
+    Raises:
+        ValueError: If the config has no such data set, or one that cannot be
+            examined.
+    """
+    loader = cfg.get(f'{split}_dataloader')
+    if loader is None or loader.get('dataset') is None:
+        raise ValueError(f'the config has no {split}_dataloader.dataset')
+    if ignore_index is None:
+        head = (cfg.get('model') or {}).get('decode_head') or {}
+        head = head[-1] if isinstance(head, (list, tuple)) else head
+        ignore_index = head.get('ignore_index', 255)
+    match = _KIND_IN_NAME.search(title)
+    announced = match.group(1) if match and split == 'train' else None
+    parts = [
+        _leaf(leaf, split, announced, dense, ignore_index)
+        for leaf in _leaves(loader['dataset'])
+    ]
+    whole = parts[0]
+    for part in parts[1:]:
+        if part.classes != whole.classes:
+            raise ValueError(
+                'the joined data sets have different classes: '
+                f'{", ".join(whole.classes)}; and {", ".join(part.classes)}'
+            )
+        whole.items += part.items
+        whole.strays += part.strays
+        whole.twice += part.twice
+        whole.refused += part.refused
+        whole.dense = whole.dense or part.dense
+    whole.title, whole.split, whole.from_config = title, split, True
+    return whole
+
+
+def _leaves(dataset: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the data sets inside of wrappers such as ``ConcatDataset``."""
+    inner = dataset.get('datasets') or [dataset.get('dataset')]
+    if inner == [None]:
+        yield dict(dataset)
+        return
+    for one in inner:
+        yield from _leaves(one)
+
+
+def _leaf(
+    settings: dict[str, Any],
+    split: str,
+    announced: str | None,
+    dense: str | None,
+    ignore_index: int,
+) -> LabelSet:
+    loader = _loader(settings.get('pipeline') or ())
+    try:
+        dataset = _build(settings)
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    except Exception as error:  # of any data set, the user's own among them
+        text = ' '.join(str(error).split()) or type(error).__name__
+        return LabelSet('', [], refused=[text])
+    meta = dataset.metainfo
+    classes = tuple(meta.get('classes') or ())
+    palette = tuple(tuple(c) for c in meta.get('palette') or ())
+    shared = dict(
+        num_classes=len(classes) or None,
+        palette=palette,
+        backend=loader.get('imdecode_backend') or 'pillow',
+    )
+    paths = [info.get('seg_map_path') for info in infos]
+    masks = _dense_masks(dataset, paths, dense)
+    space = getattr(dataset, 'tag_space', None)
+    items = []
+    for info, labels in zip(infos, paths, strict=True):
+        hot = info.get('gt_label')
+        kind = info.get('supervision') or announced
+        kind = kind or ('dense' if split != 'train' else kind_of(labels))
+        items.append(LabelItem(
+            labels=labels,
+            image=info.get('img_path'),
+            reading=_reading(info, ignore_index, shared),
+            dense=masks.get(labels) if labels else None,
+            dense_reading=_reading(vars(dataset), ignore_index, shared),
+            supervision=kind,
+            tags=() if hot is None or space is None else tuple(
+                index for index, one in zip(space.indices, hot, strict=True)
+                if one
+            ),
+        ))  # fmt: skip
+    return LabelSet(
+        '', items, classes, palette,
+        strays=_strays(dataset, paths),
+        twice=_twice(infos),
+        refused=_contradictions(settings, loader, dataset, infos),
+        dense=', '.join(sorted({os.path.dirname(m) for m in masks.values()}))
+        or None,
+    )  # fmt: skip
+
+
+def _build(settings: dict[str, Any]) -> Any:
+    """Build a data set that does not load anything."""
+    settings = {**settings, 'pipeline': []}
+    kind = settings.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(kind, type) and issubclass(kind, SparseSegDataset):
+        settings['check_files'] = False  # missing files are findings
+    dataset = DATASETS.build(settings)
+    dataset.full_init()
+    backend = getattr(dataset, 'backend_args', None)
+    if backend and backend.get('backend', 'local') != 'local':
+        raise ValueError(
+            f'backend_args={backend}: only local files are examined'
+        )
+    return dataset
+
+
+def _loader(pipeline: Sequence[Any]) -> Mapping[str, Any]:
+    """Return the step that loads labels, empty if there is none."""
+    for step in pipeline:
+        kind = step.get('type') if isinstance(step, Mapping) else None
+        name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+        if name.rpartition('.')[2] in _LOADERS:
+            return step
+    return {}
+
+
+def _reading(
+    info: Mapping[str, Any], ignore_index: int, shared: Mapping[str, Any]
+) -> Reading:
+    numbers = info.get('label_map')
+    own = info.get('ignore_index', 255)
+    return _cached_reading(
+        reduce_zero_label=bool(info.get('reduce_zero_label')),
+        label_map=None if numbers is None else tuple(sorted(numbers.items())),
+        ignore_index=ignore_index if own == 255 else own,
+        **shared,
+    )
+
+
+_cached_reading = cache(Reading)
+
+
+def _dense_masks(
+    dataset: Any, paths: Sequence[str | None], dense: str | None
+) -> dict[str, str]:
+    """Return the dense mask of each label file, where there should be one."""
+    if dense == '':
+        return {}
+    prefix = dataset.data_prefix
+    roots = {
+        os.path.normpath(folder)
+        for key, folder in prefix.items()
+        if key != 'img_path' and folder
+    }
+    folders: dict[str, str | None] = {}
+    masks = {}
+    for path in paths:
+        if path is None:
+            continue
+        above = [str(p) for p in Path(path).parents if str(p) in roots]
+        root = above[0] if above else os.path.dirname(path)
+        if root not in folders:
+            folders[root] = dense or _dense_folder(root, prefix.get('dense'))
+        folder = folders[root]
+        if folder is not None:
+            masks[path] = os.path.join(folder, os.path.relpath(path, root))
+    return masks
+
+
+def _dense_folder(root: str, own: str | None) -> str | None:
+    """Return the masks that labels in a folder can be compared with."""
+    if kind_of(root) == 'dense' or (own and os.path.normpath(own) == root):
+        return None
+    if own:
+        return own
+    beside = find_beside(Path(root), 'dense')
+    return None if beside is None else str(beside)
+
+
+def _strays(dataset: Any, paths: Sequence[str | None]) -> list[str]:
+    """Return label files of no image, where the folders say what there is."""
+    if getattr(dataset, 'ann_file', '') or dataset.filter_cfg:
+        return []
+    if getattr(dataset, '_indices', None) is not None:
+        return []
+    known = {os.path.normpath(path) for path in paths if path is not None}
+    folder = dataset.data_prefix.get('seg_map_path')
+    if not known or not folder or not os.path.isdir(folder):
+        return []
+    suffix = getattr(dataset, 'seg_map_suffix', '.png')
+    files = sorted(Path(folder).rglob(f'*{suffix}'))
+    return [str(path) for path in files
+            if os.path.normpath(path) not in known]  # fmt: skip
+
+
+def _twice(infos: Sequence[Mapping[str, Any]]) -> list[str]:
+    count = Counter(info.get('img_path') for info in infos)
+    return [path for path, number in count.items() if path and number > 1]
+
+
+def _contradictions(
+    settings: Mapping[str, Any],
+    loader: Mapping[str, Any],
+    dataset: Any,
+    infos: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Return what the loader will not take from this data set."""
+    texts = []
+    reduce = loader.get('reduce_zero_label')
+    own = bool(getattr(dataset, 'reduce_zero_label', False))
+    if reduce is not None and bool(reduce) != own:
+        texts.append(
+            f'reduce_zero_label is {reduce} in the transform that loads '
+            f'labels and {own} in the dataset: set it in the dataset alone'
+        )
+    kind = str(loader.get('type', ''))
+    tagged = [i['img_path'] for i in infos
+              if 'gt_label' in i and 'seg_map_path' not in i]  # fmt: skip
+    if tagged and kind.rpartition('.')[2] == 'LoadAnnotations':
+        texts.append(
+            f'{tagged[0]} has tags and no label map: the pipeline needs '
+            "dict(type='LoadSparseAnnotations') in place of LoadAnnotations"
+        )
+    return texts

@@ -1,0 +1,184 @@
+"""The label files of a folder, without a config."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ..image_finder import SUFFIXES, ImageFinder
+from ..label_folder import SIDECAR, read_sidecar
+from .items import LabelItem, LabelSet, Reading
+from .neighbours import FOLDERS, find_beside, kind_of
+
+
+def from_folder(
+    folder: Path,
+    *,
+    images: Path | None = None,
+    dense: str | None = None,
+    classes: tuple[str, ...] = (),
+    palette: tuple[tuple[int, ...], ...] = (),
+    split: str | None = None,
+    ignore_index: int = 255,
+    reduce_zero_label: bool = False,
+) -> LabelSet:
+    """Return the label files of a folder, or of the root of a data set.
+
+    Args:
+        folder: A folder of label maps, its folders included; or one that
+            holds a folder of images and one of labels.
+        images: Folder of the images; None = the one beside the labels.
+        dense: Folder of dense masks; None = the one beside the labels, ''
+            = none.
+        classes: Class names; none = those of ``labels.json``.
+        palette: Colours of the classes.
+        split: Folder, below that of the labels, to take.
+        ignore_index: Value that is no label, besides 255.
+        reduce_zero_label: Whether 0 is no label and classes count from 1.
+
+    Raises:
+        ValueError: If it is not clear where the labels are, or
+            ``labels.json`` is malformed.
+        FileNotFoundError: If a folder is missing.
+    """
+    labels = _label_folder(folder, split)
+    told = _sidecar(labels)
+    classes = classes or tuple(told.get('classes', ()))
+    reading = Reading(
+        num_classes=len(classes) or None,
+        palette=palette,
+        reduce_zero_label=reduce_zero_label,
+        ignore_index=ignore_index,
+    )
+    if images is None:
+        images = find_beside(labels, 'image')
+    finder = _finder(images, labels)
+    folder_of_masks = _masks(labels, dense)
+    files = sorted(
+        path for path in labels.rglob('*')
+        if path.suffix.lower() in SUFFIXES and path.name[0] != '.'
+    )  # fmt: skip
+    data = LabelSet(
+        f'{labels}', [], classes, palette, split or 'train',
+        dense=None if folder_of_masks is None else str(folder_of_masks),
+        twice=_twice(labels, files),
+    )  # fmt: skip
+    taken = set()
+    for path in files:
+        name = path.relative_to(labels).with_suffix('').as_posix()
+        image = None
+        if finder is not None:
+            found = finder.find(name)
+            if not found:
+                data.strays.append(str(path))
+                continue
+            taken.add(found[0])
+            image = str(finder.folder / found[0])
+        data.items.append(LabelItem(
+            labels=str(path), image=image, reading=reading,
+            dense=_mask(folder_of_masks, path, labels),
+            supervision=_kind(told, name, labels), tags=(),
+        ))  # fmt: skip
+    _add_unlabelled(data, finder, taken, told, reading, labels)
+    return data
+
+
+def _label_folder(folder: Path, split: str | None) -> Path:
+    """Return where the labels are: the folder itself, or one in it."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f'no folder {folder}')
+    if not (folder / SIDECAR).is_file():
+        inside = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir()}
+        images = [n for n in inside if n.lower() in FOLDERS['image']]
+        sparse = [n for n in inside if kind_of(n) not in (None, 'dense')]
+        sparse += [n for n in inside if n.lower() in ('labels', 'label')]
+        dense = [n for n in inside if kind_of(n) == 'dense']
+        if images:
+            chosen = sparse or dense
+            if len(chosen) != 1:
+                raise ValueError(
+                    f'{folder} holds images and '
+                    + (f'several kinds of labels: name one of '
+                       f'{", ".join(str(folder / n) for n in chosen)}'
+                       if chosen else 'no folder of labels that is called '
+                       'labels, scribbles, points, blocks or masks')
+                )  # fmt: skip
+            folder = inside[chosen[0]]
+    if split is not None:
+        if not (folder / split).is_dir():
+            raise FileNotFoundError(f'no folder {folder / split} (--split)')
+        folder = folder / split
+    return folder
+
+
+def _sidecar(labels: Path) -> dict[str, Any]:
+    if not (labels / SIDECAR).is_file():
+        return {}
+    return read_sidecar(labels)
+
+
+def _finder(images: Path | None, labels: Path) -> ImageFinder | None:
+    if images is None:
+        return None
+    return ImageFinder(images, exclude=[labels])
+
+
+def _masks(labels: Path, dense: str | None) -> Path | None:
+    if dense == '':
+        return None
+    if dense is not None:
+        return Path(dense)
+    if kind_of(str(labels)) == 'dense':
+        return None
+    return find_beside(labels, 'dense')
+
+
+def _mask(masks: Path | None, path: Path, labels: Path) -> str | None:
+    if masks is None:
+        return None
+    same = masks / path.relative_to(labels)
+    return str(same if same.exists() else same.with_suffix('.png'))
+
+
+def _kind(told: dict[str, Any], name: str, labels: Path) -> str | None:
+    own = told.get('images', {}).get(name, {}).get('supervision')
+    return own or kind_of(str(labels))
+
+
+def _twice(labels: Path, files: list[Path]) -> list[str]:
+    """Return label files that differ in the suffix alone."""
+    count = Counter(os.path.splitext(path)[0] for path in files)
+    return [str(p) for p in files if count[os.path.splitext(p)[0]] > 1]
+
+
+def _add_unlabelled(
+    data: LabelSet,
+    finder: ImageFinder | None,
+    taken: set[Any],
+    told: dict[str, Any],
+    reading: Reading,
+    labels: Path,
+) -> None:
+    """Add the images that have tags alone, or no labels at all."""
+    for name, info in told.get('images', {}).items():
+        if info['supervision'] != 'tag':
+            continue
+        found = finder.find(name) if finder is not None else []
+        taken.update(found)
+        data.items.append(LabelItem(
+            labels=None,
+            image=str(finder.folder / found[0]) if found else name,
+            reading=reading, supervision='tag',
+            tags=tuple(data.classes.index(tag) for tag in info.get('tags', ())
+                       if tag in data.classes),
+        ))  # fmt: skip
+    if finder is None:
+        return
+    every = sorted(path for paths in finder.images.values() for path in paths)
+    for path in every:
+        if path not in taken:
+            missing = labels / path.with_suffix('.png')
+            data.items.append(LabelItem(
+                labels=str(missing), image=str(finder.folder / path),
+                reading=reading, dense=None,
+            ))  # fmt: skip

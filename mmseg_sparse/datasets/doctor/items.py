@@ -1,0 +1,93 @@
+"""What the label doctor examines: files of labels, and how they are read."""
+
+from dataclasses import dataclass, field
+
+from ..label_map import lookup_table
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a data set reads its label files.
+
+    Attributes:
+        num_classes: Number of classes, None where that is not known.
+        palette: Their colours, empty where these are not known.
+        reduce_zero_label: Whether 0 is no label and classes count from 1.
+        label_map: Class index or 255 by value, None where values are classes.
+        ignore_index: Value that is no label, besides 255.
+        backend: ``imdecode_backend`` of the transform that loads labels.
+    """
+
+    num_classes: int | None = None
+    palette: tuple[tuple[int, ...], ...] = ()
+    reduce_zero_label: bool = False
+    label_map: tuple[tuple[int, int], ...] | None = None
+    ignore_index: int = 255
+    backend: str = 'pillow'
+    #: What becomes of each of the 256 values.
+    table: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        table = lookup_table(
+            reduce_zero_label=self.reduce_zero_label,
+            label_map=dict(self.label_map) if self.label_map else None,
+            ignore_index=self.ignore_index,
+        )
+        object.__setattr__(self, 'table', tuple(table.tolist()))
+
+
+@dataclass(frozen=True)
+class LabelItem:
+    """One image of a data set, as far as its labels go.
+
+    Attributes:
+        labels: Path of the label file; None if there are tags alone.
+        image: Path of the image, None where no images are known.
+        reading: How the label file is read.
+        dense: Path of the dense mask to compare with, if any.
+        dense_reading: How that is read; None = as the label file.
+        supervision: Announced kind of the labels, if any.
+        tags: Classes of the image-level labels.
+    """
+
+    labels: str | None
+    image: str | None
+    reading: Reading
+    dense: str | None = None
+    dense_reading: Reading | None = None
+    supervision: str | None = None
+    tags: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The path that findings show."""
+        return self.labels or self.image or ''
+
+
+@dataclass
+class LabelSet:
+    """A data set whose labels are to be examined.
+
+    Attributes:
+        title: For the head of the report.
+        items: Its images.
+        classes: Class names; empty where these are not known.
+        palette: Colours of the classes.
+        split: ``train``, ``val`` or ``test``.
+        strays: Label files that belong to no image.
+        twice: Images that are listed, or labelled, more than once.
+        refused: What the data set's own code says against the labels.
+        dense: The folder of dense masks, for the head of the report.
+        from_config: Whether a config says how the labels are read.
+    """
+
+    title: str
+    items: list[LabelItem]
+    classes: tuple[str, ...] = ()
+    palette: tuple[tuple[int, ...], ...] = ()
+    split: str = 'train'
+    strays: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    dense: str | None = None
+    from_config: bool = False

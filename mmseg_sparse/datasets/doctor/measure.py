@@ -1,0 +1,254 @@
+"""What one label file holds; made to run in many processes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..image_finder import image_size
+from ..label_map import NO_LABEL, Labels
+from .decoding import Problem, decode
+from .items import LabelItem, Reading
+from .position import distribution, relative_distance
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Labels beside a dense mask.
+
+    Attributes:
+        confusion: Pixels by pair (class of the label, class of the mask),
+            void left out.
+        on_void: Labelled pixels where the mask is void.
+        labeled: Distribution of the labelled pixels' relative distances.
+        every: That of all pixels of the mask.
+        sums: Sum of the relative distances of the labelled pixels, by class
+            of the mask, and of all pixels.
+        numbers: Number of these pixels.
+    """
+
+    confusion: dict[tuple[int, int], int]
+    on_void: int
+    labeled: Counts
+    every: Counts
+    sums: NDArray[np.float64]
+    numbers: Counts
+
+
+@dataclass(frozen=True)
+class FileStats:
+    """What was found in one image's label file.
+
+    Attributes:
+        item: The image.
+        raw: Pixels by value of the file; empty if it has no usable values.
+        counts: Pixels by what the values become: class, or 255.
+        problems: What is wrong with the files.
+        comparison: With the dense mask, where there is one.
+        label_bytes: Size of the label file.
+        image_bytes: Size of the image file.
+    """
+
+    item: LabelItem
+    raw: dict[int, int]
+    counts: dict[int, int]
+    problems: tuple[Problem, ...] = ()
+    comparison: Comparison | None = None
+    label_bytes: int = -1
+    image_bytes: int = -1
+
+    @property
+    def pixels(self) -> int:
+        """All pixels of the label map."""
+        return sum(self.counts.values())
+
+    @property
+    def labeled(self) -> int:
+        """The pixels with a label, of a class or not."""
+        return self.pixels - self.counts.get(NO_LABEL, 0)
+
+
+def measure(item: LabelItem) -> FileStats:
+    """Read one label file, and the headers of its image.
+
+    Whatever is wrong with a file becomes a problem of the result; nothing is
+    raised.
+    """
+    problems: list[Problem] = []
+    image, image_bytes = _image_header(item.image, problems)
+    if item.labels is None:
+        return FileStats(
+            item, {}, {}, tuple(problems), image_bytes=image_bytes
+        )
+    content = _read(item.labels, 'missing-label', 'unreadable', problems)
+    if content is None:
+        return FileStats(
+            item, {}, {}, tuple(problems), image_bytes=image_bytes
+        )
+    decoded = decode(content, item.labels, item.reading)
+    problems += decoded.problems
+    if None not in (image, decoded.size) and image != decoded.size:
+        problems.append(
+            _mismatch(
+                'size-mismatch', item.labels, decoded.size, 'its image', image
+            )
+        )
+    if decoded.values is None:
+        return FileStats(item, {}, {}, tuple(problems), None,
+                         len(content), image_bytes)  # fmt: skip
+    raw = np.bincount(decoded.values.ravel(), minlength=256)
+    table = np.array(item.reading.table)
+    counts = np.bincount(table, weights=raw, minlength=256).astype(np.int64)
+    comparison = None
+    if item.dense is not None:
+        labels = table.astype(np.uint8)[decoded.values]
+        comparison = _compare(
+            labels, item.dense, item.dense_reading or item.reading, problems
+        )
+    return FileStats(
+        item, _sparse(raw), _sparse(counts), tuple(problems), comparison,
+        len(content), image_bytes,
+    )  # fmt: skip
+
+
+def _sparse(counts: Counts) -> dict[int, int]:
+    return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
+
+
+def _read(
+    path: str, missing: str, broken: str, problems: list[Problem]
+) -> bytes | None:
+    """Return a file's content, or None and a problem."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        problems.append(Problem(missing, path))
+    except OSError as error:
+        problems.append(
+            Problem(broken, path, error.strerror or type(error).__name__)
+        )
+    return None
+
+
+def _image_header(
+    path: str | None, problems: list[Problem]
+) -> tuple[tuple[int, int] | None, int]:
+    """Return ``(width, height)`` and the size of the file in bytes."""
+    if path is None:
+        return None, -1
+    try:
+        number = os.stat(path).st_size
+    except OSError:
+        problems.append(Problem('missing-image', path))
+        return None, -1
+    try:
+        size = image_size(Path(path))
+        if not _ends_well(path):
+            problems.append(
+                Problem('image-truncated', path, 'has no end of the picture')
+            )
+        return size, number
+    except Exception as error:
+        text = str(error).removeprefix(f'{path}: ')
+        problems.append(Problem('image-unreadable', path, text[:120]))
+        return None, number
+
+
+def _ends_well(path: str) -> bool:
+    """Tell whether a JPEG or PNG was written to its end."""
+    with open(path, 'rb') as file:
+        start = file.read(4)
+        end = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}.get(start[:2])
+        if end is None:
+            return True
+        file.seek(0, os.SEEK_END)
+        # Cameras and tools append a little after the end.
+        file.seek(-min(file.tell(), 16384), os.SEEK_END)
+        return end in file.read()
+
+
+def _mismatch(
+    code: str,
+    path: str,
+    size: tuple[int, int] | None,
+    other: str,
+    other_size: tuple[int, int] | None,
+) -> Problem:
+    assert size is not None
+    assert other_size is not None
+    text = (
+        f'{size[0]}x{size[1]} pixels, {other} {other_size[0]}x{other_size[1]}'
+    )
+    if size == other_size[::-1]:
+        text += ' (turned by a quarter)'
+    return Problem(code, path, text)
+
+
+def _compare(
+    labels: Labels, path: str, reading: Reading, problems: list[Problem]
+) -> Comparison | None:
+    """Compare labels, classes and 255, with the dense mask in a file."""
+    content = _read(path, 'dense-missing', 'dense-unreadable', problems)
+    if content is None:
+        return None
+    decoded = decode(content, path, reading)
+    if decoded.values is None:
+        problems.append(
+            Problem('dense-unreadable', path, decoded.problems[-1].detail)
+        )
+        return None
+    dense = np.array(reading.table, np.uint8)[decoded.values]
+    if dense.shape != labels.shape:
+        size = (labels.shape[1], labels.shape[0])
+        problems.append(
+            _mismatch('dense-size', path, decoded.size, 'its labels', size)
+        )
+        return None
+    classes = NO_LABEL if reading.num_classes is None else reading.num_classes
+    labels = np.where(labels < classes, labels, np.uint8(NO_LABEL))
+    dense = np.where(dense < classes, dense, np.uint8(NO_LABEL))
+    known = labels != NO_LABEL
+    return compare(labels[known], dense[known], known, dense)
+
+
+def compare(
+    labels: Labels, truth: Labels, known: NDArray[np.bool_], dense: Labels
+) -> Comparison:
+    """Compare the labelled pixels with a mask.
+
+    Args:
+        labels: Classes of the labelled pixels.
+        truth: Values of the mask there; 255 = void.
+        known: ``(H, W)``, where the labelled pixels are.
+        dense: ``(H, W)``, the mask.
+    """
+    pairs = np.bincount(256 * labels[truth != NO_LABEL].astype(np.int64)
+                        + truth[truth != NO_LABEL])  # fmt: skip
+    distance = relative_distance(dense)
+    # A pixel on void, or of a class without boundary, has no distance.
+    near = distance[known]
+    placed = near > 0
+    all_placed = distance > 0
+    sums = np.stack([
+        np.bincount(truth[placed], near[placed], 256),
+        np.bincount(dense[all_placed], distance[all_placed], 256),
+    ])  # fmt: skip
+    numbers = np.stack([
+        np.bincount(truth[placed], minlength=256),
+        np.bincount(dense[all_placed], minlength=256),
+    ])  # fmt: skip
+    return Comparison(
+        confusion={
+            (int(p) // 256, int(p) % 256): int(pairs[p])
+            for p in np.flatnonzero(pairs)
+        },
+        on_void=int((truth == NO_LABEL).sum()),
+        labeled=distribution(near),
+        every=distribution(distance),
+        sums=sums,
+        numbers=numbers,
+    )

@@ -1,0 +1,288 @@
+"""Find out what is wrong with the labels of a data set, and what mends it.
+
+Reads every label file of a config's data set, or of a FOLDER of index PNGs,
+and reports for each class how many images and pixels are labelled; and what
+would make training fail or learn nonsense: values that are no class, pictures
+in colour or misread palettes in place of class indices, 0 used for "no label"
+but read as a class, dense masks where sparse labels are announced, sizes that
+differ from those of the images, broken, missing and doubled files. Where
+there are dense masks of the same images, the labels are compared with them.
+Each finding names files and the config line or the command that mends it.
+
+Prints the report and writes it to OUT as report.txt, report.json and, drawn,
+report.png. Exit status: 0, or 1 if there is an error among the findings, or 2
+if the arguments are of no use.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _arguments import KeyValue, find_config
+
+if TYPE_CHECKING:
+    from mmseg_sparse.datasets.doctor import LabelSet
+
+SPLITS = ('train', 'val', 'test')
+REPORTS = ('report.txt', 'report.json', 'report.png')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'data', metavar='CONFIG|FOLDER',
+        help='a config, or the name of a shipped one; or a folder of label '
+        'maps, or one that holds a folder of images and one of labels',
+    )  # fmt: skip
+    parser.add_argument(
+        '--split', choices=SPLITS,
+        help='which data set of the config (default: train); or which folder '
+        'below that of the labels',
+    )  # fmt: skip
+    parser.add_argument(
+        '--dense', metavar='DIR',
+        help='dense masks to compare with, of the same names; "none" = do '
+        'not compare (default: a folder such as masks beside the labels)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--ignore-index', type=int, metavar='N',
+        help='value that is no label, besides 255 (default: that of the '
+        'config)',
+    )  # fmt: skip
+    _add_folder_arguments(parser)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
+        help='override settings of the config',
+    )  # fmt: skip
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR',
+        help='where to write the report; one that is there is replaced, '
+        'other files are not (default: work_dirs/check_labels/NAME)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--workers', type=int, default=min(8, os.cpu_count() or 1),
+        metavar='N',
+        help='processes that read; 0 = this one alone (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--max-images', type=int, metavar='N',
+        help='read only N images, spread evenly over the data set',
+    )  # fmt: skip
+    args = parser.parse_args()
+    for name, least in (('workers', 0), ('max_images', 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(
+                f'--{name.replace("_", "-")} must be at least {least}, got '
+                f'{value}'
+            )
+    if not 0 <= (args.ignore_index or 0) <= 255:
+        parser.error(
+            f'--ignore-index must lie in 0..255, got {args.ignore_index}'
+        )
+    return args
+
+
+def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('for a FOLDER')
+    group.add_argument(
+        '--images', type=Path, metavar='DIR',
+        help='folder of the images (default: a folder such as images beside '
+        'the labels)',
+    )  # fmt: skip
+    group.add_argument(
+        '--classes', metavar='CLASSES',
+        help='class names in order of their indices: a text file with one a '
+        'line, or a dataset type (CamVidDataset), or a,b,c (default: those '
+        'of labels.json)',
+    )  # fmt: skip
+    group.add_argument(
+        '--reduce-zero-label', action='store_true',
+        help='0 is no label and classes count from 1',
+    )  # fmt: skip
+
+
+def misuse(message: str) -> NoReturn:
+    """End the program with one line on stderr and exit status 2."""
+    print(f'{Path(sys.argv[0]).name}: error: {message}', file=sys.stderr)
+    sys.exit(2)
+
+
+def load(args: argparse.Namespace) -> 'LabelSet':
+    """Return the data set that the arguments mean."""
+    dense = '' if args.dense == 'none' else args.dense
+    if dense and not Path(dense).is_dir():
+        misuse(f'--dense: no folder {dense!r}')
+    if Path(args.data).is_dir():
+        return load_folder(args, dense)
+    for name in ('images', 'classes'):
+        if getattr(args, name) is not None:
+            misuse(f'--{name} is for a FOLDER: the config names its own')
+    if args.reduce_zero_label:
+        misuse('--reduce-zero-label is for a FOLDER: the config says it')
+    try:
+        path = find_config(args.data)
+    except SystemExit:
+        misuse(f'{args.data!r} is no folder, no config and not the name of '
+               'a config that comes with mmseg_sparse')  # fmt: skip
+    from mmengine.config import Config
+    from mmseg.utils import register_all_modules
+
+    from mmseg_sparse.datasets.doctor import from_config
+
+    register_all_modules(init_default_scope=True)
+    try:
+        cfg = Config.fromfile(path)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+    except Exception as error:  # a config is code
+        misuse(f'{path}: {" ".join(str(error).split())}')
+    return from_config(
+        cfg, args.split or 'train', title=Path(path).stem, dense=dense,
+        ignore_index=args.ignore_index,
+    )  # fmt: skip
+
+
+def load_folder(args: argparse.Namespace, dense: str | None) -> 'LabelSet':
+    """Return the label files of a folder."""
+    from mmseg_sparse.datasets.class_names import parse_classes
+    from mmseg_sparse.datasets.doctor import from_folder
+
+    if args.cfg_options:
+        misuse('--cfg-options is for a CONFIG')
+    classes = parse_classes(args.classes) if args.classes else None
+    ignored = args.ignore_index
+    return from_folder(
+        Path(args.data),
+        images=args.images,
+        dense=dense,
+        classes=classes.names if classes else (),
+        palette=classes.palette if classes else (),
+        split=args.split,
+        ignore_index=255 if ignored is None else ignored,
+        reduce_zero_label=args.reduce_zero_label,
+    )
+
+
+class Progress:
+    """A bar on a terminal; a line now and then where nobody looks."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.last = self.start
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        now = time.monotonic()
+        rate = done / max(now - self.start, 1e-9)
+        text = f'{done}/{total} images, {rate:.0f}/s'
+        if sys.stderr.isatty():
+            if now - self.last > 0.1 or done == total:
+                self.last = now
+                bar = '#' * (30 * done // total)
+                end = '\n' if done == total else ''
+                print(f'\r[{bar:30}] {text}', end=end, file=sys.stderr,
+                      flush=True)  # fmt: skip
+        elif now - self.last > 10 or done == total:
+            self.last = now
+            print(text, file=sys.stderr, flush=True)
+
+
+def default_out(args: argparse.Namespace) -> Path:
+    """Return a folder named after what is examined."""
+    path = Path(args.data)
+    name = '-'.join(path.resolve().parts[-2:]) if path.is_dir() else path.stem
+    split = args.split or ('' if path.is_dir() else 'train')
+    return Path('work_dirs', 'check_labels',
+                f'{name}-{split}' if split else name)  # fmt: skip
+
+
+def check_out(out: Path) -> None:
+    """End the program if something else than a report is in the way."""
+    there = [out / name for name in REPORTS if (out / name).exists()]
+    if out.exists() and not out.is_dir():
+        misuse(f'--out is not a folder: {str(out)!r}')
+    if not there:
+        return
+    try:
+        old = json.loads((out / 'report.json').read_text(encoding='utf-8'))
+        ours = old.get('tool') == 'check_labels'
+    except (OSError, ValueError, AttributeError):
+        ours = False
+    if not ours:
+        misuse(f'{there[0]} is not replaced: it is no report of this tool; '
+               'name another folder by --out')  # fmt: skip
+    print(f'{out}: the report that is there will be replaced')
+
+
+def write(out: Path, report: dict[str, Any], text: str, sheet: Any) -> None:
+    """Write the three files, or none."""
+    import cv2
+
+    from mmseg_sparse.engine.files import write_all_whole
+
+    done, picture = cv2.imencode('.png', sheet[..., ::-1])
+    assert done, 'a PNG can always be made'
+    content = json.dumps(report, indent=1, allow_nan=False) + '\n'
+    write_all_whole({
+        out / 'report.txt': text.encode(),
+        out / 'report.json': content.encode(),
+        out / 'report.png': picture.tobytes(),
+    })  # fmt: skip
+
+
+def main() -> None:
+    """Examine the labels of a data set."""
+    args = parse_args()
+    out = args.out or default_out(args)
+    check_out(out)
+    import mmseg_sparse  # noqa: F401
+    from mmseg_sparse.datasets.doctor import (
+        diagnose,
+        examine,
+        report_dict,
+        report_text,
+    )
+    from mmseg_sparse.datasets.doctor.sheet import report_sheet
+    from mmseg_sparse.visualization.label_report import draw_label_sheet
+
+    try:
+        data = load(args)
+    except (OSError, ValueError) as error:
+        misuse(' '.join(str(error).split()))
+    number = len(data.items)
+    if args.max_images is not None and args.max_images < number:
+        step = number / args.max_images
+        data.items = [data.items[int(k * step)]
+                      for k in range(args.max_images)]  # fmt: skip
+        print(f'reading {args.max_images} of {number} images')
+    if data.dense:
+        print(f'comparing with the dense masks in {data.dense} '
+              '(--dense DIR for others, --dense none for none)')  # fmt: skip
+    few = len(data.items) < 100  # not worth the start of processes
+    found = examine(data, workers=0 if few else args.workers,
+                    progress=Progress())  # fmt: skip
+    findings = diagnose(found)
+    report = report_dict(found, findings)
+    text = report_text(report)
+    print(f'\n{text}', end='')
+    try:
+        write(out, report, text,
+              draw_label_sheet(report_sheet(found, report)))  # fmt: skip
+    except OSError as error:
+        misuse(f'cannot write the report: {error}')
+    print(f'\nwritten: {out}/report.txt, report.json, report.png')
+    sys.exit(1 if report['errors'] else 0)
+
+
+if __name__ == '__main__':
+    main()
