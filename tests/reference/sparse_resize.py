@@ -4,24 +4,25 @@ import math
 
 import cv2
 import numpy as np
+from PIL import Image
 
 NO_LABEL = 255
 
 
-def sampled(length, target):
-    """The pixel that each of the result copies: OpenCV's rule."""
+def sampled(length, target, backend):
+    """The pixel that each of the result copies: the backend's rule."""
     ramp = np.arange(length, dtype=np.float32)[None]
-    return [
-        int(v)
-        for v in cv2.resize(
-            ramp, (target, 1), interpolation=cv2.INTER_NEAREST
-        )[0]
-    ]
+    if backend == 'cv2':
+        ramp = cv2.resize(ramp, (target, 1), interpolation=cv2.INTER_NEAREST)
+    else:
+        picture = Image.fromarray(ramp)
+        ramp = np.asarray(picture.resize((target, 1), Image.NEAREST))
+    return ramp[0].astype(int).tolist()
 
 
 def places(pixel, samples, length):
     """(before, after, target, place) of a pixel along a shortened axis."""
-    before = max(s for s in samples if s <= pixel)
+    before = max((s for s in samples if s <= pixel), default=samples[0])
     after = min((s for s in samples if s >= pixel), default=samples[-1])
     middle = (pixel + 0.5) * len(samples) / length
     if pixel in samples:
@@ -43,10 +44,10 @@ def straight(labels, start, end):
     return len({int(labels[pixel]) for pixel in line}) == 1
 
 
-def resize(labels, width, height):
+def resize(labels, width, height, backend):
     """Resize a sparse map; enlarges by nearest neighbours alone."""
-    rows = sampled(labels.shape[0], height)
-    cols = sampled(labels.shape[1], width)
+    rows = sampled(labels.shape[0], height, backend)
+    cols = sampled(labels.shape[1], width, backend)
     # An axis that does not shrink is only repeated, in the end.
     shrunk_rows = rows
     shrunk_cols = cols
