@@ -38,9 +38,9 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
             path, '', f'{info.st_size} bytes are more than {limit}'
         )
     with open(path, 'rb') as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise FormatError(path, '', f'more than {limit} bytes')
+        data = file.read(info.st_size + 1)  # a limit is allocated at once
+    if len(data) > info.st_size:
+        raise FormatError(path, '', 'the file grew while it was read')
     return data
 
 
