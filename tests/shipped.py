@@ -16,7 +16,7 @@ LEAVES = sorted(
     path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_'
 )
 NAME = re.compile(
-    r'(?P<method>[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
+    r'(?P<method>gated_crf|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
     r'_(?P<backbone>[a-z0-9-]+)_(?P<head>[a-z0-9-]+)'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<iters>\d+)k'
     r'_(?P<dataset>[a-z0-9]+)'
@@ -87,6 +87,10 @@ def shrink(cfg: Config, size: int = 64) -> Config:
         _shrink_mit(model)
     elif model.backbone.type == 'VisionTransformer':
         _shrink_vit(model, size)
+    elif model.backbone.type == 'SwinTransformer':
+        _shrink_swin(model)
+    elif model.backbone.type.startswith('ResNet'):
+        _shrink_resnet(model)
     else:
         raise ValueError(f'no way to shrink a {model.backbone.type}')
     return cfg
@@ -103,6 +107,7 @@ def _shrink_mit(model: ConfigDict) -> None:
     heads = model.backbone.num_heads
     model.backbone.update(embed_dims=4, num_layers=[1] * len(heads))
     model.decode_head.update(in_channels=[4 * n for n in heads], channels=8)
+    _fit_feature(model, 8)
 
 
 def _shrink_vit(model: ConfigDict, size: int) -> None:
@@ -117,3 +122,32 @@ def _shrink_vit(model: ConfigDict, size: int) -> None:
         head.update(in_channels=16, channels=16)
         if head.type == 'SegmenterMaskTransformerHead':
             head.update(embed_dims=16, num_heads=2, num_layers=1)
+
+
+def _shrink_swin(model: ConfigDict) -> None:
+    """Keep which stages the heads use; the deep feature is all of them."""
+    model.backbone.update(
+        embed_dims=4, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2]
+    )
+    head = model.decode_head
+    head.update(
+        in_channels=[4 * 2**stage for stage in head.in_index], channels=8
+    )
+    model.auxiliary_head.update(in_channels=16, channels=8)
+    _fit_feature(model, 8 * len(head.in_index))
+
+
+def _shrink_resnet(model: ConfigDict) -> None:
+    model.backbone.update(depth=18, base_channels=4, stem_channels=4)
+    model.decode_head.update(
+        in_channels=32, channels=8, c1_in_channels=4, c1_channels=4
+    )
+    model.auxiliary_head.update(in_channels=16, channels=8)
+    _fit_feature(model, 8)
+
+
+def _fit_feature(model: ConfigDict, channels: int) -> None:
+    """Let the losses expect what the head's classifier gets."""
+    for loss in of_type(model, 'DFRLoss'):
+        if loss.get('in_channels'):
+            loss.in_channels = channels

@@ -34,23 +34,34 @@ from tests.shipped import (
 )
 
 # What the words of a name mean in the config.
-REGULARIZERS = {'ce': [], 'sasformer': ['AttentionAffinityLoss']}
+REGULARIZERS = {
+    'ce': [],
+    'sasformer': ['AttentionAffinityLoss'],
+    'dfr': ['DFRLoss'],
+    'gated_crf': ['GatedCRFLoss'],
+}
 BACKBONES = {
     'mit-tiny': ('MixVisionTransformer', 16, 4),
     'mit-b0': ('MixVisionTransformer', 32, 8),
     'mit-b4': ('MixVisionTransformer', 64, 41),
     'vit-b': ('VisionTransformer', 768, 12),
     'vit-l': ('VisionTransformer', 1024, 24),
+    'swin-b': ('SwinTransformer', 128, 24),
+    'r50': ('ResNetV1c', 64, 50),
 }
 HEADS = {
     'segformer': 'SegformerHead',
     'segmenter': 'SegmenterMaskTransformerHead',
     'setr-pup': 'SETRUPHead',
+    'upernet': 'UPerHead',
+    'deeplabv3plus': 'DepthwiseSeparableASPPHead',
 }
 DATA = {
     'camvid': ('CamVidDataset', 'CamVid'),
     'voc12': ('PascalVOCDataset', 'PASCAL VOC 2012'),
     'toy': ('ToyShapesDataset', 'Toy shapes'),
+    'pcontext59': ('PascalContextDataset59', 'PASCAL-Context 59'),
+    'pcontext60': ('PascalContextDataset', 'PASCAL-Context 60'),
 }
 FOLDERS = {
     ('camvid', 'scribble'): {'scribbles/train'},
@@ -60,9 +71,13 @@ FOLDERS = {
     ('voc12', 'point'): {'PointAug'},
     ('voc12', 'dense'): {'SegmentationClass', 'SegmentationClassAug'},
     ('toy', 'scribble'): {'scribbles/train'},
+    ('pcontext59', 'scribble'): {'ScribbleContext'},
+    ('pcontext60', 'scribble'): {'ScribbleContext'},
 }
 VALIDATION = {
     'camvid': 'masks/val', 'voc12': 'SegmentationClass', 'toy': 'masks/val',
+    'pcontext59': 'SegmentationClassContext',
+    'pcontext60': 'SegmentationClassContext',
 }  # fmt: skip
 METAFILES = [
     REPOSITORY / name
@@ -109,13 +124,21 @@ def test_leaf_is_short_and_needs_no_setup(leaf):
     assert 'mmseg_sparse' in parse(leaf).custom_imports.imports
 
 
+def size_of(backbone):
+    """Return a backbone's width and its number of layers."""
+    if 'depth' in backbone:
+        return backbone.get('base_channels', 64), backbone.depth
+    layers = backbone.get('num_layers') or backbone.depths
+    return backbone.embed_dims, (
+        layers if isinstance(layers, int) else sum(layers)
+    )
+
+
 @each_leaf
 def test_name_agrees_with_model(leaf):
     name, model = parts(leaf), parse(leaf).model
     kind, width, layers = BACKBONES[name['backbone']]
-    found = model.backbone.num_layers
-    found = found if isinstance(found, int) else sum(found)
-    assert (model.backbone.type, model.backbone.embed_dims, found) == (
+    assert (model.backbone.type, *size_of(model.backbone)) == (
         kind, width, layers,
     )  # fmt: skip
     assert model.decode_head.type == HEADS[name['head']]

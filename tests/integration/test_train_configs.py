@@ -21,6 +21,11 @@ TRAINED = [
     'sasformer-eq7_mit-b4_segformer_8xb2-40k_voc12-scribble-512x512',
     'sasformer_vit-b_segmenter_8xb2-40k_voc12-scribble-512x512',
     'sasformer_vit-l_setr-pup_8xb2-40k_voc12-scribble-512x512',
+    'dfr_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256',
+    'dfr-kernel_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256',
+    'dfr_swin-b_upernet_8xb2-40k_pcontext59-scribble-512x512',
+    'dfr-block1_swin-b_upernet_8xb2-40k_voc12-scribble-512x512',
+    'gated_crf_r50_deeplabv3plus_8xb2-40k_voc12-scribble-512x512',
 ]
 
 

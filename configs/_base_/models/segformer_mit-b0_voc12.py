@@ -1,0 +1,8 @@
+# SegFormer with MiT-B0 for the 21 classes of VOC.
+_base_ = 'mmseg::_base_/models/segformer_mit-b0.py'
+checkpoint = 'https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/mit_b0_20220624-7e0fe6dd.pth'
+model = dict(
+    data_preprocessor=dict(size=(512, 512)),
+    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
+    decode_head=dict(num_classes=21, loss_decode=dict(avg_non_ignore=True)),
+)

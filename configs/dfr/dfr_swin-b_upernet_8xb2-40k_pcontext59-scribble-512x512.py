@@ -1,0 +1,20 @@
+_base_ = [
+    '../_base_/models/upernet_swin-b_voc12.py',
+    '../_base_/datasets/pcontext59_scribble_512.py',
+    '../_base_/schedules/schedule_adamw_40k.py',
+    'mmseg::_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
+model = dict(
+    type='SparseEncoderDecoder',
+    decode_head=dict(num_classes=59),
+    auxiliary_head=dict(num_classes=59),
+    regularizers=[
+        dict(
+            type='DFRLoss',
+            in_channels=2048,
+            feature_from='decode_head.fpn_bottleneck',
+            background=None,
+        )
+    ],
+)

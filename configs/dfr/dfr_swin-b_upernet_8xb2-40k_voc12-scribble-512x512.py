@@ -1,0 +1,11 @@
+_base_ = '../baselines/ce_swin-b_upernet_8xb2-40k_voc12-scribble-512x512.py'
+model = dict(
+    type='SparseEncoderDecoder',
+    regularizers=[
+        dict(
+            type='DFRLoss',
+            in_channels=2048,
+            feature_from='decode_head.fpn_bottleneck',
+        )
+    ],
+)
