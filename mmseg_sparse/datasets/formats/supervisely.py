@@ -84,7 +84,7 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
 
 def _files(source: Path) -> list[Path]:
     folders = []
-    if source.is_dir() and source.name != 'ann':
+    if source.is_dir():
         folders = sorted(p for p in source.rglob('ann') if p.is_dir())
     return [
         path
