@@ -8,7 +8,14 @@ from .benchmarks import (
     SparsePascalVOCDataset,
 )
 from .camvid import CamVidDataset
-from .simulate import simulate_scribbles
+from .simulate import (
+    drop_scribbles,
+    shrink_scribbles,
+    simulate_blocks,
+    simulate_points,
+    simulate_scribbles,
+    simulate_tags,
+)
 from .sparse_resize import resize_labels
 from .sparse_rotate import rotate_labels
 from .sparse_seg import SparseSegDataset
@@ -22,9 +29,14 @@ __all__ = [
     'SparsePascalVOCDataset',
     'SparseSegDataset',
     'ToyShapesDataset',
+    'drop_scribbles',
     'make_toy_dataset',
     'resize_labels',
     'rotate_labels',
+    'shrink_scribbles',
+    'simulate_blocks',
+    'simulate_points',
     'simulate_scribbles',
+    'simulate_tags',
     'transforms',
 ]

@@ -1,5 +1,6 @@
 """Rectangles inside the regions of a dense mask."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,22 +25,22 @@ def simulate_blocks(
 
     This is how we read the block supervision of TEL (Liang et al., "Tree
     energy loss", CVPR 2022: 10, 20 and 50 % of each image), whose labels
-    were published without the program that made them: places are drawn
-    uniformly among the pixels that have a class; at each, the largest
-    rectangle that contains it and stays in its class is labelled (of several
-    as large, the first found), until the share is reached. Classes get, in
-    the mean, of the labels what they have of the image, but for parts too
-    thin for a block.
+    were published without the program that made them. Each class gets the
+    share of its own pixels in the image, so that thin classes, on which
+    few places of the image fall, are learned too. Places are drawn uniformly
+    among the pixels of the class; at each, the largest rectangle that
+    contains it and stays in the class is labelled, until the share is
+    reached.
 
     Args:
         labels: Dense mask, ``(H, W)`` of ``uint8``, ``ignore_index`` = void.
         seed: Seed of the data set, at least 0.
         image_id: Name of the image, so that each has blocks of its own.
-        share: Share to label of the pixels that have a class. It is met to
-            the pixel, rounded down: the last block is cut.
-        min_size: Least height and width of a block; blocks at the places
-            that are too thin for it are used only if all others do not give
-            the share.
+        share: Share to label of each class's pixels. It is met to the pixel,
+            rounded up or down so that all classes together have it, too: the
+            last block of a class is cut.
+        min_size: Least height and width of a block. Places that are too
+            thin for it are used only if all others do not give the share.
         max_size: Greatest height and width of a block.
         ignore_index: Id of void in ``labels`` and of "no label" in the result.
 
@@ -61,12 +62,40 @@ def simulate_blocks(
     rng = image_rng(seed, image_id)
     covered = labels == ignore_index
     places = rng.permutation(np.flatnonzero(~covered).astype(np.int32))
+    classes = labels.ravel()[places]
     blocks = np.full_like(labels, ignore_index)
-    left = int(share * len(places) + 1e-9)
     reach = _Reach(labels, max_size)
-    for least in (min_size, 1):
-        left = _cover(labels, blocks, covered, places, reach, left, least)
+    roomy = _roomy(labels, min_size).ravel()[places] > 0
+    seen = done = 0
+    for value in np.flatnonzero(np.bincount(classes)).tolist():
+        own = np.flatnonzero(classes == value)
+        seen += len(own)
+        left = int(share * seen + 1e-9) - done
+        done += left
+        for least, some in ((min_size, own[roomy[own]]), (1, own)):
+            left = _cover(
+                labels, blocks, covered, places[some], reach, left, least
+            )
     return blocks
+
+
+def _roomy(labels: Labels, size: int) -> Labels:
+    """Tell which pixels lie in a square of this size of one class.
+
+    Only those can lie in a block that is nowhere narrower.
+    """
+    square = np.ones((size, size), np.uint8)
+    # Of the square whose top left pixel it is; what lies outside is 255.
+    least = cv2.erode(labels, square, anchor=(0, 0))
+    greatest = cv2.dilate(
+        labels,
+        square,
+        anchor=(0, 0),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=255,
+    )
+    pure = (least == greatest).astype(np.uint8)
+    return cv2.dilate(pure, square, anchor=(size - 1, size - 1))
 
 
 def _cover(
@@ -80,9 +109,10 @@ def _cover(
 ) -> int:
     """Label blocks until ``left`` pixels are; return what is still left."""
     width = labels.shape[1]
+    flat = covered.ravel()  # a view: it sees each new block
     for start in range(0, len(places), _BATCH):
         batch = places[start : start + _BATCH]
-        for place in batch[~covered.flat[batch]].tolist():
+        for place in batch[~flat[batch]].tolist():
             if left == 0:
                 return 0
             y, x = divmod(place, width)
@@ -94,11 +124,24 @@ def _cover(
             window = np.s_[top:bottom, first:last]
             fresh = ~covered[window]
             if np.count_nonzero(fresh) > left:
-                fresh &= np.cumsum(fresh).reshape(fresh.shape) <= left
+                fresh = _cut(fresh, y - top, x - first, left)
             left -= np.count_nonzero(fresh)
             blocks[window][fresh] = labels[y, x]
             covered[window] = True
     return left
+
+
+def _cut(
+    fresh: NDArray[np.bool_], row: int, column: int, left: int
+) -> NDArray[np.bool_]:
+    """Keep ``left`` pixels of a block: a smaller one around its place."""
+    height, width = fresh.shape
+    y, x = np.ogrid[:height, :width]
+    far = np.maximum(abs(y - row) / height, abs(x - column) / width)
+    order = np.argsort(np.where(fresh, far, np.inf), axis=None, kind='stable')
+    kept = np.zeros_like(fresh)
+    kept.flat[order[:left]] = True
+    return kept
 
 
 class _Reach:
@@ -107,11 +150,11 @@ class _Reach:
     def __init__(self, labels: Labels, max_size: int) -> None:
         self.labels = labels
         self.max_size = max_size
-        column = np.arange(labels.shape[1])
+        column = np.arange(labels.shape[1], dtype=np.int32)
         changes = labels[:, 1:] != labels[:, :-1]
-        first = np.zeros(labels.shape, np.int64)
+        first = np.zeros(labels.shape, np.int32)
         first[:, 1:] = np.where(changes, column[1:], 0)
-        last = np.full(labels.shape, labels.shape[1] - 1)
+        last = np.full(labels.shape, labels.shape[1] - 1, np.int32)
         last[:, :-1] = np.where(changes, column[:-1], last[:, :-1])
         # How many pixels of the same class lie left and right of each.
         self.left = column - np.maximum.accumulate(first, 1)
