@@ -81,6 +81,23 @@ def test_pixels(left, top, box, size, seed):
     assert np.array_equal(whole(cover, size), expected)
 
 
+def test_middles_at_just_half_the_width_belong_to_the_line():
+    size = (9, 6)
+    level = whole(cover_line(np.array([[2, 2], [6, 2.0]]), 3.0, size), size)
+    # Middles of rows 0 and 3 are 1.5 above and below. Beyond the ends, those
+    # of columns 1 and 6 are 0.5 away sideways: rows 1 and 2 (0.5² + 0.5²),
+    # columns 0 and 7 are 1.5 away, and in rows 1 and 2 too far by the 0.5.
+    expected = np.zeros((6, 9), bool)
+    expected[0:4, 2:6] = True
+    expected[1:3, [1, 6]] = True
+    assert np.array_equal(level, expected)
+    # The middle (4.5, 0.5) is (4, 0) from the start of a line along (4, 3):
+    # |4 * 3 - 0 * 4| / 5 = 2.4 away.
+    slope = np.array([[0.5, 0.5], [8.5, 6.5]])
+    assert whole(cover_line(slope, 4.875, size), size)[0, 4]
+    assert not whole(cover_line(slope, 4.75, size), size)[0, 4]
+
+
 @pytest.mark.parametrize('width', [0.5, 3.0, 90.0])
 def test_long_lines_far_out(width):
     """Long lines are cut into pieces; rounding is no issue off the grid."""
