@@ -78,6 +78,7 @@ def test_every_point_is_there_at_its_place(
         here = found == labels[y, x]
         if 1 <= row < found.shape[0] - 1 and 1 <= col < found.shape[1] - 1:
             assert here[row - 1 : row + 2, col - 1 : col + 2].any()
+            assert here[row, col] or labels[y, x] in before
             inside += 1
         # One that is sampled is as sampled, one that is not is one pixel.
         kept = before == labels[y, x]
@@ -106,6 +107,16 @@ def test_nothing_two_pixels_wide_is_lost_or_widened(
     found = rotate_labels(labels, angle)
     np.testing.assert_array_equal(found, stock(labels, angle))
     assert set(np.unique(found)) == set(np.unique(labels))
+
+
+def test_no_label_is_overwritten() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, (90, 120), np.uint8)
+    labels[rng.random(labels.shape) < 0.7] = 255
+    before = stock(labels, 40.0)
+    found = rotate_labels(labels, 40.0)
+    assert (found[before != 255] == before[before != 255]).all()
+    assert (found != before).sum() > 100
 
 
 def test_other_fields_and_no_rotation() -> None:
