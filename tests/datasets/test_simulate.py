@@ -1,12 +1,14 @@
 """Simulated strokes: where they lie, how much they cover, repeatable."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from mmseg_sparse.datasets.simulate import simulate_scribbles
+from mmseg_sparse.datasets.simulate import image_rng, simulate_scribbles
 from mmseg_sparse.datasets.simulate.paths import longest_path
 
 from .masks import blobs, components, is_connected, masks
@@ -54,6 +56,14 @@ def test_same_seed_and_image_same_strokes() -> None:
         simulate_scribbles(labels, seed=4, image_id='a'),
     ):
         assert not np.array_equal(first, other)
+
+
+def test_random_numbers_are_the_same_in_every_process() -> None:
+    crc = zlib.crc32(b'x')
+    expected = np.random.default_rng([3, crc]).random()
+    assert image_rng(3, 'x').random() == expected
+    other = np.random.default_rng([3, crc, zlib.crc32(b'noise')]).random()
+    assert image_rng(3, 'x', 'noise').random() == other
 
 
 def test_length_is_a_share_of_the_path() -> None:
