@@ -68,12 +68,13 @@ def test_every_point_is_there_at_its_place(
         labels[y + rng.integers(-1, 2), x + rng.integers(-1, 2)] = value
     found = rotate_labels(labels, angle, auto_bound=auto_bound)
     before = stock(labels, angle, auto_bound=auto_bound)
-    inside = 0
+    inside, turn = 0, np.radians(angle)
     for y, x in np.argwhere(labels != 255):
         row, col = turned(y, x, angle, labels.shape)
         if auto_bound:  # the middle of the map stays in the middle
-            row += (found.shape[0] - 90) / 2
-            col += (found.shape[1] - 120) / 2
+            cos, sin = np.abs([np.cos(turn), np.sin(turn)])
+            row += (90 * cos + 120 * sin - 90) / 2
+            col += (90 * sin + 120 * cos - 120) / 2
         row, col = round(row), round(col)
         here = found == labels[y, x]
         if 1 <= row < found.shape[0] - 1 and 1 <= col < found.shape[1] - 1:
