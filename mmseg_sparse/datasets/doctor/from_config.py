@@ -1,5 +1,6 @@
 """The label files of a config's data set."""
 
+import inspect
 import os
 import re
 from collections import Counter
@@ -8,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..sparse_seg import SparseSegDataset
 from .items import LabelItem, LabelSet, Reading
-from .neighbours import find_beside, kind_of
+from .neighbours import existing, find_beside, kind_of
 
 _LOADERS = ('LoadAnnotations', 'LoadSparseAnnotations')
 _KIND_IN_NAME = re.compile(r'-(dense|scribble|point|block|tag)(-|$)')
@@ -142,6 +144,10 @@ def _build(settings: dict[str, Any]) -> Any:
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     if isinstance(kind, type) and issubclass(kind, SparseSegDataset):
         settings['check_files'] = False  # missing files are findings
+    if isinstance(kind, type) and issubclass(kind, BaseSegDataset):
+        parameters = inspect.signature(kind).parameters
+        if {'kwargs', 'serialize_data'} & set(parameters):
+            settings['serialize_data'] = False  # that takes a second
     dataset = DATASETS.build(settings)
     dataset.full_init()
     backend = getattr(dataset, 'backend_args', None)
@@ -202,7 +208,7 @@ def _dense_masks(
         folder = folders[root]
         if folder is not None:
             masks[path] = os.path.join(folder, os.path.relpath(path, root))
-    return masks
+    return masks if dense else existing(masks)
 
 
 def _dense_folder(root: str, own: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from ..image_finder import SUFFIXES, ImageFinder
 from ..label_folder import SIDECAR, read_sidecar
 from .items import LabelItem, LabelSet, Reading
-from .neighbours import FOLDERS, find_beside, kind_of
+from .neighbours import FOLDERS, existing, find_beside, kind_of
 
 
 def from_folder(
@@ -53,14 +53,18 @@ def from_folder(
     if images is None:
         images = find_beside(labels, 'image')
     finder = _finder(images, labels)
-    folder_of_masks = _masks(labels, dense)
     files = sorted(
         path for path in labels.rglob('*')
         if path.suffix.lower() in SUFFIXES and path.name[0] != '.'
     )  # fmt: skip
+    folder_of_masks = _masks(labels, dense)
+    masks = {} if folder_of_masks is None else {
+        str(path): _mask(folder_of_masks, path, labels) for path in files
+    }  # fmt: skip
+    masks = masks if dense else existing(masks)
     data = LabelSet(
         f'{labels}', [], classes, palette, split or 'train',
-        dense=None if folder_of_masks is None else str(folder_of_masks),
+        dense=None if not masks else str(folder_of_masks),
         twice=_twice(labels, files),
     )  # fmt: skip
     taken = set()
@@ -76,7 +80,7 @@ def from_folder(
             image = str(finder.folder / found[0])
         data.items.append(LabelItem(
             labels=str(path), image=image, reading=reading,
-            dense=_mask(folder_of_masks, path, labels),
+            dense=masks.get(str(path)),
             supervision=_kind(told, name, labels), tags=(),
         ))  # fmt: skip
     _add_unlabelled(data, finder, taken, told, reading, labels)
@@ -133,9 +137,7 @@ def _masks(labels: Path, dense: str | None) -> Path | None:
     return find_beside(labels, 'dense')
 
 
-def _mask(masks: Path | None, path: Path, labels: Path) -> str | None:
-    if masks is None:
-        return None
+def _mask(masks: Path, path: Path, labels: Path) -> str:
     same = masks / path.relative_to(labels)
     return str(same if same.exists() else same.with_suffix('.png'))
 

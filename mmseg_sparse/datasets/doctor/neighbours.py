@@ -63,6 +63,16 @@ def find_beside(folder: Path, what: str) -> Path | None:
     return None
 
 
+def existing(masks: dict[str, str]) -> dict[str, str]:
+    """Return the masks of folders that have at least one of them.
+
+    Args:
+        masks: Path of the mask by path of the label file.
+    """
+    used = {os.path.dirname(p) for p in masks.values() if os.path.isfile(p)}
+    return {k: p for k, p in masks.items() if os.path.dirname(p) in used}
+
+
 def _line(full: Path) -> set[str]:
     """Return a folder and those above it."""
     return {str(full), *map(str, full.parents)}

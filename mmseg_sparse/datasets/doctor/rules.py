@@ -80,9 +80,10 @@ def pairing(found: Examination) -> Iterator[Finding]:
         if groups:
             yield Finding(
                 code, WARNING,
-                f'{what} under different names are copies of each other',
+                f'{sum(map(len, groups))} {what} are copies of each other, '
+                'under different names',
                 'keep one of them, unless the scenes are the same',
-                sum(map(len, groups)),
+                len(groups),
                 named([(g[0], f'the same as {", ".join(g[1:3])}'
                         + (f' and {len(g) - 3} more' if g[3:] else ''))
                        for g in groups]),

@@ -1,0 +1,379 @@
+"""Show samples of a data set as the pipeline makes them, with their labels.
+
+Each sample is drawn as the model gets it, but not normalised: its image, and
+its labels thick enough to see. The line below tells its size, the labelled
+share, how many points and strokes are in it, how much padding the model's
+data preprocessor adds (hatched), and the image-level labels (gt_label).
+Writes OUT/sheet.png with all samples, and one PNG each. Labels that a
+transform simulates or loses look here as they look in training; with the
+same --seed the same samples are drawn.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _arguments import KeyValue, fail, find_config
+
+SPLITS = ('train', 'val', 'test')
+SHEET = 'sheet.png'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='path of a config, or the name of a shipped one'
+    )
+    parser.add_argument(
+        '--split', choices=SPLITS, default='train', help='default: %(default)s'
+    )
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR',
+        help='folder to make (default: work_dirs/browse_dataset/CONFIG-SPLIT)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--number', type=int, default=12, metavar='N',
+        help='samples to draw (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--start', type=int, default=0, metavar='K',
+        help='first image (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--shuffle', action='store_true',
+        help='images at random, in place of the first ones',
+    )  # fmt: skip
+    parser.add_argument(
+        '--seed', type=int, default=0,
+        help='of the random transforms and --shuffle (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--widen', type=int, metavar='PX',
+        help='pixels by which strokes are drawn wider on each side (default: '
+        'by the size of the sample, more for points)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--overwrite', action='store_true',
+        help='replace pictures of the same names in OUT',
+    )  # fmt: skip
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
+        help='override settings of the config',
+    )  # fmt: skip
+    args = parser.parse_args()
+    for name, least in (('number', 1), ('start', 0), ('seed', 0),
+                        ('widen', 0)):  # fmt: skip
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name} must be at least {least}, got {value}')
+    return args
+
+
+def load_dataset(args: argparse.Namespace, path: str) -> tuple[Any, Any]:
+    """Build the data set of a split, with its pipeline.
+
+    Returns:
+        The data set, and the ``(height, width)`` to which the model's data
+        preprocessor pads its samples, or None.
+    """
+    from mmengine.config import Config
+    from mmseg.registry import DATASETS
+    from mmseg.utils import register_all_modules
+
+    register_all_modules(init_default_scope=True)
+    cfg = Config.fromfile(path)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    loader = cfg.get(f'{args.split}_dataloader')
+    if loader is None or loader.get('dataset') is None:
+        fail(f'{path} has no {args.split}_dataloader.dataset')
+    dataset = DATASETS.build(loader.dataset)
+    if not len(dataset):
+        fail(f'the {args.split} data set has no images')
+    model = cfg.get('model') or {}
+    preprocessor = model.get('data_preprocessor') or {}
+    if args.split != 'train':
+        preprocessor = preprocessor.get('test_cfg') or {}
+    size = preprocessor.get('size')
+    return dataset, None if size is None else tuple(size)
+
+
+def choose(args: argparse.Namespace, total: int) -> list[int]:
+    """Return the numbers of the images to draw."""
+    import numpy as np
+
+    if args.shuffle:
+        order = np.random.default_rng(args.seed).permutation(total).tolist()
+    else:
+        order = list(range(total))
+    chosen = order[args.start : args.start + args.number]
+    if not chosen:
+        fail(f'--start {args.start}: there are only {total} images')
+    return chosen
+
+
+def samples(dataset: Any, chosen: list[int], seed: int) -> Iterator[Any]:
+    """Yield the samples, each with random numbers of its own."""
+    import random
+
+    import numpy as np
+    import torch
+
+    for index in chosen:
+        # The same sample whichever others are drawn.
+        own = np.random.SeedSequence([seed, index]).generate_state(1)[0]
+        random.seed(int(own))
+        np.random.seed(own)  # noqa: NPY002  (what mmcv's transforms use)
+        torch.manual_seed(int(own))
+        yield dataset[index]
+
+
+def take_apart(sample: Any) -> tuple[Any, Any, Any]:
+    """Return the RGB picture, the label map and the data sample.
+
+    A pipeline of test-time augmentation gives several: the first is taken.
+    """
+    import numpy as np
+
+    if not isinstance(sample, dict) or 'inputs' not in sample:
+        kind = type(sample).__name__
+        keys = ', '.join(sample) if isinstance(sample, dict) else ''
+        fail(f'the pipeline gives a {kind} ({keys}) without inputs: it must '
+             'end in PackSegInputs or PackSparseInputs')  # fmt: skip
+    inputs, data = sample['inputs'], sample['data_samples']
+    if isinstance(inputs, (list, tuple)):
+        inputs, data = inputs[0], data[0]
+    image = inputs.numpy()[::-1].transpose(1, 2, 0)  # from BGR
+    if image.dtype != np.uint8:
+        image = stretch(image)
+    labels = None
+    if 'gt_sem_seg' in data:
+        labels = data.gt_sem_seg.data.squeeze(0).numpy()
+        # The values beyond 8 bits are no label here.
+        labels = np.where((labels < 0) | (labels > 255), 255, labels)
+        labels = labels.astype(np.uint8)
+    return np.ascontiguousarray(image), labels, data
+
+
+def stretch(image: Any) -> Any:
+    """Return an image that the pipeline normalised, for the eye."""
+    import numpy as np
+
+    low, high = float(image.min()), float(image.max())
+    if 0 <= low and 1.5 < high <= 255:
+        low, high = 0.0, 255.0  # floats, as PhotoMetricDistortion leaves them
+    scaled = (image - low) / max(high - low, 1e-9)
+    return np.rint(255 * scaled).astype(np.uint8)
+
+
+def draw(
+    image: Any, labels: Any, palette: Any, widen: int | None
+) -> tuple[Any, Any]:
+    """Return the image and its labels as pictures."""
+    import numpy as np
+
+    from mmseg_sparse.visualization import overlay
+    from mmseg_sparse.visualization.strokes import draw_outlined_strokes
+
+    if labels is None or labels.shape != image.shape[:2]:
+        return image, np.full_like(image, 235)
+    labels = np.where(labels < len(palette), labels, np.uint8(255))
+    share = (labels != 255).mean()
+    if share > 0.5:
+        return image, overlay(image, labels, palette)
+    if widen is None:
+        widen = max(1, round(image.shape[1] / (90 if share < 2e-3 else 250)))
+    return image, draw_outlined_strokes(image, labels, palette, widen=widen)
+
+
+def hatch(picture: Any, size: tuple[int, int]) -> Any:
+    """Return a picture whose padding, right and below, is hatched."""
+    import numpy as np
+
+    height, width = size
+    if picture.shape[:2] == (height, width):
+        return picture
+    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    padding = (rows >= height) | (columns >= width)
+    stripes = (rows + columns) // 6 % 2 == 0
+    result = picture.copy()
+    result[padding & stripes] = 255
+    result[padding & ~stripes] = 200
+    return result
+
+
+def describe(
+    labels: Any, data: Any, classes: Any, background: int | None
+) -> list[str]:
+    """Return what is written below a sample: its labels, then its tags."""
+    import cv2
+    import numpy as np
+
+    if labels is None:
+        texts = ['no label map']
+    else:
+        height, width = labels.shape
+        known = labels != 255
+        strokes = sum(
+            cv2.connectedComponents((labels == v).astype(np.uint8))[0] - 1
+            for v in np.unique(labels[known])
+        )
+        texts = [f'{width}x{height}', f'{100 * known.mean():.3g} % labelled']
+        if known.mean() <= 0.5:
+            noun = 'stroke or point' if strokes == 1 else 'strokes or points'
+            texts.append(f'{strokes} {noun}')
+    lines = [', '.join(texts)]
+    if 'gt_label' in data:
+        hot = np.asarray(data.gt_label).astype(bool)
+        names = [c for k, c in enumerate(classes) if k != background]
+        if len(names) != len(hot):
+            names = [f'#{k}' for k in range(len(hot))]
+        tags = [n for n, one in zip(names, hot, strict=True) if one]
+        lines.append('tags: ' + (', '.join(tags) or 'none'))
+    return lines
+
+
+def padding_share(inside: tuple[int, ...], whole: tuple[int, ...]) -> str:
+    """Say how much of a batch's picture is padding."""
+    share = 1 - inside[0] * inside[1] / (whole[0] * whole[1])
+    return f'{100 * share:.3g} %'
+
+
+def background_of(dataset: Any) -> int | None:
+    """Return the class that is no tag, where the data set says so."""
+    while hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
+        inner = getattr(dataset, 'dataset', None)
+        dataset = inner if inner is not None else dataset.datasets[0]
+    space = getattr(dataset, 'tag_space', None)
+    if space is not None:
+        return space.background
+    names = dataset.metainfo.get('classes') or ()
+    return names.index('background') if 'background' in names else None
+
+
+def pad(picture: Any, size: tuple[int, int]) -> Any:
+    """Return a picture on white paper of a size."""
+    import numpy as np
+
+    paper = np.full((*size, 3), 255, np.uint8)
+    paper[: picture.shape[0], : picture.shape[1]] = picture
+    return paper
+
+
+def make_sheet(
+    drawn: list[tuple[str, Any, Any, list[str]]], title: str,
+    classes: Any, palette: Any,
+) -> Any:  # fmt: skip
+    """Return all samples on one sheet, two a row."""
+    import numpy as np
+
+    from mmseg_sparse.visualization import picture_sheet
+
+    size = tuple(np.max([one[1].shape[:2] for one in drawn], axis=0).tolist())
+    across = min(2, len(drawn))
+    rows, captions = [], []
+    for start in range(0, len(drawn), across):
+        row, line = [], []
+        for name, image, labelled, lines in drawn[start : start + across]:
+            row += [pad(image, size), pad(labelled, size)]
+            tags = [f'{name}   {text}' for text in lines[1:]]
+            line += [tags[0] if tags else name, lines[0]]
+        missing = 2 * across - len(row)
+        rows.append(row + [pad(row[0][:0], size)] * missing)
+        captions.append(line + [''] * missing)
+    return picture_sheet(
+        rows, ['image', 'labels'] * across, heading=title, captions=captions,
+        classes=classes, palette=palette,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Draw the samples."""
+    args = parse_args()
+    path = find_config(args.config)
+    name = f'{Path(path).stem}-{args.split}'
+    out = args.out or Path('work_dirs', 'browse_dataset', name)
+    if out.exists() and not out.is_dir():
+        fail(f'--out is not a folder: {str(out)!r}')
+    if (out / SHEET).exists() and not args.overwrite:
+        fail(f'{out / SHEET} exists: name another folder, or --overwrite')
+    import mmseg_sparse  # noqa: F401
+
+    try:
+        dataset, size = load_dataset(args, path)
+        pictures = browse(args, dataset, Path(path).stem, size)
+    except Exception as error:  # a config and its pipeline are code
+        fail(f'{path}: {" ".join(str(error).split()) or type(error).__name__}')
+    write(out, pictures, args.overwrite)
+
+
+def browse(
+    args: argparse.Namespace, dataset: Any, title: str, size: Any
+) -> dict[str, Any]:
+    """Return the pictures to write, by file name."""
+    import numpy as np
+
+    classes = tuple(dataset.metainfo.get('classes') or ())
+    palette = dataset.metainfo.get('palette') or []
+    background = background_of(dataset)
+    chosen = choose(args, len(dataset))
+    drawn = []
+    for index, sample in zip(
+        chosen, samples(dataset, chosen, args.seed), strict=True
+    ):
+        image, labels, data = take_apart(sample)
+        inside = tuple(data.get('img_shape', image.shape)[:2])
+        whole = tuple(np.maximum(image.shape[:2], size or 0).tolist())
+        pair = [
+            hatch(pad(picture, whole), inside)
+            for picture in draw(image, labels, palette, args.widen)
+        ]
+        stem = Path(str(data.get('img_path', index))).stem
+        lines = describe(labels, data, classes, background)
+        if inside != whole:
+            lines[0] += f', {padding_share(inside, whole)} padding'
+        drawn.append((stem, *pair, lines))
+        print(f'{len(drawn)}/{len(chosen)} {stem}: {"; ".join(lines)}',
+              flush=True)  # fmt: skip
+    heading = (
+        f'{title}, {args.split}: {len(drawn)} of {len(dataset)} samples after '
+        f'the pipeline, seed {args.seed}'
+    )
+    pictures = {SHEET: make_sheet(drawn, heading, classes, palette)}
+    for index, one in zip(chosen, drawn, strict=True):
+        pictures[f'{index:05d}_{one[0]}.png'] = make_sheet(
+            [one], one[0], classes, palette
+        )
+    return pictures
+
+
+def write(out: Path, pictures: dict[str, Any], overwrite: bool) -> None:
+    """Write all pictures, or none."""
+    import cv2
+
+    from mmseg_sparse.engine.files import write_all_whole
+
+    there = [out / name for name in pictures if (out / name).exists()]
+    if there and not overwrite:
+        fail(f'{there[0]} exists: name another folder, or --overwrite')
+    contents = {}
+    for name, picture in pictures.items():
+        done, content = cv2.imencode('.png', picture[..., ::-1])
+        assert done, 'a PNG can always be made'
+        contents[out / name] = content.tobytes()
+    try:
+        write_all_whole(contents)
+    except OSError as error:
+        fail(f'cannot write to {out}: {error}')
+    print(f'written: {out / SHEET} and {len(pictures) - 1} samples')
+
+
+if __name__ == '__main__':
+    main()
