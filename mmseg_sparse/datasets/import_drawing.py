@@ -1,10 +1,7 @@
 """Second half of an import: draw the label maps, in several processes."""
 
 import multiprocessing
-import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,17 +170,10 @@ def _mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
     if workers <= 1:
         yield map
         return
-    with multiprocessing.Pool(workers, _set_up, (os.getpid(),)) as pool:
+    with multiprocessing.Pool(workers, _set_up) as pool:
         yield partial(pool.imap, chunksize=4)
 
 
-def _set_up(parent: int) -> None:
-    """Leave Ctrl-C to the main process, and end when that was killed."""
+def _set_up() -> None:
+    """Leave Ctrl-C to the main process, which ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

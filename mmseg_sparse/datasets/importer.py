@@ -183,7 +183,7 @@ def _write(
         skipped_images=collector.skipped_images,
         unannotated=len(collector.finder) - len(collector.jobs),
     )
-    jobs = [job for _, job in sorted(collector.jobs.items())]
+    jobs = list(collector.jobs.values())
     with closing(_drawn(jobs, drawing, workers, summary, report)) as files:
         write_label_folder(out, files, meta, overwrite=overwrite)
     return summary

@@ -169,3 +169,10 @@ def test_images_that_the_source_does_not_name(tmp_path):
     )
     assert summary.unannotated == 1
     assert '1 images that the source does not name' in summary.text()
+
+
+def test_labels_among_the_images_are_no_images(tmp_path):
+    for overwrite in (False, True):
+        summary = run(tmp_path, out='images/labels', overwrite=overwrite)
+        assert summary.unannotated == 0
+    assert (tmp_path / 'images' / 'labels' / 'a.png').is_file()

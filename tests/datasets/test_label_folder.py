@@ -1,5 +1,6 @@
 """Label folders: what is in them, and that nothing else is lost or left."""
 
+import io
 import json
 import os
 
@@ -186,6 +187,9 @@ def test_single_maps(tmp_path):
     save_index_png(tmp_path / 'a' / 'b.png', labels(0), PALETTE)
     read = np.asarray(Image.open(tmp_path / 'a' / 'b.png'))
     assert np.array_equal(read, labels(0))
+    full = encode_index_png(labels(0), [(0, 0, 0)] * 256)
+    with Image.open(io.BytesIO(full)) as picture:
+        assert picture.getpalette()[-6:] == [0, 0, 0, 255, 255, 255]
     with pytest.raises(ValueError, match='must be uint8'):
         encode_index_png(labels().astype(int), PALETTE)
     with pytest.raises(ValueError, match=r'of \(4, 6\), got \(4, 6\)'):

@@ -98,6 +98,19 @@ def test_middles_at_just_half_the_width_belong_to_the_line():
     assert not whole(cover_line(slope, 4.75, size), size)[0, 4]
 
 
+def test_the_tip_of_a_line_of_one_piece():
+    line = np.array([[2, 2.5], [10, 2.5]])
+    row = whole(cover_line(line, 3.0, (14, 5)), (14, 5))[2]
+    assert np.flatnonzero(row).tolist() == list(range(12))  # 0.5 to 11.5
+
+
+def test_a_corner_is_crossed_where_no_middle_is_near():
+    # x + y = 1.95 is 0.67 away from the middle (0.5, 0.5).
+    line = np.array([[-2, 3.95], [3.95, -2]])
+    assert cover_line(line, 1.3, (4, 4)).mask[0, 0]
+    assert cover_line(line, 1.34, (4, 4)).mask[0, 0]
+
+
 @pytest.mark.parametrize('width', [0.5, 3.0, 90.0])
 def test_long_lines_far_out(width):
     """Long lines are cut into pieces; rounding is no issue off the grid."""

@@ -139,6 +139,7 @@ def test_pickles_that_ask_for_memory(tmp_path):
     path = tmp_path / 'a.npy'
     for pickled in (
         b'Nr' + struct.pack('<I', 2**31) + b'.',  # a memo of 2³¹ places
+        b'Nr' + struct.pack('<I', 10**6) + b'.',
         b'Np99999999999999\n.',
         b'\x96' + struct.pack('<Q', 2**40) + b'.',  # a bytearray
         b'B' + struct.pack('<I', 2**31) + b'.',
