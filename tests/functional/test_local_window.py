@@ -34,8 +34,8 @@ def test_potts_blocks_and_whole_maps_agree(channels, monkeypatch):
 
 
 def test_no_tensor_of_window_times_classes():
-    prob = torch.randn(2, 21, 48, 40).softmax(1).requires_grad_()
-    guide = torch.randn(2, 3, 48, 40)
+    prob = torch.randn(2, 21, 64, 56).softmax(1).requires_grad_()
+    guide = torch.randn(2, 3, 64, 56)
 
     def run():
         potts_energy(prob, guide, radius=5, sigma_xy=6.0).backward()
