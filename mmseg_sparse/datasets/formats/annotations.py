@@ -117,3 +117,8 @@ class FormatError(ValueError):
         """Make the message ``source: entry: problem``."""
         where = f'{source}: {entry}' if entry else f'{source}'
         super().__init__(f'{where}: {problem}')
+        self._parts = (str(source), entry, problem)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        """Let it pass from a worker process to the one that waits."""
+        return type(self), self._parts
