@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from mmseg_sparse.datasets.simulate import simulate_blocks
-from mmseg_sparse.datasets.simulate.blocks import _Reach
+from mmseg_sparse.datasets.simulate.blocks import _Reach, _roomy
 
 from .masks import blobs, masks
 
@@ -83,6 +84,27 @@ def test_blocks_have_the_least_size_where_there_is_room() -> None:
         blocks = simulate_blocks(labels, seed=seed, share=0.99, min_size=4)
         assert (blocks[:, :60][labels[:, :60] == 0] == 0).all()
         assert 0 < (blocks[tail] == 0).sum() < tail.sum()
+
+
+def test_long_thin_blocks_are_passed_over() -> None:
+    labels = np.full((20, 80), 255, np.uint8)
+    labels[5:11, 5:11] = 0  # 36 pixels, and a tail through it of 58 more
+    labels[7, 11:69] = 0
+    for seed in range(30):
+        blocks = simulate_blocks(labels, seed=seed, share=0.1, min_size=4)
+        assert (blocks[:, :11] == 0).sum() == 9
+
+
+@pytest.mark.parametrize('size', [1, 3, 4])
+def test_roomy_pixels_are_those_of_an_opening(size: int) -> None:
+    labels = blobs(2)
+    labels[::9] = 3
+    roomy = _roomy(labels, size) > 0
+    for value in range(5):
+        expected = ndimage.binary_opening(
+            labels == value, np.ones((size, size))
+        )
+        assert np.array_equal(roomy & (labels == value), expected)
 
 
 def test_the_last_block_is_cut_around_its_place() -> None:

@@ -1,5 +1,6 @@
 """Simulated labels for folders: the same for any number of workers."""
 
+import zlib
 from pathlib import Path
 
 import cv2
@@ -133,3 +134,11 @@ def test_bad_jobs_are_named(masks: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'workers .* got -1'):
         simulate_folder(job, masks, out, workers=-1)
     assert not out.exists()
+
+
+def test_random_numbers_are_the_same_in_every_process() -> None:
+    crc = zlib.crc32(b'x')
+    expected = np.random.default_rng([3, crc]).random()
+    assert simulate.image_rng(3, 'x').random() == expected
+    other = np.random.default_rng([3, crc, zlib.crc32(b'noise')]).random()
+    assert simulate.image_rng(3, 'x', 'noise').random() == other
