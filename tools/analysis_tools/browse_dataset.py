@@ -2,8 +2,8 @@
 
 Each sample is drawn as the model gets it, but not normalised: its image, and
 its labels thick enough to see. The line below tells its size, the labelled
-share, how many points and strokes are in it, how much padding the model's
-data preprocessor adds (hatched), and the image-level labels (gt_label).
+share, in how many pieces (points, strokes) that is, how much padding the data
+preprocessor of the model adds (hatched), and the image-level labels, gt_label.
 Writes OUT/sheet.png with all samples, and one PNG each. Labels that a
 transform simulates or loses look here as they look in training; with the
 same --seed the same samples are drawn.
@@ -219,16 +219,14 @@ def describe(
     if labels is None:
         texts = ['no label map']
     else:
-        height, width = labels.shape
         known = labels != 255
-        strokes = sum(
+        pieces = sum(
             cv2.connectedComponents((labels == v).astype(np.uint8))[0] - 1
             for v in np.unique(labels[known])
         )
-        texts = [f'{width}x{height}', f'{100 * known.mean():.3g} % labelled']
+        texts = [f'{100 * known.mean():.3g} % labelled']
         if known.mean() <= 0.5:
-            noun = 'stroke or point' if strokes == 1 else 'strokes or points'
-            texts.append(f'{strokes} {noun}')
+            texts.append(f'{pieces} {"piece" if pieces == 1 else "pieces"}')
     lines = [', '.join(texts)]
     if 'gt_label' in data:
         hot = np.asarray(data.gt_label).astype(bool)
@@ -268,7 +266,7 @@ def pad(picture: Any, size: tuple[int, int]) -> Any:
 
 
 def make_sheet(
-    drawn: list[tuple[str, Any, Any, list[str]]], title: str,
+    drawn: list[tuple[str, str, Any, Any, list[str]]], title: str,
     classes: Any, palette: Any,
 ) -> Any:  # fmt: skip
     """Return all samples on one sheet, two a row."""
@@ -276,15 +274,14 @@ def make_sheet(
 
     from mmseg_sparse.visualization import picture_sheet
 
-    size = tuple(np.max([one[1].shape[:2] for one in drawn], axis=0).tolist())
+    size = tuple(np.max([one[2].shape[:2] for one in drawn], axis=0).tolist())
     across = min(2, len(drawn))
     rows, captions = [], []
     for start in range(0, len(drawn), across):
         row, line = [], []
-        for name, image, labelled, lines in drawn[start : start + across]:
+        for _, name, image, labelled, lines in drawn[start : start + across]:
             row += [pad(image, size), pad(labelled, size)]
-            tags = [f'{name}   {text}' for text in lines[1:]]
-            line += [tags[0] if tags else name, lines[0]]
+            line += ['   '.join([name, *lines[1:]]), lines[0]]
         missing = 2 * across - len(row)
         rows.append(row + [pad(row[0][:0], size)] * missing)
         captions.append(line + [''] * missing)
@@ -339,8 +336,9 @@ def browse(
         lines = describe(labels, data, classes, background)
         if inside != whole:
             lines[0] += f', {padding_share(inside, whole)} padding'
-        drawn.append((stem, *pair, lines))
-        print(f'{len(drawn)}/{len(chosen)} {stem}: {"; ".join(lines)}',
+        name = f'{stem}  {inside[1]}x{inside[0]}'
+        drawn.append((stem, name, *pair, lines))
+        print(f'{len(drawn)}/{len(chosen)} {name}: {"; ".join(lines)}',
               flush=True)  # fmt: skip
     heading = (
         f'{title}, {args.split}: {len(drawn)} of {len(dataset)} samples after '

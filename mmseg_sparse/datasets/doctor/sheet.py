@@ -16,6 +16,7 @@ from ..label_folder import distinct_palette
 from ..label_map import NO_LABEL
 from .decoding import decode
 from .examine import Examination
+from .findings import percent
 from .measure import FileStats
 from .report import verdict
 
@@ -37,7 +38,7 @@ def report_sheet(found: Examination, report: dict[str, Any]) -> LabelSheet:
     summary = [
         f'{report["split"]}: {report["images"]} images, '
         f'{report["label_files"]} readable label files, '
-        f'{100 * report["labeled_share"]:.3g} % of their pixels labelled',
+        f'{percent(report["labeled_share"])} of their pixels labelled',
     ]
     if report['dense']:
         dense = report['dense']
@@ -72,7 +73,9 @@ def report_sheet(found: Examination, report: dict[str, Any]) -> LabelSheet:
 def _line(finding: dict[str, Any]) -> str:
     text = finding['message']
     if finding['files']:
-        text += f' ({finding["count"]}, as {finding["files"][0]["file"]})'
+        text += f': {finding["files"][0]["file"]}'
+        more = finding['count'] - 1
+        text += f' and {more} more' if more else ''
     return text
 
 
@@ -86,13 +89,13 @@ def _examples(
     ]  # fmt: skip
     by_name = {f.item.name: f for f in good}
     chosen = [
-        (by_name[name], f'{share:.0%} of its labels wrong')
+        (by_name[name], f'{percent(share)} of its labels wrong')
         for share, _, name in sorted(found.agreement.wrong, reverse=True)[:1]
         if name in by_name
     ]
     spread = np.linspace(0, len(good) - 1, min(EXAMPLES, len(good)))
     chosen += [
-        (good[i], f'{100 * good[i].labeled / good[i].pixels:.2g} % labelled')
+        (good[i], f'{percent(good[i].labeled / good[i].pixels)} labelled')
         for i in dict.fromkeys(spread.round().astype(int).tolist())
         if all(good[i] is not one for one, _ in chosen)
     ]
