@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .class_names import Classes
 from .formats.annotations import (
     FormatError,
@@ -41,6 +43,9 @@ class ImportOptions:
         skip_unknown: Leave out shapes and tags of unknown classes and
             annotations of missing images, in place of an error.
         keep_empty: Write a map of 255 for images without any label.
+        fill: Name of the class of all pixels without a label, which makes
+            dense masks; None = they stay without. Images that have tags
+            alone are not filled.
     """
 
     stroke_width: float = 3.0
@@ -48,6 +53,7 @@ class ImportOptions:
     supervision: str = 'auto'
     skip_unknown: bool = False
     keep_empty: bool = False
+    fill: str | None = None
 
     def __post_init__(self) -> None:
         check_brush(self.stroke_width, self.point_radius)
@@ -55,6 +61,10 @@ class ImportOptions:
             raise ValueError(
                 f'supervision must be one of {", ".join(KINDS)}, got '
                 f'{self.supervision!r}'
+            )
+        if self.fill is not None and self.supervision == 'tag':
+            raise ValueError(
+                f"fill={self.fill!r} draws pixels, supervision='tag' none"
             )
 
 
@@ -73,6 +83,14 @@ class Drawing:
     class_ids: Mapping[str, int]
     options: ImportOptions
     pixel_strokes: bool = False
+
+    def __post_init__(self) -> None:
+        fill = self.options.fill
+        if fill is not None and fill not in self.classes.names:
+            raise ValueError(
+                f'fill must be one of the classes '
+                f'{", ".join(self.classes.names)}, got {fill!r}'
+            )
 
 
 def draw_all(
@@ -107,7 +125,12 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
         stroke_width=drawing.options.stroke_width,
         point_radius=drawing.options.point_radius,
     )
-    known = float((raster.labels != NO_LABEL).mean())
+    labels = raster.labels
+    if drawing.options.fill is not None and (annotation.shapes or not tags):
+        filling = names.index(drawing.options.fill)
+        labels = np.where(labels == NO_LABEL, filling, labels)
+        labels = labels.astype(np.uint8)
+    known = float((labels != NO_LABEL).mean())
     if known == 0 and not tags and not drawing.options.keep_empty:
         return None
     only_tags = known == 0 and bool(tags)
@@ -115,10 +138,10 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
     if only_tags:
         supervision = 'tag'
     elif supervision in ('auto', 'tag'):
-        supervision = _kind(annotation, known, drawing.pixel_strokes)
+        supervision = _kind(annotation, known, drawing)
     return label_file(
         job.name,
-        None if only_tags else raster.labels,
+        None if only_tags else labels,
         drawing.classes.palette,
         supervision=supervision,
         size=job.size,
@@ -135,15 +158,15 @@ def _counts(raster: Raster) -> dict[str, int]:
     }
 
 
-def _kind(
-    annotation: ImageAnnotation, known: float, pixel_strokes: bool
-) -> str:
+def _kind(annotation: ImageAnnotation, known: float, drawing: Drawing) -> str:
     """Tell the supervision by the shapes: the strongest kind counts."""
     kinds = {type(shape) for shape in annotation.shapes}
+    if drawing.options.fill is not None:
+        return 'dense'
     areas = kinds - {Point, Stroke}
     if areas and known >= DENSE:
         return 'dense'
-    if pixel_strokes:
+    if drawing.pixel_strokes:
         areas.discard(PixelRegion)
     if areas:
         return 'block'

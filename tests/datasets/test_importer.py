@@ -69,7 +69,8 @@ def test_what_is_recorded(tmp_path):
     assert sidecar['class_map'] == {'road': 0, 'sky': 0, 'tree': 1}
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 0.0, 'supervision': 'auto',
-        'skip_unknown': False, 'keep_empty': False, 'reader': {},
+        'skip_unknown': False, 'keep_empty': False, 'fill': None,
+        'reader': {},
     }  # fmt: skip
     assert sidecar['sources'] == {
         name: hashlib.sha256(data).hexdigest()
@@ -176,3 +177,28 @@ def test_labels_among_the_images_are_no_images(tmp_path):
         summary = run(tmp_path, out='images/labels', overwrite=overwrite)
         assert summary.unannotated == 0
     assert (tmp_path / 'images' / 'labels' / 'a.png').is_file()
+
+
+def test_fill_makes_dense_masks_but_not_of_tags(tmp_path):
+    content = {**CONTENT, 'b': labelme('b.jpg')}  # nothing is in b
+    run(tmp_path, content, fill='road')
+    out = tmp_path / 'out'
+    plain = tmp_path / 'plain'
+    run(tmp_path, content, out='plain')
+    a, sparse = labels_of(out / 'a.png'), labels_of(plain / 'a.png')
+    assert (a[sparse != 255] == sparse[sparse != 255]).all()
+    assert (a[sparse == 255] == 2).all()
+    assert (labels_of(out / 'b.png') == 2).all()
+    images = read_sidecar(out)['images']
+    assert {k: v['supervision'] for k, v in images.items()} == {
+        'a': 'dense', 'b': 'dense', 'sub/c': 'tag',
+    }  # fmt: skip
+    assert images['b']['labeled_pixels'] == 30 * 40
+
+
+def test_fill_must_be_a_class_and_draw(tmp_path):
+    with pytest.raises(ValueError, match="classes sky, tree, road, got 'sea'"):
+        run(tmp_path, fill='sea')
+    with pytest.raises(ValueError, match="fill='sky' draws pixels"):
+        run(tmp_path, fill='sky', supervision='tag')
+    assert not (tmp_path / 'out').exists()

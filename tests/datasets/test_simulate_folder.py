@@ -73,7 +73,7 @@ def test_bad_masks_are_named_and_leave_nothing(tmp_path: Path) -> None:
     masks, out = tmp_path / 'masks', tmp_path / 'out'
     masks.mkdir()
     job = FolderJob('points', NAMES, options=dict(seed=0))
-    with pytest.raises(FileNotFoundError, match='masks: no PNG in it'):
+    with pytest.raises(FileNotFoundError, match=r'masks: no \*.png in it'):
         simulate_folder(job, masks, out)
     Image.fromarray(blobs(0)).save(masks / 'a.png')
     bad = blobs(1)
@@ -142,3 +142,21 @@ def test_random_numbers_are_the_same_in_every_process() -> None:
     assert simulate.image_rng(3, 'x').random() == expected
     other = np.random.default_rng([3, crc, zlib.crc32(b'noise')]).random()
     assert simulate.image_rng(3, 'x', 'noise').random() == other
+
+
+def test_suffix_leaves_other_files_alone(tmp_path: Path) -> None:
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    blob = blobs(3)
+    assert cv2.imwrite(str(masks / 'a_ids.png'), blob)
+    colour = np.zeros((*blob.shape, 3), np.uint8)
+    assert cv2.imwrite(str(masks / 'a_color.png'), colour)
+    job = FolderJob('points', NAMES, options=dict(seed=1))
+    with pytest.raises(ValueError, match=r'a_color\.png'):
+        simulate_folder(job, masks, tmp_path / 'out')
+    simulate_folder(job, masks, tmp_path / 'out', suffix='_ids.png')
+    assert set(content(tmp_path / 'out')) == {'a_ids.png', 'labels.json'}
+    with pytest.raises(ValueError, match=r"end in '\.png', got '\.jpg'"):
+        simulate_folder(job, masks, tmp_path / 'no', suffix='.jpg')
+    with pytest.raises(FileNotFoundError, match=r'no \*_x.png in it'):
+        simulate_folder(job, masks, tmp_path / 'no', suffix='_x.png')

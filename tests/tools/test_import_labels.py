@@ -85,8 +85,12 @@ def test_every_argument_arrives(call, tmp_path):
     assert sidecar['class_map'] == {'road': 255, 'sky': 0, 'tree': 1}
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 2.0, 'supervision': 'scribble',
-        'skip_unknown': True, 'keep_empty': True, 'reader': {},
+        'skip_unknown': True, 'keep_empty': True, 'fill': None,
+        'reader': {},
     }  # fmt: skip
+    filled = call('labelme', 'json', 'filled', *line[3:-1], '--fill', 'sky')
+    assert filled[0] == 0
+    assert '100 %' in filled[1]
     assert call(*line)[0].endswith('--overwrite')
     assert call(*line, '--overwrite')[0] == 0
 

@@ -129,6 +129,12 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='also write a PNG (of 255) for images without any label',
     )
+    parser.add_argument(
+        '--fill',
+        metavar='CLASS',
+        help='class of all pixels without a label, such as background: makes '
+        'dense masks of outlines that leave it out (COCO)',
+    )
 
 
 class Progress:
@@ -194,6 +200,7 @@ def main() -> None:
                 supervision=args.supervision,
                 skip_unknown=args.skip_unknown,
                 keep_empty=args.keep_empty,
+                fill=args.fill,
             ),
             reader_options=reader_options(args.format, args.option),
             overwrite=args.overwrite,

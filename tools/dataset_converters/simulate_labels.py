@@ -74,6 +74,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         'count from 0 in OUT',
     )
     parser.add_argument(
+        '--suffix',
+        default='.png',
+        help='how the names of the masks end; other files are left alone',
+    )
+    parser.add_argument(
         '--workers', type=int, default=0, help='processes; 0 = this one alone'
     )
     parser.add_argument(
@@ -227,7 +232,7 @@ KINDS = {
 }
 COMMON = (
     'kind', 'masks', 'out', 'classes', 'dataset', 'void',
-    'reduce_zero_label', 'workers', 'overwrite', 'background',
+    'reduce_zero_label', 'workers', 'overwrite', 'background', 'suffix',
 )  # fmt: skip
 
 
@@ -289,6 +294,7 @@ def main() -> None:
             args.out,
             workers=args.workers,
             overwrite=args.overwrite,
+            suffix=args.suffix,
             progress=show,
         )  # fmt: skip
     except (OSError, TypeError, ValueError) as error:

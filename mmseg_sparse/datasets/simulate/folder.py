@@ -153,6 +153,7 @@ def simulate_folder(
     *,
     workers: int = 0,
     overwrite: bool = False,
+    suffix: str = '.png',
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Simulate labels for each PNG in a folder and the folders in it.
@@ -168,13 +169,15 @@ def simulate_folder(
         out: Folder to make, see ``write_label_folder``.
         workers: Processes to start; 0 = none, work in this one.
         overwrite: Replace a label folder that is there.
+        suffix: How the names of the masks end, such as
+            ``'_labelTrainIds.png'``; other files are left alone.
         progress: Called with (images done, images in all).
 
     Returns:
         What ``labels.json`` holds.
 
     Raises:
-        FileNotFoundError: If there is no PNG in ``masks``.
+        FileNotFoundError: If there is no such PNG in ``masks``.
         FileExistsError: If ``out`` exists and may not be replaced.
         TypeError: If an option is unknown or missing.
         ValueError: If an option is out of range, ``out`` is in ``masks``, or
@@ -186,9 +189,15 @@ def simulate_folder(
     masks, out = Path(masks), Path(out)
     if masks.resolve() in (out.resolve(), *out.resolve().parents):
         raise ValueError(f'{out} lies in the folder of masks, {masks}')
-    paths = sorted(path for path in masks.rglob('*.png') if path.is_file())
+    if not suffix.endswith('.png'):
+        raise ValueError(f"suffix must end in '.png', got {suffix!r}")
+    paths = sorted(
+        path
+        for path in masks.rglob('*.png')
+        if path.is_file() and path.name.endswith(suffix)
+    )
     if not paths:
-        what = 'no PNG in it' if masks.is_dir() else 'no such folder'
+        what = f'no *{suffix} in it' if masks.is_dir() else 'no such folder'
         raise FileNotFoundError(f'{masks}: {what}')
     check_label_folder(out, overwrite)
     sources: dict[str, str] = {}
@@ -239,8 +248,4 @@ def _run(
 def _file(
     job: FolderJob, masks: Path, path: Path
 ) -> tuple[str, str, LabelFile]:
-    try:
-        return job.file(masks, path)
-    except FormatError as error:
-        # It cannot be unpickled, having other arguments than its message.
-        raise ValueError(str(error)) from None
+    return job.file(masks, path)

@@ -188,8 +188,8 @@ def test_errors_name_the_file_and_the_argument() -> None:
     # When the pipeline is built, not an hour later.
     with pytest.raises(ValueError, match='thickness'):
         build(thickness=0)
-    with pytest.raises(TypeError, match='thicknes'):
-        build(thicknes=3)
+    with pytest.raises(TypeError, match='width'):
+        build(width=3)
     with pytest.raises(TypeError, match='ratio'):
         TRANSFORMS.build(dict(type='ShrinkScribbles'))
     with pytest.raises(ValueError, match='background'):
