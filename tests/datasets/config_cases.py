@@ -67,6 +67,7 @@ CASES = {
     'voc12_dense': voc('SegmentationClassAug', 'aug'),
     'voc12_point': voc('PointAug'),
     'voc12_scribble': voc('ScribbleAug'),
+    'voc12_scribble_colour': voc('ScribbleAug'),
     'voc12_tag': voc(
         None, seen=(255,), tags=(3, 20), classes=21, supervision='tag'
     ),
@@ -74,6 +75,12 @@ CASES = {
         seen=(0, 1, 59, 255), val_seen=(0, 1, 59, 255)
     ),
     'pcontext59_scribble': context(seen=(0, 58, 255), val_seen=(0, 58, 255)),
+    'pcontext60_scribble_512': context(
+        seen=(0, 1, 59, 255), val_seen=(0, 1, 59, 255)
+    ),
+    'pcontext59_scribble_512': context(
+        seen=(0, 58, 255), val_seen=(0, 58, 255)
+    ),
     'cityscapes_block': Case(
         ('leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png',
          'gtBlock20/train/ulm/ulm_000000_000019_gtFine_labelIds.png'),
