@@ -29,13 +29,16 @@ NOT_HOOKED = (
 
 
 class AttentionRecorder:
-    """Keeps the query and key projections of a backbone's attention layers.
+    """Keeps what the attention layers of a backbone attend with.
 
     Used around one forward pass::
 
         with AttentionRecorder(backbone) as stages:
             maps = backbone(images)
         stages[2]  # list of Attention, one a layer of the third stage
+
+    Queries and keys are projected, as the layers do it, whenever they are
+    asked for: use them before the weights change.
 
     Stages are those of ``MixVisionTransformer`` and of Twins (``PCPVT`` and
     ``SVT``; global attention only); a ``VisionTransformer``, as in SETR and
