@@ -10,3 +10,5 @@ model = dict(
         )
     ],
 )
+# The stages left out are trained by nothing, which DDP must know.
+find_unused_parameters = True

@@ -291,13 +291,18 @@ class _Pairs:
 
         That is 0 for none.
         """
-        counts = self.known.new_zeros(3)
+        # Large maps have more pairs than float32 has whole numbers.
+        wide = torch.float64
+        counts = self.known.new_zeros(3, dtype=wide)
         for strip in self.strips():
             same, ground, both = self.sets(strip)
             zero = counts[:0] if ground is None else ground
-            counts += torch.stack([zero.sum(), same.sum(), both.sum()])
+            counts += torch.stack(
+                [part.sum(dtype=wide) for part in (zero, same, both)]
+            )
         counts = counts.diff(prepend=counts.new_zeros(1))
-        return torch.where(counts > 0, 1 / counts.clamp(min=1), 0)
+        means = torch.where(counts > 0, 1 / counts.clamp(min=1), 0)
+        return means.to(self.known.dtype)
 
     def factors(
         self, strip: Strip, means: Tensor

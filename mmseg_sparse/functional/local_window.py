@@ -211,7 +211,7 @@ def gaussian_kernel(strip: Strip, guide: Tensor, *, sigma_xy: float) -> Tensor:
 
 def check_window(radius: int, sigma_xy: float = math.inf) -> None:
     """Raise a ValueError for what cannot be a window."""
-    if isinstance(radius, bool) or radius != int(radius) or radius < 1:
+    if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
         raise ValueError(f'radius must be a whole number ≥ 1, got {radius}')
     if not sigma_xy > 0:
         raise ValueError(f'sigma_xy must be positive, got {sigma_xy}')

@@ -179,3 +179,15 @@ def test_errors_name_what_is_wrong():
         )
     with pytest.raises(ValueError, match='sigma_xy must be positive, got 0'):
         feature_regularization(feature, guide, labels, radius=2, sigma_xy=0)
+
+
+def test_pairs_are_counted_beyond_the_whole_numbers_of_float32():
+    # 24 million pairs of one class and 35 of two, around one pixel.
+    labels = torch.zeros(1, 640, 640, dtype=torch.int64)
+    labels[0, 0, 0] = 1
+    feature = torch.zeros(1, 1, 640, 640)
+    feature[0, 0, 0, 0] = 1
+    found = feature_distance(feature, labels, radius=5, background=None)
+    # Every pair of two classes has x = 1, those of one have 0.
+    wanted = -2 * math.log(1 - math.exp(-1))
+    assert float(found) == pytest.approx(wanted, rel=1e-5)

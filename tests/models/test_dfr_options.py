@@ -30,6 +30,21 @@ def test_unlabeled_only_leaves_labelled_pixels_out(kind):
     assert 0 < counted.sum() < inside.sum()
 
 
+@pytest.mark.parametrize(
+    'kernel', [('feature',), ('xy', 'feature'), ('rgb', 'feature')]
+)
+def test_the_kernel_of_eq_13_is_always_position_and_colour(kernel):
+    case = make_case()
+    full = MODELS.build({**DFR, 'supervision': 'labels'})
+    part = copy.deepcopy(full)
+    part.kernel = MODELS.build({**DFR, 'kernel': kernel}).kernel
+    wanted, found = full(*case), part(*case)
+    assert wanted['loss_fr'] > 0
+    assert torch.equal(found['loss_fr'], wanted['loss_fr'])
+    assert torch.equal(found['loss_fd'], wanted['loss_fd'])
+    assert not torch.equal(found['loss_dfr'], wanted['loss_dfr'])
+
+
 def test_gated_crf_adds_weighted_kernels():
     logits, feats, labels, valid = make_case()
     kernels = [
@@ -109,6 +124,10 @@ def test_a_module_that_dropout_does_not_lead_to_keeps_its_input():
         (dict(kernel=('xy', 'lab')), r"kernel must .* got \('xy', 'lab'\)"),
         (dict(kernel=()), r'kernel must be some of'),
         (dict(kernel='rgb'), r"kernel must .* got 'rgb'"),
+        (dict(kernel=('feature',), sigma_feature=None), r'kernel must be'),
+        (dict(radius=0), r'radius must be a whole number .* got 0'),
+        (dict(radius=2.0), r'radius must be a whole number .* got 2.0'),
+        (dict(sigma_xy=None), r'sigma_xy must be positive, got None'),
         (dict(supervision='gt'), r"supervision must .* got 'gt'"),
         (dict(confidence=1.0), r'confidence must .* got 1.0'),
         (dict(sigma_rgb=0.0), r'sigma_rgb must be positive, got 0.0'),
@@ -129,6 +148,8 @@ def test_wrong_arguments_are_named(changes, message):
         (dict(kernels=[dict(weight=1.0)]), r"got \{'weight': 1.0\}"),
         (dict(kernels=[dict(sigma=1.0)]), r"got \{'sigma': 1.0\}"),
         (dict(kernels=[dict(sigma_xy=0.0)]), r'must be positive, got'),
+        (dict(kernels=[dict(sigma_rgb=None)]), r'must be positive, got'),
+        (dict(radius=0), r'radius must be a whole number .* got 0'),
         (dict(loss_name='energy'), "must hold 'loss'"),
     ],
 )

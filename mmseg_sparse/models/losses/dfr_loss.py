@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import feature_consistency, potts_energy
+from mmseg_sparse.functional.local_window import check_window
 
 from ._maps import shrink_image, shrink_labels, shrink_valid
 
@@ -45,8 +46,8 @@ class DFRLoss(BaseModule):
             deep feature is F, and nothing trains it (table 4, row 2).
         feature_from: Module whose input is the deep feature: the 2048
             channels of the paper are ``'decode_head.fpn_bottleneck'``.
-        kernel: What the kernel compares, of ``'xy'``, ``'rgb'`` and
-            ``'feature'`` (table 5).
+        kernel: What the kernel of eq. 6 compares, of ``'xy'``, ``'rgb'``
+            and ``'feature'`` (table 5); that of eq. 13 has the first two.
         supervision: Labels of the feature losses: ``'pseudo'``, the
             confident predictions; ``'labels'``, the given ones; ``'both'``,
             the given ones and elsewhere the predictions (table 7).
@@ -86,18 +87,20 @@ class DFRLoss(BaseModule):
     ) -> None:
         """Check the arguments and build the head."""
         super().__init__(init_cfg)
-        _check_choices(kernel, supervision, confidence)
-        if sigma_feature is None:
+        check_window(radius)
+        if sigma_feature is None and not isinstance(kernel, str):
             kernel = tuple(name for name in kernel if name != 'feature')
-        sigmas = {'xy': sigma_xy, 'rgb': sigma_rgb, 'feature': sigma_feature}
-        for name in kernel:
-            if not sigmas[name] > 0:
-                raise ValueError(
-                    f'sigma_{name} must be positive, got {sigmas[name]}'
-                )
+        _check_choices(kernel, supervision, confidence)
+        # Position and colour are part of eq. 13 whatever the kernel has.
+        sigmas = {'xy': sigma_xy, 'rgb': sigma_rgb}
+        if 'feature' in kernel:
+            sigmas['feature'] = sigma_feature
+        for name, sigma in sigmas.items():
+            if sigma is None or not sigma > 0:
+                raise ValueError(f'sigma_{name} must be positive, got {sigma}')
         self.radius = radius
-        self.sigma_xy = sigma_xy if 'xy' in kernel else math.inf
-        self.sigma_rgb, self.sigma_feature = sigma_rgb, sigma_feature
+        self.sigma_xy, self.sigma_rgb = sigma_xy, sigma_rgb
+        self.sigma_feature = sigma_feature
         self.confidence = confidence
         self.kernel = tuple(kernel)
         self.supervision = supervision
@@ -154,11 +157,9 @@ class DFRLoss(BaseModule):
         prob = logits.to(
             torch.promote_types(logits.dtype, torch.float32)
         ).softmax(1)
-        colours = shrink_image(feats.image.to(prob.dtype), size)
-        guides = []
-        if 'rgb' in self.kernel:
-            guides.append(colours / self.sigma_rgb)
-        shades = torch.cat([colours[:, :0], *guides], 1)
+        shades = shrink_image(feats.image.to(prob.dtype), size)
+        shades = shades / self.sigma_rgb
+        guides = [shades if 'rgb' in self.kernel else shades[:, :0]]
         losses = {}
         if self.feature_from is not None:
             feature = self._feature(feats, size)
@@ -176,9 +177,9 @@ class DFRLoss(BaseModule):
             taking_part = valid & (labels == NO_LABEL)
         energy = potts_energy(
             prob,
-            torch.cat([colours[:, :0], *guides], 1),
+            torch.cat(guides, 1),
             radius=self.radius,
-            sigma_xy=self.sigma_xy,
+            sigma_xy=self.sigma_xy if 'xy' in self.kernel else math.inf,
             valid=taking_part,
         )
         losses[self.loss_name] = self.loss_weight * energy

@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import potts_energy
+from mmseg_sparse.functional.local_window import check_window
 
 from ._maps import shrink_image, shrink_labels, shrink_valid
 
@@ -48,6 +49,7 @@ class GatedCRFLoss(nn.Module):
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__()
+        check_window(radius)
         if kernels is None:
             kernels = (dict(sigma_xy=6.0, sigma_rgb=0.5),)
         if not kernels:
@@ -59,7 +61,7 @@ class GatedCRFLoss(nn.Module):
                     'a kernel has sigma_xy, sigma_rgb or both, and may have '
                     f'a weight, got {dict(kernel)}'
                 )
-            if not all(sigma > 0 for sigma in sigmas.values()):
+            if any(s is None or not s > 0 for s in sigmas.values()):
                 raise ValueError(
                     f'the sigmas must be positive, got {dict(kernel)}'
                 )
