@@ -156,6 +156,10 @@ def test_suffix_leaves_other_files_alone(tmp_path: Path) -> None:
         simulate_folder(job, masks, tmp_path / 'out')
     simulate_folder(job, masks, tmp_path / 'out', suffix='_ids.png')
     assert set(content(tmp_path / 'out')) == {'a_ids.png', 'labels.json'}
+    made = np.asarray(Image.open(tmp_path / 'out' / 'a_ids.png'))
+    # The points of the image a.jpg, as the pipeline draws them.
+    wanted = simulate.simulate_points(blob, seed=1, image_id='a')
+    assert np.array_equal(made, wanted)
     with pytest.raises(ValueError, match=r"end in '\.png', got '\.jpg'"):
         simulate_folder(job, masks, tmp_path / 'no', suffix='.jpg')
     with pytest.raises(FileNotFoundError, match=r'no \*_x.png in it'):

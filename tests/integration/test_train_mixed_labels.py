@@ -86,8 +86,9 @@ def test_batches_keep_what_each_image_has(config, workers):
         for name, s in zip(KINDS, samples, strict=True)
         if 'gt_label' in s
     }
-    # No class is called background: all three are tags.
-    assert tags == {'s': [0, 1, 0], 't': [0, 1, 1], 'u': [0, 0, 1]}
+    # No class is called background: all three are tags. s lists one of them
+    # and has pixels of all.
+    assert tags == {'s': [1, 1, 1], 't': [0, 1, 1], 'u': [0, 0, 1]}
     assert samples[4].gt_label.dtype == torch.float32
 
 

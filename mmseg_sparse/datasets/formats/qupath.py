@@ -16,8 +16,11 @@ from .annotations import (
 from .parts import class_name, ring, source_files
 from .source import get, load_json, members, read_bytes, shown, xy_list
 
-#: A text, which may hold anything, or a constant that JSON does not have.
-_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?(?:NaN|Infinity))')
+#: A text, which may hold anything, or a constant that JSON does not have. A
+#: text without end goes to the end, lest each quote in it be tried as one.
+_CONSTANT = re.compile(
+    rb'"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z)|(-?(?:NaN|Infinity))', re.DOTALL
+)
 #: Geometries that are read, and what each of their parts is.
 PARTS = {
     'Point': 'Point',

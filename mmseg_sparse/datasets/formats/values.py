@@ -6,6 +6,7 @@ Every function takes the source and the entry a value stands in, and raises
 
 import math
 import re
+import reprlib
 import unicodedata
 from typing import Any
 
@@ -34,15 +35,22 @@ _NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?', re.ASCII)
 _INTEGER = re.compile(r'[+-]?\d{1,18}', re.ASCII)
 
 
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 3
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = 8
+_BRIEF.maxstring = _BRIEF.maxother = 80
+
+
 def shown(value: object, limit: int = 60) -> str:
     """Return a value as one short line for a message."""
     try:
-        # A slice first: the repr of a long list takes as long as the list.
-        if isinstance(value, str | bytes | list | tuple):
-            cut = value[: limit + 1]
+        # The repr of a long list takes as long as the list, and lists may
+        # hold one another: a file of a kilobyte can be gigabytes as a text.
+        if isinstance(value, str | bytes):
+            text = ascii(value[: limit + 1])
         else:
-            cut = value
-        text = ascii(cut)
+            text = _BRIEF.repr(value)
+            text = text.encode('ascii', 'backslashreplace').decode()
     except (ValueError, RecursionError):  # an int of thousands of digits
         text = f'a {type(value).__name__} too long to show'
     return text if len(text) <= limit else text[: limit - 3] + '...'

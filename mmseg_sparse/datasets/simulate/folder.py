@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,14 @@ class FolderJob:
             )
         return function(labels, image_id=stem, **self.options)
 
-    def file(self, masks: Path, path: Path) -> tuple[str, str, LabelFile]:
+    def file(
+        self, masks: Path, path: Path, suffix: str
+    ) -> tuple[str, str, LabelFile]:
         """Return path below ``masks``, checksum and result of one file."""
         labels = self.load(path)
         name = path.relative_to(masks)
-        result = self.run(labels, path.stem)
+        # Without the suffix, as the image is called.
+        result = self.run(labels, path.name.removesuffix(suffix))
         tags: list[str] = []
         if self.kind == 'tags':
             background = self.options.get('background', 0)
@@ -203,7 +207,7 @@ def simulate_folder(
     sources: dict[str, str] = {}
 
     def files() -> Iterator[LabelFile]:
-        with closing(_run(job, masks, paths, workers)) as results:
+        with closing(_run(job, masks, paths, suffix, workers)) as results:
             for done, (name, checksum, file) in enumerate(results, 1):
                 sources[name] = checksum
                 yield file
@@ -228,24 +232,27 @@ def simulate_folder(
 
 
 def _run(
-    job: FolderJob, masks: Path, paths: Sequence[Path], workers: int
+    job: FolderJob,
+    masks: Path,
+    paths: Sequence[Path],
+    suffix: str,
+    workers: int,
 ) -> Iterator[tuple[str, str, LabelFile]]:
     """Yield the results in order."""
     if workers == 0:
         for path in paths:
-            yield job.file(masks, path)
+            yield job.file(masks, path, suffix)
         return
     pool = ProcessPoolExecutor(workers, initializer=cv2.setNumThreads,
                                initargs=(0,))  # fmt: skip
     try:
-        yield from pool.map(
-            _file, [job] * len(paths), [masks] * len(paths), paths, chunksize=8
-        )
+        work = partial(_file, job, masks, suffix)
+        yield from pool.map(work, paths, chunksize=8)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _file(
-    job: FolderJob, masks: Path, path: Path
+    job: FolderJob, masks: Path, suffix: str, path: Path
 ) -> tuple[str, str, LabelFile]:
-    return job.file(masks, path)
+    return job.file(masks, path, suffix)

@@ -70,8 +70,14 @@ class LoadSparseAnnotations(LoadAnnotations):
                 f'{labels.shape[0]} pixels, its image {shape[1]}x{shape[0]} '
                 '(as turned by its EXIF data, if it has any)'
             )
-        if self.with_tags and 'gt_label' not in results:
-            results['gt_label'] = self._tags(results, labels)
+        if 'gt_label' not in results:
+            if self.with_tags:
+                results['gt_label'] = self._tags(results, labels)
+        elif results.get('num_classes', self.num_classes) is not None:
+            # A labelled pixel shows its class, also one the tags leave out.
+            results['gt_label'] = np.maximum(
+                results['gt_label'], self._tags(results, labels)
+            )
         results['gt_seg_map'] = labels
         results['seg_fields'].append('gt_seg_map')
         return results

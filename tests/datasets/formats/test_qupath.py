@@ -166,3 +166,13 @@ def test_fuzz(tmp_path: Path, seed: int) -> None:
     sample = json.loads(json.dumps(SAMPLE))
     for turn in range(4):
         fuzz_json(qupath.read, tmp_path / 'a.geojson', sample, seed + turn)
+
+
+def test_a_text_without_end_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / 'a.geojson'
+    text = b'NaN"' + rb'\"' * 200_000
+    # One constant and one text; each quote would be tried as one otherwise.
+    assert len(list(qupath._CONSTANT.finditer(text))) == 2
+    path.write_bytes(text)
+    with pytest.raises(FormatError, match=r'a\.geojson'):
+        list(qupath.read(path))

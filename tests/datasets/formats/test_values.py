@@ -135,3 +135,12 @@ def test_values_are_shown_on_one_short_line():
         assert len(shown(value)) <= 60
     assert reason(ValueError('two\n lines')) == 'two lines'
     assert reason(MemoryError()) == 'MemoryError'
+
+
+def test_lists_in_lists_are_shown_without_writing_them_out():
+    bomb = ['A' * 50]
+    for _ in range(12):
+        bomb = [bomb] * 100
+    text = shown({'a': bomb})
+    assert len(text) <= 60
+    assert text.startswith("{'a': [")
