@@ -51,11 +51,12 @@ def test_pipeline_gives_each_kind_its_labels(root):
     np.testing.assert_array_equal(maps[1], label_map((0, 1, 0), (4, 6, 1)))
     np.testing.assert_array_equal(maps[2], label_map((2, 3, 2)))
     np.testing.assert_array_equal(maps[3], label_map())
-    # and tags for all, where hybrid training asks for them
+    # and tags for all, where hybrid training asks for them; b lists a dog,
+    # and a cat is labelled in it
     step = dict(type='LoadSparseAnnotations', with_tags=True)
     dataset = build(root, pipeline=[LOAD[0], step])
     assert [dataset[i]['gt_label'].tolist() for i in range(4)] == [
-        [0, 1], [0, 1], [0, 1], [1, 1],
+        [0, 1], [1, 1], [0, 1], [1, 1],
     ]  # fmt: skip
 
 

@@ -62,10 +62,12 @@ def run(
 def test_what_is_written_and_told(run: Callable[..., str]) -> None:
     out = run('my.py', '--out', 'new')
     lines = [line for line in out.splitlines() if line[1:2] == '/']
-    # 35 pixels of 8 x 14 are image; b has 2 labelled pixels, c has 1.
+    # 35 pixels of 8 x 14 are image; b has 2 labelled pixels, c has 1. The
+    # list names a dog in b, its labels a cat.
     assert lines == [
         '1/4 a  7x5: 100 % labelled, 68.8 % padding',
-        '2/4 b  7x5: 5.71 % labelled, 2 pieces, 68.8 % padding; tags: dog',
+        '2/4 b  7x5: 5.71 % labelled, 2 pieces, 68.8 % padding; '
+        'tags: cat, dog',
         '3/4 c  7x5: 2.86 % labelled, 1 piece, 68.8 % padding',
         '4/4 d  7x5: 0 % labelled, 0 pieces, 68.8 % padding; tags: cat, dog',
     ]
