@@ -23,7 +23,7 @@ class Attention:
 
     With queries Q and keys K, a head of the layer has the attention matrix
     :math:`A = \mathrm{softmax}(s\,Q K^T)`, eq. 2 of SASFormer. Only Q and K
-    are stored; gradients flow into both.
+    are kept, or what they are made of; gradients flow into both.
 
     Args:
         query: Projected queries, ``(N, heads, M, d)``.

@@ -204,9 +204,10 @@ def _without_token(
 class _LayerAttention(Attention):
     """The attention of a layer, projected from its inputs at each use.
 
-    The layer keeps its inputs until the backward pass in any case. Its
-    projections, recorded beside them, would be as many bytes again at the
-    peak of a training step's memory.
+    MiT's and Twins' layers keep their inputs until the backward pass in any
+    case, a ViT's a copy of them. Projections, recorded beside them, would be
+    as many bytes again at the peak of a training step's memory. The weights
+    must be whole when the factors are asked for, not sharded.
 
     Args:
         module: The layer.
