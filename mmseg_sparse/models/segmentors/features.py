@@ -11,20 +11,26 @@ from mmseg_sparse.functional import Attention
 
 
 class Features(tuple[Tensor, ...]):
-    """Feature maps that any stock head can index, and three extras.
+    """Feature maps that any stock head can index, and what else is known.
 
     Attributes:
         image: The network's input after normalisation, ``(N, 3, H, W)``.
         attention: The recorded layers of each backbone stage; empty where
             nothing asked for them.
-        module_inputs: Inputs of the modules that regularizers named by
-            ``feature_from``, by that name; there in training once the decode
-            head has run.
+        module_inputs: Inputs of the modules that regularizers and refiner
+            named by ``feature_from``, by that name; there once the decode
+            head has run, those of regularizers in training only.
+        labels: In training, ``(N, H, W)`` with 255 where no label is; None
+            in inference.
+        valid: Bool ``(N, H, W)``, false in padding; None where nothing is
+            padded, or where nobody said.
     """
 
     image: Tensor | None
     attention: Sequence[Sequence[Attention]]
     module_inputs: dict[str, Tensor]
+    labels: Tensor | None
+    valid: Tensor | None
 
     def __new__(
         cls,
@@ -37,6 +43,8 @@ class Features(tuple[Tensor, ...]):
         features.image = image
         features.attention = attention
         features.module_inputs = {}
+        features.labels = None
+        features.valid = None
         return features
 
 

@@ -1,6 +1,7 @@
 """A stock segmentor whose unlabelled pixels are supervised as well."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from ..backbones import AttentionRecorder
 from .features import Features, ModuleInputs
+from .padding import inside_image, not_padded
 
 #: In the label maps that regularizers are given.
 NO_LABEL = 255
@@ -24,7 +26,7 @@ NO_LABEL = 255
 
 @MODELS.register_module()
 class SparseEncoderDecoder(EncoderDecoder):
-    """``EncoderDecoder`` or ``CascadeEncoderDecoder`` with regularizers.
+    """``EncoderDecoder`` or ``CascadeEncoderDecoder``, regularized, refined.
 
     The decode head and the auxiliary heads learn from the labelled pixels by
     their stock losses; each regularizer then supervises the others::
@@ -39,19 +41,36 @@ class SparseEncoderDecoder(EncoderDecoder):
     may have two attributes: ``attention_stages``, the backbone stages to
     record, and ``feature_from``, the path of a module whose input it wants.
 
+    A refiner turns the logits of the (last) decode head into better ones::
+
+        refiner(logits, feats, labels=None, valid=None) -> logits
+
+    before their loss in training and before they are resized in every mode
+    of inference; ``labels`` are there in training only, ``valid`` is None
+    where nothing is padded. It may have the same two attributes. A refiner
+    without parameters can also be named in ``test_cfg``::
+
+        test_cfg=dict(mode='whole', refiner=dict(type='...'))
+
+    Then it refines predictions of the input's size, those of a sliding
+    window after they are put together, and training goes without it.
+
     The keys of a checkpoint are those of the stock segmentor, and after them
-    ``regularizers.*`` where a regularizer learns. The log shows
+    ``regularizers.*`` and ``refiner.*`` where these learn. The log shows
     ``labeled_share``, the labelled share of the batch's pixels.
 
     Args:
         regularizers: Configs of the regularizers.
+        refiner: Config of the refiner.
         decode_head: Config of a head, or a list of them for a cascade.
         num_stages: Number of heads of a cascade; may be left out.
         **kwargs: The arguments of ``EncoderDecoder``.
 
     Raises:
-        ValueError: If regularizers meet a head whose loss does not come from
-            one logit map, or ask for something that the model does not have.
+        ValueError: If regularizers or a refiner meet a head whose loss and
+            prediction do not come from one logit map, or ask for something
+            that the model does not have; if the refiner of ``test_cfg``
+            has parameters.
     """
 
     def __init__(
@@ -59,6 +78,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         *,
         decode_head: dict[str, Any] | list[dict[str, Any]],
         regularizers: Sequence[dict[str, Any]] | None = None,
+        refiner: dict[str, Any] | None = None,
         num_stages: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -79,6 +99,8 @@ class SparseEncoderDecoder(EncoderDecoder):
         self.regularizers = ModuleList(
             [MODELS.build(cfg) for cfg in regularizers or ()]
         )
+        self.refiner = None if refiner is None else MODELS.build(refiner)
+        self.test_refiner = self._build_test_refiner()
         self._check_heads()
         # Both raise where a regularizer asks for what is not there.
         self._attention_recorder()
@@ -95,42 +117,61 @@ class SparseEncoderDecoder(EncoderDecoder):
         else:
             super()._init_decode_head(decode_head)
 
+    def _build_test_refiner(self) -> nn.Module | None:
+        cfg = (self.test_cfg or {}).get('refiner')
+        if cfg is None:
+            return None
+        refiner = MODELS.build(copy.deepcopy(cfg))
+        if any(True for _ in refiner.parameters()):
+            raise ValueError(
+                f'{type(refiner).__name__} of test_cfg.refiner has '
+                'parameters that nothing trains: set it as the '
+                "segmentor's refiner"
+            )
+        for attribute in ('feature_from', 'attention_stages'):
+            if getattr(refiner, attribute, None):
+                raise ValueError(
+                    f'{type(refiner).__name__} of test_cfg.refiner asks for '
+                    f'{attribute}={getattr(refiner, attribute)!r}, which '
+                    "only the segmentor's refiner is given"
+                )
+        return refiner
+
     def _check_heads(self) -> None:
-        if not self.regularizers:
-            return
-        for head in self._heads():
-            stock = (BaseDecodeHead.loss, BaseCascadeDecodeHead.loss)
-            if getattr(type(head), 'loss', None) not in stock:
-                raise ValueError(
-                    f'regularizers need one logit map, but the loss of '
-                    f'{type(head).__name__} does not come from one: use '
-                    'another decode head, or no regularizers'
-                )
-            if head.out_channels == 1:
-                raise ValueError(
-                    'regularizers compare class probabilities, but '
-                    f'{type(head).__name__} has out_channels=1: set '
-                    'out_channels=2'
-                )
+        asking = [
+            name
+            for name, found in (
+                ('regularizers', bool(self.regularizers)),
+                ('refiner', self.refiner is not None),
+            )
+            if found
+        ]
+        for head in self._heads() if asking else ():
+            _check_head(head, ' and '.join(asking))
 
     def _heads(self) -> list[nn.Module]:
         return [*self.decode_head] if self.is_cascade else [self.decode_head]
 
+    def _askers(self) -> list[nn.Module]:
+        """Return what may ask for attention and inputs of modules."""
+        refiner = [] if self.refiner is None else [self.refiner]
+        return [*self.regularizers, *refiner]
+
     def _attention_recorder(self) -> AttentionRecorder | None:
         stages = {
             stage
-            for module in self.regularizers
+            for module in self._askers()
             for stage in getattr(module, 'attention_stages', ())
         }
         if not stages:
             return None
         return AttentionRecorder(self.backbone, sorted(stages))
 
-    def _module_inputs(self) -> ModuleInputs:
-        names = (
-            getattr(module, 'feature_from', None)
-            for module in self.regularizers
-        )
+    def _module_inputs(
+        self, modules: Iterable[nn.Module] | None = None
+    ) -> ModuleInputs:
+        modules = self._askers() if modules is None else modules
+        names = (getattr(module, 'feature_from', None) for module in modules)
         return ModuleInputs(self, {name for name in names if name})
 
     def extract_feat(self, inputs: Tensor) -> Features | Tensor:
@@ -149,20 +190,53 @@ class SparseEncoderDecoder(EncoderDecoder):
             return maps  # DDRNet and PIDNet, which do so in evaluation
         return Features(maps, inputs, attention)
 
+    def inference(
+        self, inputs: Tensor, batch_img_metas: list[dict[str, Any]]
+    ) -> Tensor:
+        """Return logits of the inputs' size, refined as ``test_cfg`` says."""
+        valid = not_padded(inputs, batch_img_metas)
+        logits = super().inference(inputs, batch_img_metas)
+        if self.test_refiner is None:
+            return logits
+        feats = Features((), inputs)
+        feats.valid = valid
+        return self.test_refiner(logits, feats, valid=valid)
+
     def encode_decode(
         self, inputs: Tensor, batch_img_metas: list[dict[str, Any]]
     ) -> Tensor:
         """Return logits of the inputs' size, as the stock segmentors do."""
-        stock = CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
-        return stock.encode_decode(self, inputs, batch_img_metas)
+        feats = self.extract_feat(inputs)
+        if isinstance(feats, Features):
+            feats.valid = not_padded(inputs, batch_img_metas)
+        if self.refiner is not None:
+            logits = self._refined(feats)
+            return self._heads()[-1].predict_by_feat(logits, batch_img_metas)
+        *heads, last = self._heads()
+        previous: tuple[Tensor, ...] = ()
+        for head in heads:
+            previous = (head.forward(feats, *previous),)
+        return last.predict(feats, *previous, batch_img_metas, self.test_cfg)
 
     def _forward(
         self,
         inputs: Tensor,
         data_samples: list[SegDataSample] | None = None,
     ) -> Tensor:
+        if self.refiner is not None:
+            return self._refined(self.extract_feat(inputs))
         stock = CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
         return stock._forward(self, inputs, data_samples)
+
+    def _refined(self, feats: Features) -> Tensor:
+        """Return the refined logits of the (last) head, outside training."""
+        module_inputs = self._module_inputs([self.refiner])
+        previous: tuple[Tensor, ...] = ()
+        with module_inputs as feats.module_inputs:
+            for head in self._heads():
+                previous = (head.forward(feats, *previous),)
+        module_inputs.check(feats.module_inputs)
+        return self.refiner(previous[0], feats, valid=feats.valid)
 
     def _decode_head_forward_train(
         self, inputs: Features, data_samples: list[SegDataSample]
@@ -175,7 +249,9 @@ class SparseEncoderDecoder(EncoderDecoder):
         )
         labeled = valid & (labels != NO_LABEL)
         losses = {'labeled_share': labeled.sum() / valid.sum().clamp(min=1)}
-        if not self.regularizers:
+        if isinstance(inputs, Features):
+            inputs.labels, inputs.valid = labels, valid
+        if not self._askers():
             stock = (
                 CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
             )
@@ -183,21 +259,8 @@ class SparseEncoderDecoder(EncoderDecoder):
                 stock._decode_head_forward_train(self, inputs, data_samples)
             )
             return losses
-        logits = None
-        module_inputs = self._module_inputs()
-        with module_inputs as inputs.module_inputs:
-            for index, head in enumerate(self._heads()):
-                logits = (
-                    head.forward(inputs, logits)
-                    if index
-                    else head.forward(inputs)
-                )
-                prefix = f'decode_{index}' if self.is_cascade else 'decode'
-                losses.update(
-                    add_prefix(head.loss_by_feat(logits, data_samples), prefix)
-                )
-        self._check_logits(logits)
-        module_inputs.check(inputs.module_inputs)
+        outputs = self._train_heads(inputs, data_samples, losses)
+        logits = self._one_map(outputs)
         for regularizer in self.regularizers:
             extra = regularizer(logits, inputs, labels, valid)
             for name, value in add_prefix(extra, 'decode').items():
@@ -209,35 +272,70 @@ class SparseEncoderDecoder(EncoderDecoder):
                 losses[name] = value
         return losses
 
-    def _check_logits(self, logits: Any) -> None:
-        head = self._heads()[-1]
-        if not isinstance(logits, Tensor):
-            raise ValueError(
-                f'regularizers need one logit map, but {type(head).__name__} '
-                f'gives {type(logits).__name__} of {len(logits)} in training: '
-                'use another decode head, or no regularizers'
+    def _train_heads(
+        self,
+        feats: Features,
+        data_samples: list[SegDataSample],
+        losses: dict[str, Tensor],
+    ) -> Any:
+        """Run the heads, add their losses, return what the last one gives.
+
+        Where there is a refiner, that is refined.
+        """
+        *heads, last = self._heads()
+        previous: tuple[Tensor, ...] = ()
+        module_inputs = self._module_inputs()
+        with module_inputs as feats.module_inputs:
+            for index, head in enumerate(heads):
+                previous = (head.forward(feats, *previous),)
+                part = head.loss_by_feat(previous[0], data_samples)
+                losses.update(add_prefix(part, f'decode_{index}'))
+            outputs = last.forward(feats, *previous)
+        module_inputs.check(feats.module_inputs)
+        if self.refiner is not None:
+            outputs = self.refiner(
+                self._one_map(outputs), feats, feats.labels, feats.valid
             )
+        prefix = f'decode_{len(heads)}' if self.is_cascade else 'decode'
+        part = last.loss_by_feat(outputs, data_samples)
+        losses.update(add_prefix(part, prefix))
+        return outputs
+
+    def _one_map(self, outputs: Any) -> Tensor:
+        """Return the logits of what the last head gives in training."""
+        if isinstance(outputs, Tensor):
+            return outputs
+        head = self._heads()[-1]
+        # Heads of ours with more outputs say which of them the logits are.
+        if self.refiner is None and hasattr(head, 'logits_of'):
+            return head.logits_of(outputs)
+        raise ValueError(
+            f'regularizers and refiner need one logit map, but '
+            f'{type(head).__name__} gives {type(outputs).__name__} of '
+            f'{len(outputs)} in training: use another decode head, or none '
+            'of them'
+        )
 
 
-def inside_image(
-    data_samples: Sequence[SegDataSample], labels: Tensor
-) -> Tensor:
-    """Return the mask of pixels that are image, not padding of the batch.
-
-    MMSegmentation pads at the right and the bottom and keeps the size before
-    padding as ``img_shape``.
-
-    Args:
-        data_samples: N samples.
-        labels: Their label maps, ``(N, H, W)``.
-
-    Returns:
-        Bool ``(N, H, W)``.
-    """
-    height, width = labels.shape[-2:]
-    sizes = torch.tensor(
-        [sample.metainfo['img_shape'][:2] for sample in data_samples]
-    ).to(labels.device, non_blocking=True)
-    rows = torch.arange(height, device=labels.device) < sizes[:, :1]
-    columns = torch.arange(width, device=labels.device) < sizes[:, 1:]
-    return rows[:, :, None] & columns[:, None, :]
+def _check_head(head: nn.Module, asking: str) -> None:
+    """Raise where the head's loss or prediction is not of one logit map."""
+    loss = (BaseDecodeHead.loss, BaseCascadeDecodeHead.loss)
+    predict = (BaseDecodeHead.predict, BaseCascadeDecodeHead.predict)
+    if getattr(type(head), 'loss', None) not in loss:
+        raise ValueError(
+            f'{asking} need one logit map, but the loss of '
+            f'{type(head).__name__} does not come from one: use '
+            f'another decode head, or no {asking}'
+        )
+    if 'refiner' in asking and type(head).predict not in predict:
+        raise ValueError(
+            f'{asking} need one logit map, but the prediction of '
+            f'{type(head).__name__} does not come from one: use '
+            f'another decode head, or no {asking}'
+        )
+    if head.out_channels == 1:
+        raise ValueError(
+            f'{asking} compare class probabilities, but '
+            f'{type(head).__name__} has out_channels=1: set '
+            'out_channels=2'
+        )
