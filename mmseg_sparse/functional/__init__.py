@@ -7,6 +7,7 @@ from .feature_consistency import (
     feature_regularization,
 )
 from .potts import potts_energy
+from .self_training import self_training_labels
 
 __all__ = [
     'Attention',
@@ -15,4 +16,5 @@ __all__ = [
     'feature_distance',
     'feature_regularization',
     'potts_energy',
+    'self_training_labels',
 ]

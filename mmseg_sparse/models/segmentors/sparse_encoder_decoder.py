@@ -17,8 +17,8 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from ..backbones import AttentionRecorder
+from ..padding import inside_image, not_padded
 from .features import Features, ModuleInputs
-from .padding import inside_image, not_padded
 
 #: In the label maps that regularizers are given.
 NO_LABEL = 255
