@@ -8,8 +8,8 @@ def exact(points):
     return [tuple(Fraction(float(v)) for v in point) for point in points]
 
 
-def square_distance(place, start, end):
-    """From a place to a segment."""
+def offset(place, start, end):
+    """From the nearest point of a segment to a place."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     square = dx * dx + dy * dy
     share = Fraction(0)
@@ -17,47 +17,66 @@ def square_distance(place, start, end):
         along = (place[0] - start[0]) * dx + (place[1] - start[1]) * dy
         share = min(max(along / square, Fraction(0)), Fraction(1))
     foot = (start[0] + share * dx, start[1] + share * dy)
-    return (place[0] - foot[0]) ** 2 + (place[1] - foot[1]) ** 2
+    return place[0] - foot[0], place[1] - foot[1]
+
+
+def within(place, start, end, reach):
+    """Whether a place is nearer than ``reach``, or as far on the right side.
+
+    That is to the right of the segment, or straight below: of two middles at
+    opposite sides of a line, each just half the width away, one is in it.
+    """
+    x, y = offset(place, start, end)
+    square = x * x + y * y
+    return square < reach**2 or (square == reach**2 and (x, y) > (0, 0))
 
 
 def passes(column, row, start, end):
-    """Whether a segment has a point in [c, c+1) x [r, r+1).
+    """Whether a part of a segment lies in [c, c+1) x [r, r+1).
 
-    Shares of the segment with ``c <= x < c + 1`` and ``r <= y < r + 1`` are
-    intervals, each end open or closed.
+    A single point is no part, unless the segment is one: a line that meets
+    the corner of a pixel does not run through it.
     """
-    low, low_open, high, high_open = Fraction(0), False, Fraction(1), False
+    low, high = Fraction(0), Fraction(1)
     for axis, cell in ((0, column), (1, row)):
         a, step = start[axis], end[axis] - start[axis]
         if not step:
             if not cell <= a < cell + 1:
                 return False
             continue
-        enter, leave = (cell - a) / step, (cell + 1 - a) / step
-        ends = [(enter, False), (leave, True)]
-        if step < 0:
-            ends.reverse()
-        if ends[0][0] > low or (ends[0][0] == low and ends[0][1]):
-            low, low_open = ends[0]
-        if ends[1][0] < high or (ends[1][0] == high and ends[1][1]):
-            high, high_open = ends[1]
-    return low < high or (low == high and not (low_open or high_open))
+        enter, leave = sorted([(cell - a) / step, (cell + 1 - a) / step])
+        low, high = max(low, enter), min(high, leave)
+    return low < high
 
 
 def line(points, width, size):
     """Rows of bool: middle within width / 2, or passed through."""
     points = exact(points)
-    pairs = list(pairwise(points))
+    pairs = [(a, b) for a, b in pairwise(points) if a != b]
     pairs = pairs or [(points[0], points[0])]
-    reach = (Fraction(float(width)) / 2) ** 2
+    reach = Fraction(float(width)) / 2
     half = Fraction(1, 2)
     return [
         [
             any(
-                square_distance((c + half, r + half), a, b) <= reach
-                or passes(c, r, a, b)
+                within((c + half, r + half), a, b, reach) or passes(c, r, a, b)
                 for a, b in pairs
             )
+            for c in range(size[0])
+        ]
+        for r in range(size[1])
+    ]
+
+
+def disc(centre, radius, size):
+    """Rows of bool: middle at most the radius away, or centre in the pixel."""
+    ((x, y),) = exact([centre])
+    reach = Fraction(float(radius)) ** 2
+    half = Fraction(1, 2)
+    return [
+        [
+            (c + half - x) ** 2 + (r + half - y) ** 2 <= reach
+            or (c <= x < c + 1 and r <= y < r + 1)
             for c in range(size[0])
         ]
         for r in range(size[1])

@@ -41,11 +41,17 @@ class Cover:
 def cover_line(
     points: NDArray[np.float64], width: float, size: tuple[int, int]
 ) -> Cover:
-    """Cover what is within ``width / 2`` of a line, and what it crosses.
+    """Cover what is within ``width / 2`` of a line, and what it runs through.
 
-    A pixel is covered if its middle is at most ``width / 2`` away from the
-    line or the line passes through the pixel. A line of one point is a dot;
-    one on the right or lower edge of the image lies in the last pixel.
+    A pixel is covered if its middle is less than ``width / 2`` away from the
+    line, or a part of the line, not a single point of it, lies in the pixel.
+    Of middles that are just ``width / 2`` away, those to the right of the line
+    and those straight below it are covered: a level or upright line of whole
+    width is as many pixels wide wherever it lies, and of two parallel lines
+    that touch each pixel is in one.
+
+    A line of one point is a dot; one on the right or lower edge of the image
+    lies in the last pixel.
 
     Args:
         points: ``(K, 2)``, K >= 1.
@@ -54,13 +60,41 @@ def cover_line(
     """
     cover = _window(points, width / 2, size)
     starts, ends = points[:-1], points[1:]
-    if len(points) == 1:
-        starts = ends = points
+    moving = (starts != ends).any(1)
+    dot = not moving.any()
+    if dot:
+        starts = ends = points[:1]
+    else:
+        starts, ends = starts[moving], ends[moving]
     starts, ends, low, high = _clip(starts, ends, cover, width / 2 + 2)
     _draw_near(cover, starts, ends, low, high, width / 2)
     if width < _WIDE:
-        edges = np.array(size) if len(points) == 1 else None
-        _draw_crossed(cover, starts, ends, edges)
+        _draw_crossed(cover, starts, ends, np.array(size) if dot else None)
+    return cover
+
+
+def cover_disc(
+    centre: tuple[float, float], radius: float, size: tuple[int, int]
+) -> Cover:
+    """Cover what is at most ``radius`` away, and the pixel it lies in.
+
+    A radius reaches from middle to middle: round the middle of a pixel, a
+    disc is ``2 * radius + 1`` pixels across and the same to all sides, since
+    middles that are just the radius away are in it. A centre on the right or
+    lower edge of the image lies in the last pixel.
+
+    Args:
+        centre: ``(x, y)``.
+        radius: At least 0.
+        size: ``(width, height)`` of the image.
+    """
+    place = np.array([centre], np.float64)
+    cover = _window(place, radius, size)
+    height, width = cover.mask.shape
+    x = np.arange(width) + (cover.left + 0.5 - centre[0])
+    y = np.arange(height) + (cover.top + 0.5 - centre[1])
+    cover.mask[:] = (x * x)[None, :] + (y * y)[:, None] <= radius * radius
+    _draw_crossed(cover, place, place, np.array(size))
     return cover
 
 
@@ -197,12 +231,27 @@ def _within(
     square, reach = dx * dx + dy * dy, radius * radius
     along = x * dx + y * dy
     across = x * dy - y * dx
-    by_side = across * across <= reach * square
-    by_start = x * x + y * y <= reach
-    by_end = (x - dx) ** 2 + (y - dy) ** 2 <= reach
+    # The foot on the line is (across * dy, -across * dx) / square away.
+    by_side = _below(
+        across * across, reach * square, across * dy, -across * dx
+    )
+    by_start = _below(x * x + y * y, reach, x, y)
+    x, y = x - dx, y - dy
+    by_end = _below(x * x + y * y, reach, x, y)
     return np.where(
         along <= 0, by_start, np.where(along >= square, by_end, by_side)
     )
+
+
+def _below(
+    value: NDArray[np.float64],
+    bound: NDArray[np.float64] | float,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Compare; what is equal counts to the right of the line or below it."""
+    later = (x > 0) | ((x == 0) & (y > 0))
+    return (value < bound) | ((value == bound) & later)
 
 
 def _draw_crossed(
@@ -211,15 +260,18 @@ def _draw_crossed(
     ends: NDArray[np.float64],
     edges: NDArray[np.int64] | None,
 ) -> None:
-    """Set the pixels that segments pass through.
+    """Set the pixels that segments run through; ``edges`` are those of dots.
 
-    A segment visits the pixels of its two ends and, wherever it meets the
-    line between two columns or rows, those before, at and after the meeting.
+    A segment visits the pixels where it begins and ends and, wherever it
+    meets the line between two columns or rows, those before and after. One
+    that it only touches is not among them.
     """
-    for ends_of in (starts, ends):
-        cells = np.floor(ends_of)
+    steps = ends - starts
+    for place, inwards in ((starts, steps), (ends, -steps)):
+        cells = np.floor(place)
+        cells -= (cells == place) & (inwards < 0)
         if edges is not None:
-            cells = np.where(ends_of == edges, edges - 1, cells)
+            cells = np.where(place == edges, edges - 1, cells)
         _set(cover, cells[:, 0], cells[:, 1])
     rows, columns = cover.slices
     for axis, part in ((0, columns), (1, rows)):
@@ -234,7 +286,6 @@ def _draw_crossed(
             v = v0 + ((u - u0) * (v1 - v0)) / (u1 - u0)
             ahead, rising = u1 > u0, np.sign(v1 - v0) * (v == np.floor(v))
             for there, du, dv in (
-                (np.full(len(u), True), 0 * u, 0 * v),
                 (u != u0, ahead, rising > 0),
                 (u != u1, ~ahead, rising < 0),
             ):

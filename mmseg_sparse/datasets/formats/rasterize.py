@@ -16,7 +16,13 @@ from .annotations import (
     Shape,
     Stroke,
 )
-from .coverage import Cover, cover_area, cover_line, cover_pixels
+from .coverage import (
+    Cover,
+    cover_area,
+    cover_disc,
+    cover_line,
+    cover_pixels,
+)
 from .values import shown
 
 #: Wider strokes and larger points are mistakes.
@@ -53,11 +59,12 @@ def rasterize(
 ) -> Raster:
     """Draw the shapes of one image.
 
-    A pixel is in a stroke if its middle is at most half the width away from
-    the line, or the line passes through it; in a point if its middle is
-    within the radius, or the point lies in it; in an area if its middle lies
-    inside an odd number of rings. Where shapes overlap, the higher ``z``
-    wins, and of equal ones the later.
+    A pixel is in a stroke if its middle is less than half the width away from
+    the line (or just that on its right or lower side), or the line runs
+    through it; in a point if its middle is at most the radius away, or the
+    point lies in it; in an area if its middle lies inside an odd number of
+    rings. Where shapes overlap, the higher ``z`` wins, and of equal ones the
+    later.
 
     Args:
         annotation: Shapes, in pixels of the image.
@@ -150,7 +157,7 @@ def _cover(
     if isinstance(shape, Region):
         return cover_area(shape.rings, size)
     if isinstance(shape, Point):
-        return cover_line(_points(shape), 2 * point_radius, size)
+        return cover_disc(shape.xy, point_radius, size)
     width = stroke_width if shape.width is None else shape.width
     return cover_line(shape.points, width, size)
 
