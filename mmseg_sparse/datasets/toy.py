@@ -23,7 +23,7 @@ from .simulate import image_rng, simulate_scribbles
 from .toy_scene import TEXTURES, SceneStyle, render
 
 #: Counted up whenever the same arguments give other pixels.
-VERSION = 2
+VERSION = 3
 STAMP = 'toy_shapes.json'
 SCRIBBLES = dict(
     thickness=2, length=(0.3, 0.6), min_area=30, small_area=80,

@@ -131,7 +131,8 @@ def _kept(
 
     spots = _nearest_on_path(along, paths.offsets, middle)
     distance = dijkstra(graph, indices=nodes[spots], min_only=True)
-    radius = depth[y[spots], x[spots]]
+    # Pixels at just this distance are out, whatever its last bit says.
+    radius = depth[y[spots], x[spots]] - 1e-4
     return pixels, part | (distance < radius[stroke])
 
 

@@ -148,7 +148,9 @@ class _Hands:
         room = np.minimum(depth[y, x], length[:, None] / 4)[..., None]
         line = _gaussian(_SMOOTHING, 'nearest') @ line
         line = line + jitter * room * self.straying[chosen]
-        return np.rint(line[..., ::-1]).astype(np.int32)
+        # Rounded twice: halves, as on even widths, stay halves whatever
+        # order a matrix product is summed in.
+        return np.rint(line[..., ::-1].round(6)).astype(np.int32)
 
 
 def _parts(
