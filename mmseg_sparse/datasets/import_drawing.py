@@ -40,8 +40,10 @@ class ImportOptions:
         supervision: What the sidecar calls the labels; 'auto' tells by the
             shapes of each image. 'tag' draws nothing: the classes of the
             shapes become tags.
-        skip_unknown: Leave out shapes and tags of unknown classes and
-            annotations of missing images, in place of an error.
+        skip_unknown: Leave out shapes and tags of unknown classes,
+            annotations of missing images and of images of another size, and
+            entries and files of a folder that are malformed, in place of an
+            error.
         keep_empty: Write a map of 255 for images without any label.
         fill: Name of the class of all pixels without a label, which makes
             dense masks; None = they stay without. Images that have tags

@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .class_names import ClassMap
@@ -54,7 +54,8 @@ class Collector:
     Args:
         finder: The images.
         class_map: Known labels; None = all are, and are collected.
-        skip_unknown: Leave out what has an unknown class or a missing image.
+        skip_unknown: Leave out what has an unknown class, a missing image or
+            one of another size, and what is malformed.
 
     Attributes:
         jobs: One for each image that the source speaks of, by its name.
@@ -62,7 +63,13 @@ class Collector:
         sources: Files that were read.
         skipped_labels: Shapes and tags left out, by class.
         skipped_images: Names of missing images.
+        skipped_sizes: Names of images that have another size.
+        skipped_entries: How many other entries are left out.
+        reasons: What is wrong with the first of them.
     """
+
+    #: So many reasons are kept.
+    REASONS = 5
 
     def __init__(
         self,
@@ -78,18 +85,43 @@ class Collector:
         self.sources: set[str] = set()
         self.skipped_labels: Counter[str] = Counter()
         self.skipped_images: list[str] = []
+        self.skipped_sizes: list[str] = []
+        self.skipped_entries = 0
+        self.reasons: list[str] = []
+        self._named: set[PurePosixPath] = set()
+
+    @property
+    def unannotated(self) -> int:
+        """How many images no annotation names."""
+        return len(self.finder) - len(self._named)
+
+    def leave_out(self, error: FormatError) -> None:
+        """Count an entry that is malformed.
+
+        Raises:
+            FormatError: Unless such entries are to be skipped.
+        """
+        if not self.skip_unknown:
+            raise error
+        self.skipped_entries += 1
+        if len(self.reasons) < self.REASONS:
+            self.reasons.append(str(error))
 
     def add(self, annotation: ImageAnnotation) -> None:
         """Take in one annotation.
 
         Raises:
-            FormatError: If its image is missing or not the only one of that
-                name, its size is another one, or a class is unknown.
+            FormatError: If its image is missing, broken or not the only one
+                of that name, its size is another one, or a class is unknown;
+                unless such are to be skipped.
         """
         self.sources.add(annotation.source)
-        job = self._job(annotation)
+        try:
+            job = self._job(annotation)
+        except FormatError as error:
+            self.leave_out(error)
+            return
         if job is None:
-            self.skipped_images.append(annotation.image)
             return
         shapes = [
             shape for shape in annotation.shapes
@@ -105,6 +137,7 @@ class Collector:
         source, entry = annotation.source, f'image {annotation.image!r}'
         found = self.finder.find(annotation.image)
         if not found and self.skip_unknown:
+            self.skipped_images.append(annotation.image)
             return None
         if not found:
             raise FormatError(source, entry, f'not in {self.finder.folder}')
@@ -114,16 +147,18 @@ class Collector:
                 f'may be any of {", ".join(map(str, found[:4]))} in '
                 f'{self.finder.folder}',
             )  # fmt: skip
+        self._named.add(found[0])
         path = self.finder.folder / found[0]
         name = found[0].with_suffix('').as_posix()
-        job = self.jobs.get(name)
-        if job is None:
-            job = self.jobs[name] = ImageJob(name, path, image_size(path))
-        elif job.path != path:
+        job = self.jobs.get(name) or ImageJob(name, path, image_size(path))
+        if job.path != path:
             raise FormatError(
                 source, entry, f'{job.path} and {path} have the same name'
             )
         if annotation.size not in (None, job.size):
+            if self.skip_unknown:
+                self.skipped_sizes.append(annotation.image)
+                return None
             turned = annotation.size == job.size[::-1]
             raise FormatError(
                 source, entry,
@@ -131,6 +166,7 @@ class Collector:
                 f'{_times(job.size)} in {path}'
                 + (' (turned by its EXIF data?)' if turned else ''),
             )  # fmt: skip
+        self.jobs[name] = job
         return job
 
     def _known(self, label: str, source: str, entry: str) -> bool:

@@ -35,6 +35,9 @@ class ImportSummary:
         vanished: Shapes that cover no pixel.
         skipped_labels: Shapes and tags left out, by unknown class.
         skipped_images: Annotations left out, as their image is missing.
+        skipped_sizes: Annotations left out, as their image has another size.
+        skipped_entries: Other entries left out, as they are malformed.
+        reasons: What is wrong with the first of those.
         empty: Images that have no label in the source.
         unannotated: Images that the source does not speak of.
     """
@@ -48,6 +51,9 @@ class ImportSummary:
     vanished: int = 0
     skipped_labels: Counter[str] = field(default_factory=Counter)
     skipped_images: list[str] = field(default_factory=list)
+    skipped_sizes: list[str] = field(default_factory=list)
+    skipped_entries: int = 0
+    reasons: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     unannotated: int = 0
 
@@ -87,6 +93,10 @@ class ImportSummary:
              f'shapes and tags of unknown classes left out: {skipped}'),
             (len(self.skipped_images),
              f'missing images left out: {_some(self.skipped_images)}'),
+            (len(self.skipped_sizes), 'annotations of images of another size '
+             f'left out: {_some(self.skipped_sizes)}'),
+            (self.skipped_entries, 'malformed entries or files left out, the '
+             'first: ' + '; '.join(self.reasons)),
             (len(self.empty), f'images without labels: {_some(self.empty)}'),
             (self.unannotated, 'images that the source does not name'),
         )  # fmt: skip
@@ -144,7 +154,8 @@ def import_labels(
         ImageFinder(images, exclude=[out]), names, options.skip_unknown
     )
     read = load_reader(format_name)
-    for done, item in enumerate(read(source, **reader_options), 1):
+    items = read(source, on_error=collector.leave_out, **reader_options)
+    for done, item in enumerate(items, 1):
         collector.add(item)
         report('read', done, None)
     if classes is None or names is None:
@@ -157,6 +168,9 @@ def import_labels(
         'options': {**asdict(options), 'reader': _plain(reader_options)},
         'sources': checksums(source, collector.sources, reader_options),
         'skipped': dict(sorted(collector.skipped_labels.items())),
+        'skipped_images': len(collector.skipped_images),
+        'skipped_sizes': len(collector.skipped_sizes),
+        'skipped_entries': collector.skipped_entries,
     }
     drawing = Drawing(
         classes,
@@ -181,7 +195,10 @@ def _write(
         classes=drawing.classes.names,
         skipped_labels=collector.skipped_labels,
         skipped_images=collector.skipped_images,
-        unannotated=len(collector.finder) - len(collector.jobs),
+        skipped_sizes=collector.skipped_sizes,
+        skipped_entries=collector.skipped_entries,
+        reasons=collector.reasons,
+        unannotated=collector.unannotated,
     )
     jobs = list(collector.jobs.values())
     with closing(_drawn(jobs, drawing, workers, summary, report)) as files:
@@ -244,8 +261,10 @@ def _drawn(
         raise ValueError(
             f'no image would have a label: {len(jobs)} images were read, '
             f'{len(summary.skipped_images)} are missing, '
+            f'{len(summary.skipped_sizes)} have another size, '
             f'{summary.skipped_labels.total()} shapes and tags are of unknown '
-            'classes'
+            f'classes, {summary.skipped_entries} entries are malformed'
+            + (f' ({summary.reasons[0]})' if summary.reasons else '')
         )
 
 

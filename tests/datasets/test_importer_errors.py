@@ -8,12 +8,14 @@ import pytest
 from mmseg_sparse.datasets import import_drawing
 from mmseg_sparse.datasets.import_drawing import ImportOptions
 from mmseg_sparse.datasets.importer import import_labels
+from mmseg_sparse.datasets.label_folder import read_sidecar
 
 from .import_cases import (
     CLASSES,
     CONTENT,
     files,
     labelme,
+    labels_of,
     make_source,
     shape,
 )
@@ -61,9 +63,47 @@ def test_unknown_ones_can_be_skipped(tmp_path):
     summary = run(tmp_path, options=ImportOptions(skip_unknown=True))
     assert summary.skipped_labels == {'car': 2, 'wet': 1}
     assert summary.skipped_images == ['z.jpg']
+
+
+def test_sizes_shapes_and_files_can_be_skipped(tmp_path):
+    outline = shape('sky', 'polygon', [1, 1], [9, 9])
+    broken = [shape('sky', 'cube', [1, n]) for n in range(6)]
+    content = {
+        **CONTENT, 'v': labelme('c', *broken, size=(20, 20)),
+        'w': labelme('a.jpg', size=(1, 1)),
+        'x': labelme('b.jpg', outline, shape('tree', 'point', [1, 1])),
+        'y': labelme('c', size=(20, 20)), 'z': labelme('c', size=(0, 0)),
+    }  # fmt: skip
+    source = make_source(tmp_path, content)
+    (source / 'y.json').write_text('{"shapes": [')
+    (tmp_path / 'images' / 'd.jpg').write_bytes(b'broken')
+    (source / 'u.json').write_text(json.dumps(labelme('d', size=(9, 9))))
+    summary = run(tmp_path, options=ImportOptions(skip_unknown=True))
+    assert summary.skipped_sizes == ['a.jpg']
+    # An unreadable image, six shapes, one outline, one file, one size.
+    assert summary.skipped_entries == 1 + 6 + 1 + 1 + 1
+    assert len(summary.reasons) == 5
+    assert 'd.jpg: no image' in summary.reasons[0]
+    assert "v.json: shapes[0].shape_type: 'cube'" in summary.reasons[1]
+    assert summary.unannotated == 0
+    for line in (
+        '1 annotations of images of another size left out: a.jpg',
+        '10 malformed entries or files left out, the first: ',
+    ):
+        assert line in summary.text()
+    labels = labels_of(tmp_path / 'out' / 'b.png')
+    assert labels[1, 1] == 1  # the rest of a file counts
+    assert (labels != 255).sum() == 2
+    sidecar = read_sidecar(tmp_path / 'out')
+    numbers = ('skipped_images', 'skipped_sizes', 'skipped_entries')
+    assert [sidecar[key] for key in numbers] == [0, 1, 10]
+
+
+def test_nothing_is_left_when_all_is_skipped(tmp_path):
     make_source(tmp_path, {'x': labelme('a.jpg', size=(1, 1))})
-    with pytest.raises(ValueError, match='the size is 1 x 1 here'):
-        run(tmp_path, options=ImportOptions(skip_unknown=True), overwrite=True)
+    with pytest.raises(ValueError, match='0 are missing, 1 have another size'):
+        run(tmp_path, options=ImportOptions(skip_unknown=True))
+    assert not (tmp_path / 'out').exists()
 
 
 def test_ambiguous_images(tmp_path):

@@ -95,8 +95,9 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skip-unknown',
         action='store_true',
-        help='leave out unknown classes and missing images, and count them, '
-        'in place of an error',
+        help='leave out unknown classes, missing images, images of another '
+        'size, and entries and files that are malformed, and count them, in '
+        'place of an error',
     )
 
 

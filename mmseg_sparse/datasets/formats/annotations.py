@@ -10,6 +10,7 @@ decimal strings (``'3'``). Turning names into class indices is the job of the
 importer, not of a reader.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,3 +123,13 @@ class FormatError(ValueError):
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         """Let it pass from a worker process to the one that waits."""
         return type(self), self._parts
+
+
+#: Called with what is wrong with one entry, or with one file of a folder;
+#: where it returns, the reader goes on without that.
+OnError = Callable[[FormatError], None]
+
+
+def refuse(error: FormatError) -> None:
+    """Raise the error: nothing is left out."""
+    raise error

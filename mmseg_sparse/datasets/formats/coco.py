@@ -7,12 +7,14 @@ from typing import Any
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     Point,
     Region,
     Shape,
+    refuse,
 )
 from .outlines import rectangle
-from .parts import class_name, ring
+from .parts import class_name, each, ring
 from .pixel_masks import pixel_regions, within_memory
 from .source import (
     decode_coco_rle,
@@ -32,7 +34,9 @@ Id = int | str
 _PIXEL_MIDDLE = 0.5
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read the segmentations and keypoints of a COCO file.
 
     Polygons are areas, each part by itself since COCO means their union.
@@ -40,6 +44,11 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
     Keypoints with a visibility above 0 are points of the annotation's class,
     moved by half a pixel to the middle of the pixel they name. A box is an
     area only where an annotation has nothing else.
+
+    Args:
+        source: The JSON file.
+        on_error: Called with what is wrong with an image or an annotation;
+            where it returns, that is left out.
 
     Yields:
         Every image of the file in its order, without annotations too.
@@ -58,13 +67,42 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
     }
     images = _by_id(content, 'images', source)
     annotations: dict[Id, list[tuple[str, Any]]] = {key: [] for key in images}
-    for entry, item in members(
+    listed = members(
         get(content, 'annotations', list, source), source, 'annotations'
-    ):
-        key = _reference(item, 'image_id', annotations, source, entry)
-        annotations[key].append((entry, item))
-    for key, (entry, image) in images.items():
-        yield _read_image(image, entry, annotations[key], classes, source)
+    )
+    for key, where, found in each(
+        listed,
+        lambda entry, item: [(
+            _reference(item, 'image_id', annotations, source, entry),
+            entry, item,
+        )],
+        on_error,
+    ):  # fmt: skip
+        annotations[key].append((where, found))
+
+    def one(key: Id, entry: str, image: object) -> Iterator[ImageAnnotation]:
+        width, height = (
+            get(image, side, float, source, entry)
+            for side in ('width', 'height')
+        )
+        extent = size(width, height, source, entry)
+        name = get(image, 'file_name', str, source, entry)
+        shapes = each(
+            annotations[key],
+            lambda where, item: _read_annotation(
+                item, classes, extent, source, where
+            ),
+            on_error,
+        )
+        yield ImageAnnotation(
+            image=image_name(name, source, f'{entry}.file_name'),
+            source=str(source),
+            size=extent,
+            shapes=tuple(within_memory(shapes, source, entry)),
+        )
+
+    entries = ((key, *image) for key, image in images.items())
+    yield from each(entries, one, on_error)
 
 
 def _by_id(
@@ -94,31 +132,6 @@ def _reference(
             source, f'{entry}.{key}', f'nothing has the id {shown(number)}'
         )
     return number
-
-
-def _read_image(
-    image: object,
-    entry: str,
-    annotations: list[tuple[str, Any]],
-    classes: Mapping[Id, str],
-    source: Path,
-) -> ImageAnnotation:
-    name = get(image, 'file_name', str, source, entry)
-    width, height = (
-        get(image, side, float, source, entry) for side in ('width', 'height')
-    )
-    extent = size(width, height, source, entry)
-    shapes = (
-        shape
-        for where, item in annotations
-        for shape in _read_annotation(item, classes, extent, source, where)
-    )
-    return ImageAnnotation(
-        image=image_name(name, source, f'{entry}.file_name'),
-        source=str(source),
-        size=extent,
-        shapes=tuple(within_memory(shapes, source, entry)),
-    )
 
 
 def _read_annotation(

@@ -6,8 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .annotations import FormatError, ImageAnnotation, Point
-from .parts import class_name
+from .annotations import (
+    FormatError,
+    ImageAnnotation,
+    OnError,
+    Point,
+    refuse,
+)
+from .parts import class_name, each
 from .source import (
     coordinate,
     decode_text,
@@ -31,7 +37,10 @@ DELIMITERS = ',;\t'
 
 
 def read(
-    source: Path, *, columns: Mapping[str, str] | None = None
+    source: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
     """Read a table of one point a line, its columns told by the first line.
 
@@ -47,6 +56,8 @@ def read(
         columns: What columns are called here, for ``image``, ``label`` and
             ``row``, ``column`` or ``x``, ``y``, where it is not ``Name``,
             ``Label`` and so on: ``{'image': 'photo', 'label': 'species'}``.
+        on_error: Called with what is wrong with a line;
+            where it returns, that is left out.
 
     Yields:
         The images in the order of their first line.
@@ -62,7 +73,7 @@ def read(
     if unknown:
         raise ValueError(f'columns are {", ".join(NAMES)}, got {unknown}')
     points: dict[str, list[Point]] = {}
-    for image, point in _points(source, columns):
+    for image, point in _points(source, columns, on_error):
         points.setdefault(image, []).append(point)
     for image, group in points.items():
         yield ImageAnnotation(image, str(source), shapes=tuple(group))
@@ -81,12 +92,13 @@ class _Layout:
 
 
 def _points(
-    source: Path, columns: Mapping[str, str]
+    source: Path, columns: Mapping[str, str], on_error: OnError
 ) -> Iterator[tuple[str, Point]]:
     lines = _lines(source)
     header = next(lines, (0, []))[1]
     layout = _layout(header, columns, source)
-    for number, fields in lines:
+
+    def point(number: int, fields: list[str]) -> Iterator[tuple[str, Point]]:
         entry = f'line {number}'
         if len(fields) != layout.width:
             raise FormatError(
@@ -102,6 +114,8 @@ def _points(
             for index in (layout.x, layout.y)
         )  # fmt: skip
         yield image, Point(label, (x, y), entry=entry)
+
+    yield from each(lines, point, on_error)
 
 
 def _place(text: str, pixels: bool, source: Path, entry: str) -> float:

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     PixelRegion,
     Point,
     Region,
     Shape,
     Stroke,
+    refuse,
 )
 from .outlines import ellipse, rectangle
-from .parts import class_name, ring
+from .parts import class_name, each, ring
 from .pixel_masks import within_memory
 from .source import (
     coordinate,
@@ -40,7 +42,9 @@ from .source import (
 _ZIP = b'PK\x03\x04'
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read an export of CVAT in the format "CVAT for images 1.1".
 
     Polylines are strokes, points are points; polygons, boxes and ellipses
@@ -49,6 +53,8 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
 
     Args:
         source: ``annotations.xml``, or the ZIP file it came in.
+        on_error: Called with what is wrong with an image or a shape;
+            where it returns, that is left out.
 
     Yields:
         Every image of the export, without shapes too, in its order.
@@ -70,10 +76,12 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
             name, 'track',
             "tracks of a video are not supported; export as 'CVAT for images'",
         )  # fmt: skip
-    for index, image in enumerate(root.findall('image')):
-        yield replace(
-            _read_image(image, name, f'image[{index}]'), source=str(source)
-        )
+
+    def one(index: int, image: Element) -> Iterator[ImageAnnotation]:
+        read = _read_image(image, name, f'image[{index}]', on_error)
+        yield replace(read, source=str(source))
+
+    yield from each(enumerate(root.findall('image')), one, on_error)
 
 
 def _content(source: Path) -> tuple[str, bytes]:
@@ -92,7 +100,9 @@ def _content(source: Path) -> tuple[str, bytes]:
     return f'{source}/{member}', data
 
 
-def _read_image(image: Element, source: str, entry: str) -> ImageAnnotation:
+def _read_image(
+    image: Element, source: str, entry: str, on_error: OnError
+) -> ImageAnnotation:
     name = image_name(
         _attribute(image, 'name', source, entry), source, f'{entry}.name'
     )
@@ -106,17 +116,16 @@ def _read_image(image: Element, source: str, entry: str) -> ImageAnnotation:
         (f'{entry}, {_tag(element)}[{index}]', element)
         for index, element in enumerate(image)
     ]
-    shapes = (
-        shape
-        for where, element in labelled
-        if element.tag != 'tag'
-        for shape in _read_shape(element, source, where)
+    shapes = each(
+        [item for item in labelled if item[1].tag != 'tag'],
+        lambda where, element: _read_shape(element, source, where),
+        on_error,
     )
-    tags = [
-        _label(element, source, where)
-        for where, element in labelled
-        if element.tag == 'tag'
-    ]
+    tags = each(
+        [item for item in labelled if item[1].tag == 'tag'],
+        lambda where, element: [_label(element, source, where)],
+        on_error,
+    )
     return ImageAnnotation(
         image=name,
         source=source,

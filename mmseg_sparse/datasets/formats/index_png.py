@@ -6,8 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError, ImageAnnotation, PixelRegion
-from .parts import source_files
+from .annotations import (
+    FormatError,
+    ImageAnnotation,
+    OnError,
+    PixelRegion,
+    refuse,
+)
+from .parts import each_file, source_files
 from .pixel_masks import pixel_regions, within_memory
 from .source import load_png_index
 
@@ -16,7 +22,7 @@ MAX_VALUES = 256
 
 
 def read(
-    source: Path, *, ignore_index: int = 255
+    source: Path, *, ignore_index: int = 255, on_error: OnError = refuse
 ) -> Iterator[ImageAnnotation]:
     """Read PNGs whose pixels are class indices.
 
@@ -26,6 +32,8 @@ def read(
     Args:
         source: A PNG, or a folder of them, folders within included.
         ignore_index: The value of pixels without a label.
+        on_error: Called with what is wrong with a file;
+            where it returns, that is left out.
 
     Yields:
         Every PNG's pixels, one :class:`PixelRegion` a value, in the order of
@@ -36,10 +44,14 @@ def read(
             values.
         OSError: If a file cannot be read.
     """
-    for path in source_files(source, ['.png'], recursive=True):
+
+    def one(path: Path) -> Iterator[ImageAnnotation]:
         yield pixel_annotation(
             load_png_index(path), path, source, unlabeled=ignore_index
         )
+
+    paths = source_files(source, ['.png'], recursive=True)
+    yield from each_file(paths, one, on_error)
 
 
 def pixel_annotation(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from .annotations import FormatError, ImageAnnotation
+from .annotations import FormatError, ImageAnnotation, OnError, refuse
 from .index_png import pixel_annotation
-from .parts import source_files
+from .parts import each_file, source_files
 from .source import load_png_index, read_bytes, reason, shown, size
 
 UNLABELED = 0
@@ -19,7 +19,9 @@ MAX_VALUE = 65535
 _TIFF_MODES = ('L', 'P', 'I;16', 'I;16B', 'I')
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read label images: 0 is no label, classes count from 1.
 
     Labels are the decimal strings of the values as they stand in the file,
@@ -34,6 +36,8 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
         source: A PNG or TIFF, or a folder of them, folders within included.
             TIFF of one page, whole numbers of 8, 16 or 32 bits up to 65535,
             packed as Pillow reads it (not at all, deflate, LZW ...).
+        on_error: Called with what is wrong with a file;
+            where it returns, that is left out.
 
     Yields:
         Every file's pixels, one :class:`PixelRegion` a value, in the order of
@@ -45,12 +49,14 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
             values.
         OSError: If a file cannot be read.
     """
-    for path in source_files(
-        source, ['.png', '.tif', '.tiff'], recursive=True
-    ):
+
+    def one(path: Path) -> Iterator[ImageAnnotation]:
         tiff = path.suffix.lower() in ('.tif', '.tiff')
         labels = _load_tiff(path) if tiff else load_png_index(path)
         yield pixel_annotation(labels, path, source, unlabeled=UNLABELED)
+
+    paths = source_files(source, ['.png', '.tif', '.tiff'], recursive=True)
+    yield from each_file(paths, one, on_error)
 
 
 def _load_tiff(
@@ -67,6 +73,8 @@ def _load_tiff(
             values = np.array(picture)
     except FormatError:
         raise
+    except UnidentifiedImageError as error:
+        raise FormatError(path, '', 'no TIFF file') from error
     except Exception as error:  # Pillow has no common error of broken TIFFs
         raise FormatError(
             path, '', f'no readable TIFF: {reason(error)}'

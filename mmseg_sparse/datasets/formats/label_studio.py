@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     Point,
     Region,
     Shape,
+    refuse,
 )
 from .label_studio_rle import decode_brush
 from .outlines import ellipse, rectangle
-from .parts import class_name, ring
+from .parts import class_name, each, ring
 from .pixel_masks import pixel_regions, within_memory
 from .source import (
     get,
@@ -44,7 +46,9 @@ _UPLOAD = re.compile(r'(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?([^/]+)')
 _PICTURES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read tasks as Label Studio exports them in the format "JSON".
 
     Key points are points; polygons, rectangles and ellipses (turned ones
@@ -57,6 +61,11 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
     value that looks like a picture. Uploads lose the random id before their
     name, local files keep their folders, other URLs their last part alone.
 
+    Args:
+        source: The JSON file.
+        on_error: Called with what is wrong with a task or a shape;
+            where it returns, that is left out.
+
     Yields:
         Every task in the order of the file, without shapes too.
 
@@ -66,35 +75,46 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
         OSError: If the file cannot be read.
     """
     tasks = load_json(source)
-    for entry, task in members(tasks, source, 'tasks'):
-        if isinstance(task, dict) and 'annotations' not in task:
-            raise FormatError(
-                source, entry,
-                "no 'annotations'; export in the format JSON, not JSON-MIN",
-            )  # fmt: skip
-        data = get(task, 'data', dict, source, entry)
-        results = list(_results(task, source, entry))
-        shapes = (
+    yield from each(
+        members(tasks, source, 'tasks'),
+        lambda entry, task: _read_task(task, source, entry, on_error),
+        on_error,
+    )
+
+
+def _read_task(
+    task: object, source: Path, entry: str, on_error: OnError
+) -> Iterator[ImageAnnotation]:
+    if isinstance(task, dict) and 'annotations' not in task:
+        raise FormatError(
+            source, entry,
+            "no 'annotations'; export in the format JSON, not JSON-MIN",
+        )  # fmt: skip
+    data = get(task, 'data', dict, source, entry)
+    results = list(_results(task, source, entry))
+    shapes = each(
+        [item for item in results if item[1]['type'] != 'choices'],
+        lambda where, result, labels: [
             shape
-            for where, result, labels in results
-            if result['type'] != 'choices'
             for label in labels
             for shape in _shapes(result, label, source, where)
-        )
-        tags = [
-            label
-            for _, result, labels in results
-            if result['type'] == 'choices'
-            for label in labels
-        ]
-        extent = _common_extent(results, source, entry)
-        yield ImageAnnotation(
-            image=_image(data, source, f'{entry}.data'),
-            source=str(source),
-            size=extent,
-            shapes=tuple(within_memory(shapes, source, entry)),
-            tags=tuple(dict.fromkeys(tags)),
-        )
+        ],
+        on_error,
+    )
+    tags = [
+        label
+        for _, result, labels in results
+        if result['type'] == 'choices'
+        for label in labels
+    ]
+    extent = _common_extent(results, source, entry)
+    yield ImageAnnotation(
+        image=_image(data, source, f'{entry}.data'),
+        source=str(source),
+        size=extent,
+        shapes=tuple(within_memory(shapes, source, entry)),
+        tags=tuple(dict.fromkeys(tags)),
+    )
 
 
 def _results(task: object, source: Path, entry: str) -> Iterator[Result]:

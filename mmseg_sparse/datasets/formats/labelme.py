@@ -15,14 +15,16 @@ from PIL import Image, UnidentifiedImageError
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     PixelRegion,
     Point,
     Region,
     Shape,
     Stroke,
+    refuse,
 )
 from .outlines import ellipse, rectangle
-from .parts import class_name, ring, source_files
+from .parts import class_name, each, each_file, ring, source_files
 from .pixel_masks import within_memory
 from .png import BROKEN
 from .source import (
@@ -49,7 +51,9 @@ _POINTS = {
 }
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read the shapes and flags of LabelMe files, one an image.
 
     Points are points, ``line`` and ``linestrip`` strokes; polygons,
@@ -64,6 +68,8 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
 
     Args:
         source: A JSON file, or a folder of them.
+        on_error: Called with what is wrong with a file or a shape;
+            where it returns, that is left out.
 
     Yields:
         Every file, without shapes too, in the order of the names.
@@ -73,21 +79,28 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
             not listed above.
         OSError: If a file cannot be read.
     """
-    for path in source_files(source, ['.json']):
-        content = load_json(path)
-        shapes = get(content, 'shapes', list, path)
-        drawn = (
-            shape
-            for entry, item in members(shapes, path, 'shapes')
-            for shape in _read_shape(item, path, entry)
-        )
-        yield ImageAnnotation(
-            image=_image(get(content, 'imagePath', str, path), path),
-            source=str(path),
-            size=_size(content, path),
-            shapes=tuple(within_memory(drawn, path)),
-            tags=_tags(content, path),
-        )
+    yield from each_file(
+        source_files(source, ['.json']),
+        lambda path: _read_file(path, on_error),
+        on_error,
+    )
+
+
+def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
+    content = load_json(path)
+    shapes = get(content, 'shapes', list, path)
+    drawn = each(
+        members(shapes, path, 'shapes'),
+        lambda entry, item: _read_shape(item, path, entry),
+        on_error,
+    )
+    yield ImageAnnotation(
+        image=_image(get(content, 'imagePath', str, path), path),
+        source=str(path),
+        size=_size(content, path),
+        shapes=tuple(within_memory(drawn, path)),
+        tags=_tags(content, path),
+    )
 
 
 def _image(name: str, path: Path) -> str:

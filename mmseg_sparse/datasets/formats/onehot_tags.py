@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError, ImageAnnotation
+from .annotations import FormatError, ImageAnnotation, OnError, refuse
+from .parts import each
 from .source import image_name, load_npy, shown
 
 #: More classes than any data set has.
 MAX_CLASSES = 100_000
 
 
-def read(source: Path, *, first_class: int = 1) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, first_class: int = 1, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read which classes each image shows, as AFA and others ship it.
 
     The file holds a dict, image id -> vector with 1 for every class in the
@@ -25,6 +28,8 @@ def read(source: Path, *, first_class: int = 1) -> Iterator[ImageAnnotation]:
         source: The ``.npy`` file.
         first_class: The number of the vector's first class. Labels are
             decimal strings: with 1, background being 0, the third is ``'3'``.
+        on_error: Called with what is wrong with an image;
+            where it returns, that is left out.
 
     Yields:
         The images in the order of the file, with tags and without shapes.
@@ -42,7 +47,9 @@ def read(source: Path, *, first_class: int = 1) -> Iterator[ImageAnnotation]:
             f'expected a dict, image id -> vector, got {shown(content)}',
         )  # fmt: skip
     length: int | None = None
-    for key, vector in content.items():
+
+    def one(key: object, vector: object) -> Iterator[ImageAnnotation]:
+        nonlocal length
         entry = shown(key)
         present = _present(vector, source, entry)
         if length not in (None, len(present)):
@@ -58,6 +65,8 @@ def read(source: Path, *, first_class: int = 1) -> Iterator[ImageAnnotation]:
                 str(first_class + int(i)) for i in np.flatnonzero(present)
             ),
         )
+
+    yield from each(content.items(), one, on_error)
 
 
 def _image(key: object, source: Path, entry: str) -> str:

@@ -1,14 +1,17 @@
 """What several readers do alike: list files, name classes, close outlines."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError
+from .annotations import FormatError, OnError
 from .values import shown
+
+T = TypeVar('T')
 
 
 def source_files(
@@ -44,6 +47,36 @@ def source_files(
         wanted = ' or '.join(f'*{suffix}' for suffix in suffixes)
         raise FormatError(source, '', f'no {wanted} in the folder')
     return found
+
+
+def each(
+    items: Iterable[tuple[Any, ...]],
+    read: Callable[..., Iterable[T]],
+    on_error: OnError,
+) -> Iterator[T]:
+    """Yield what is read of each item, or call ``on_error`` with its error.
+
+    Args:
+        items: Arguments of ``read``, such as ``(entry, item)``.
+        read: What it yields before an error is left out too.
+        on_error: Raises, or returns to go on with the next item.
+    """
+    for item in items:
+        try:
+            found = list(read(*item))
+        except FormatError as error:
+            on_error(error)
+        else:
+            yield from found
+
+
+def each_file(
+    paths: Iterable[Path],
+    read: Callable[[Path], Iterable[T]],
+    on_error: OnError,
+) -> Iterator[T]:
+    """Yield what is read of each file, as :func:`each` does of items."""
+    return each(((path,) for path in paths), read, on_error)
 
 
 def class_name(value: object, source: object, entry: str) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     Point,
     Region,
     Shape,
     Stroke,
+    refuse,
 )
-from .parts import class_name, ring, source_files
+from .parts import class_name, each, each_file, ring, source_files
 from .source import get, load_json, members, read_bytes, shown, xy_list
 
 #: A text, which may hold anything, or a constant that JSON does not have. A
@@ -33,7 +35,10 @@ PARTS = {
 
 
 def read(
-    source: Path, *, skip_unclassified: bool = False
+    source: Path,
+    *,
+    skip_unclassified: bool = False,
+    on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
     """Read the objects that QuPath exports as GeoJSON.
 
@@ -48,6 +53,8 @@ def read(
             folder of such files (``.geojson``, ``.json``).
         skip_unclassified: Leave out objects without a class, such as an
             outline around the tissue; otherwise they are an error.
+        on_error: Called with what is wrong with a file or an object;
+            where it returns, that is left out.
 
     Yields:
         One image a file, in the order of the names, named as its file without
@@ -57,13 +64,22 @@ def read(
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
-    for path in source_files(source, ['.geojson', '.json']):
-        shapes = [
-            shape
-            for entry, feature in _features(path)
-            for shape in _shapes(feature, skip_unclassified, path, entry)
-        ]
-        yield ImageAnnotation(path.stem, str(path), shapes=tuple(shapes))
+    yield from each_file(
+        source_files(source, ['.geojson', '.json']),
+        lambda path: _read_file(path, skip_unclassified, on_error),
+        on_error,
+    )
+
+
+def _read_file(
+    path: Path, skip_unclassified: bool, on_error: OnError
+) -> Iterator[ImageAnnotation]:
+    shapes = each(
+        _features(path),
+        lambda entry, item: _shapes(item, skip_unclassified, path, entry),
+        on_error,
+    )
+    yield ImageAnnotation(path.stem, str(path), shapes=tuple(shapes))
 
 
 def _quote_constants(text: bytes) -> bytes:

@@ -70,7 +70,7 @@ def reader_options(name: str, settings: Sequence[str]) -> dict[str, Any]:
     read = load_reader(name)
     known = {
         key for key, parameter in inspect.signature(read).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and key != 'on_error'
     }  # fmt: skip
     hints = get_type_hints(read)
     for setting in settings:

@@ -6,8 +6,14 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from .annotations import FormatError, ImageAnnotation, Stroke
-from .parts import class_name, source_files
+from .annotations import (
+    FormatError,
+    ImageAnnotation,
+    OnError,
+    Stroke,
+    refuse,
+)
+from .parts import class_name, each, each_file, source_files
 from .source import (
     coordinate,
     load_xml,
@@ -19,7 +25,9 @@ from .source import (
 )
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read the strokes of Lin et al., "ScribbleSup", CVPR 2016.
 
     A file is an ``<annotation>`` with ``<size>`` (``<width>``, ``<height>``)
@@ -29,6 +37,8 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
 
     Args:
         source: An XML file, or a folder of them.
+        on_error: Called with what is wrong with a file or a stroke;
+            where it returns, that is left out.
 
     Yields:
         One image a file, in the order of the names; an image is named as its
@@ -38,21 +48,30 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
-    for path in source_files(source, ['.xml']):
-        root = load_xml(path, read_bytes(path))
-        if root.tag != 'annotation':
-            raise FormatError(
-                path, '', f'expected <annotation>, got <{shown(root.tag)}>'
-            )
-        yield ImageAnnotation(
-            image=path.stem,
-            source=str(path),
-            size=_size(root, path),
-            shapes=tuple(
-                _stroke(polygon, path, f'polygon[{index}]')
-                for index, polygon in enumerate(root.findall('polygon'))
-            ),
+    yield from each_file(
+        source_files(source, ['.xml']),
+        lambda path: _read_file(path, on_error),
+        on_error,
+    )
+
+
+def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
+    root = load_xml(path, read_bytes(path))
+    if root.tag != 'annotation':
+        raise FormatError(
+            path, '', f'expected <annotation>, got <{shown(root.tag)}>'
         )
+    strokes = each(
+        enumerate(root.findall('polygon')),
+        lambda index, polygon: [_stroke(polygon, path, f'polygon[{index}]')],
+        on_error,
+    )
+    yield ImageAnnotation(
+        image=path.stem,
+        source=str(path),
+        size=_size(root, path),
+        shapes=tuple(strokes),
+    )
 
 
 def _size(root: Element, path: Path) -> tuple[int, int] | None:

@@ -15,14 +15,16 @@ from PIL import Image
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     PixelRegion,
     Point,
     Region,
     Shape,
     Stroke,
+    refuse,
 )
 from .outlines import rectangle
-from .parts import class_name, ring, source_files
+from .parts import class_name, each, each_file, ring, source_files
 from .pixel_masks import within_memory
 from .png import BROKEN
 from .source import get, load_json, members, reason, shown, size, xy_list
@@ -39,7 +41,9 @@ COUNTS = {
 MAX_BITMAP = 64 * 2**20
 
 
-def read(source: Path) -> Iterator[ImageAnnotation]:
+def read(
+    source: Path, *, on_error: OnError = refuse
+) -> Iterator[ImageAnnotation]:
     """Read the objects and tags of Supervisely's image annotations.
 
     Points stay points, lines become strokes, polygons (with holes) and
@@ -54,6 +58,8 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
     Args:
         source: An annotation file, a folder of them, or a folder in which
             such folders are called ``ann``, as a project's are.
+        on_error: Called with what is wrong with a file, an object or a tag;
+            where it returns, that is left out.
 
     Yields:
         One image a file, in the order of the paths, named as its file without
@@ -63,23 +69,31 @@ def read(source: Path) -> Iterator[ImageAnnotation]:
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
-    for path in _files(source):
-        content = load_json(path)
-        sides = get(content, 'size', dict, path)
-        width = get(sides, 'width', int, path, 'size')
-        height = get(sides, 'height', int, path, 'size')
-        extent = size(width, height, path, 'size')
-        tags = members(get(content, 'tags', list, path, default=[]), path,
-                       'tags')  # fmt: skip
-        objects = members(get(content, 'objects', list, path), path,
-                          'objects')  # fmt: skip
-        yield ImageAnnotation(
-            image=path.name.removesuffix('.json'),
-            source=str(path),
-            size=extent,
-            shapes=tuple(within_memory(_shapes(objects, extent, path), path)),
-            tags=tuple(_tag(item, path, entry) for entry, item in tags),
-        )
+    yield from each_file(
+        _files(source), lambda path: _read_file(path, on_error), on_error
+    )
+
+
+def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
+    content = load_json(path)
+    sides = get(content, 'size', dict, path)
+    width = get(sides, 'width', int, path, 'size')
+    height = get(sides, 'height', int, path, 'size')
+    extent = size(width, height, path, 'size')
+    tags = each(
+        members(get(content, 'tags', list, path, default=[]), path, 'tags'),
+        lambda entry, item: [_tag(item, path, entry)],
+        on_error,
+    )
+    objects = members(get(content, 'objects', list, path), path, 'objects')
+    shapes = _shapes(objects, extent, path, on_error)
+    yield ImageAnnotation(
+        image=path.name.removesuffix('.json'),
+        source=str(path),
+        size=extent,
+        shapes=tuple(within_memory(shapes, path)),
+        tags=tuple(tags),
+    )
 
 
 def _files(source: Path) -> list[Path]:
@@ -102,13 +116,25 @@ def _tag(item: Any, path: Path, entry: str) -> str:
 
 
 def _shapes(
-    objects: Sequence[tuple[str, Any]], sides: tuple[int, int], path: Path
+    objects: Sequence[tuple[str, Any]],
+    sides: tuple[int, int],
+    path: Path,
+    on_error: OnError,
 ) -> Iterator[Shape]:
-    outlines = [_outlines(item, path, entry) for entry, item in objects]
-    fractions = any(
-        np.any(points % 1) for group in outlines for points in group
+    outlined = list(
+        each(
+            objects,
+            lambda entry, item: [(entry, item, _outlines(item, path, entry))],
+            on_error,
+        )
     )
-    for (entry, item), points in zip(objects, outlines, strict=True):
+    fractions = any(
+        np.any(points % 1) for *_, group in outlined for points in group
+    )
+
+    def one(
+        entry: str, item: Any, points: list[NDArray[np.float64]]
+    ) -> Iterator[Shape]:
         title = get(item, 'classTitle', str, path, entry)
         label = class_name(title, path, f'{entry}.classTitle')
         kind = item['geometryType']
@@ -117,6 +143,8 @@ def _shapes(
         else:
             half = 0.0 if fractions else 0.5
             yield _vector(kind, label, points, half, path, entry)
+
+    yield from each(outlined, one, on_error)
 
 
 def _outlines(item: Any, path: Path, entry: str) -> list[NDArray[np.float64]]:

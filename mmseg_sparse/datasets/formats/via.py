@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from .annotations import (
     FormatError,
     ImageAnnotation,
+    OnError,
     Point,
     Region,
     Shape,
     Stroke,
+    refuse,
 )
 from .outlines import ellipse, rectangle
-from .parts import class_name, ring
+from .parts import class_name, each, ring
 from .source import (
     coordinate,
     get,
@@ -41,6 +43,7 @@ def read(
     *,
     attribute: str | None = None,
     tag_attribute: str | None = None,
+    on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
     """Read the regions of a VIA 2 project, or of its JSON export.
 
@@ -57,6 +60,8 @@ def read(
         tag_attribute: The file attribute whose values are tags of the image:
             a text, a choice, each box ticked. None: all but those that VIA
             gives every project (caption, public_domain, image_url).
+        on_error: Called with what is wrong with an image or a region;
+            where it returns, that is left out.
 
     Yields:
         Every image in the order of the file, also without regions. Of an
@@ -68,20 +73,25 @@ def read(
         OSError: If the file cannot be read.
     """
     images = _images(source)
-    attribute = _class_attribute(images, attribute, source)
-    for entry, item in images:
+    named = _class_attribute(images, attribute, source)
+
+    def one(entry: str, item: Any) -> Iterator[ImageAnnotation]:
         name = get(item, 'filename', str, source, entry)
         if '://' in name:
             name = _file_of(name)
+        shapes = each(
+            _regions(item, source, entry),
+            lambda where, region: [_shape(region, named, source, where)],
+            on_error,
+        )
         yield ImageAnnotation(
             image=image_name(name, source, f'{entry}.filename'),
             source=str(source),
-            shapes=tuple(
-                _shape(region, attribute, source, where)
-                for where, region in _regions(item, source, entry)
-            ),
+            shapes=tuple(shapes),
             tags=_tags(item, tag_attribute, source, entry),
         )
+
+    yield from each(images, one, on_error)
 
 
 def _file_of(address: str) -> str:
@@ -117,14 +127,14 @@ def _class_attribute(
     images: list[tuple[str, Any]], attribute: str | None, source: Path
 ) -> str:
     """Return the attribute that names the class of every region."""
-    names: dict[str, None] = {}  # a set in the order of the file
-    for entry, item in images:
+
+    def found_in(entry: str, item: Any) -> Iterator[str]:
         for where, region in _regions(item, source, entry):
-            names.update(
-                dict.fromkeys(
-                    get(region, 'region_attributes', dict, source, where)
-                )
-            )
+            yield from get(region, 'region_attributes', dict, source, where)
+
+    # What is malformed is met again, when it is read.
+    found_names = each(images, found_in, lambda error: None)
+    names = dict.fromkeys(found_names)  # a set in the order of the file
     if attribute is not None:
         found = [name for name in names if name == attribute]
     elif len(names) == 1:

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .annotations import FormatError, ImageAnnotation, Point
+from .annotations import (
+    FormatError,
+    ImageAnnotation,
+    OnError,
+    Point,
+    refuse,
+)
+from .parts import each
 from .source import coordinate, get, image_name, load_json, members, shown
 
 #: The class of background clicks.
@@ -12,7 +19,10 @@ MAX_CLASS = 65535
 
 
 def read(
-    source: Path, *, background: Path | None = None
+    source: Path,
+    *,
+    background: Path | None = None,
+    on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
     """Read the clicks of Bearman et al., "What's the Point", ECCV 2016.
 
@@ -27,6 +37,8 @@ def read(
         background: The file of the clicks on background, of the same form.
             Every ``cls`` in it must be 0, so that one file cannot be taken
             for the other. These clicks lie below those on objects.
+        on_error: Called with what is wrong with an image or a click;
+            where it returns, that is left out.
 
     Yields:
         The images of ``source`` in its order, then those that only
@@ -36,8 +48,9 @@ def read(
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
-    above = _clicks(source)
-    below = {} if background is None else _clicks(background, BACKGROUND)
+    above, below = _clicks(source, on_error), {}
+    if background is not None:
+        below = _clicks(background, on_error, BACKGROUND)
     for image in {**above, **below}:
         yield ImageAnnotation(
             image=image,
@@ -46,7 +59,9 @@ def read(
         )
 
 
-def _clicks(path: Path, only: int | None = None) -> dict[str, list[Point]]:
+def _clicks(
+    path: Path, on_error: OnError, only: int | None = None
+) -> dict[str, list[Point]]:
     """Return the clicks of every image; of no class but ``only``, if given."""
     content = load_json(path)
     if not isinstance(content, dict):
@@ -55,14 +70,20 @@ def _clicks(path: Path, only: int | None = None) -> dict[str, list[Point]]:
             f'expected an object of image ids, got {shown(content)}',
         )  # fmt: skip
     clicks: dict[str, list[Point]] = {}
-    for key, values in content.items():
+
+    def one(key: str, values: object) -> Iterator[tuple[str, list[Point]]]:
         name = image_name(key, path, shown(key))
         if name in clicks:
             raise FormatError(path, shown(key), 'a second entry of the image')
-        clicks[name] = [
-            _click(item, path, entry, only)
-            for entry, item in members(values, path, shown(key))
-        ]
+        points = each(
+            members(values, path, shown(key)),
+            lambda entry, item: [_click(item, path, entry, only)],
+            on_error,
+        )
+        yield name, list(points)
+
+    for name, points in each(content.items(), one, on_error):
+        clicks[name] = points
     return clicks
 
 
