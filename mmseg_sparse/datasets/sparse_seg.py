@@ -20,7 +20,7 @@ from .dataset_checks import (
     with_classes,
 )
 from .label_folder import SIDECAR, read_sidecar
-from .label_map import complete_label_map
+from .label_map import NO_LABEL, complete_label_map
 from .supervision import SUPERVISIONS, ImageEntry, parse_list
 from .tags import TagSpace, Vector, read_tag_file
 from .transforms.loading import LoadSparseAnnotations
@@ -43,7 +43,9 @@ class SparseSegDataset(BaseSegDataset):
             or a ``labels.json`` of our tools; without it, every image of the
             folder is taken.
         classes: Class names in order of their indices, or a file of them, in
-            place of ``metainfo=dict(classes=...)``.
+            place of ``metainfo=dict(classes=...)``. Where the type has
+            classes of its own, a choice of them: labels and tags of the
+            others are left out.
         palette: Colours of the classes.
         supervision: Kind of labels where ``ann_file`` names none.
         background: Index of the class that is no tag; None = all classes are
@@ -122,10 +124,23 @@ class SparseSegDataset(BaseSegDataset):
                 f'{self.ignore_index}'
             )
         names = check_classes(self._metainfo.get('classes'))
-        self.tag_space = TagSpace(names, find_background(background, names))
+        self.tag_space = self._tag_space(names, background)
         self._set_label_map(label_map)
         if not lazy_init:
             self.full_init()
+
+    def _tag_space(
+        self, names: tuple[str, ...], background: int | str | None
+    ) -> TagSpace:
+        """Return the space of tags, and that of the files behind a choice."""
+        index = find_background(background, names)
+        every = tuple(self.METAINFO.get('classes', names))
+        if every == names:
+            return TagSpace(names, index)
+        if index is not None:
+            background = every.index(names[index])
+        source = TagSpace(every, find_background(background, every))
+        return TagSpace(names, index, source)
 
     def _set_label_map(
         self, label_map: Mapping[int, int] | Sequence[int] | None
@@ -184,11 +199,32 @@ class SparseSegDataset(BaseSegDataset):
         stock = any(
             type(step) is LoadAnnotations for step in self.pipeline.transforms
         )
-        if stock and self._tagged is not None:
+        reason = self.beyond_stock()
+        if stock and reason:
             raise ValueError(
-                f'{self._tagged}: has tags and no label map; the pipeline '
-                'needs LoadSparseAnnotations in place of LoadAnnotations'
+                f'{reason}: the pipeline needs '
+                "dict(type='LoadSparseAnnotations') in place of "
+                'LoadAnnotations'
             )
+
+    def beyond_stock(self) -> str | None:
+        """Return why stock LoadAnnotations would misread the labels.
+
+        None if it would not; known after :meth:`full_init`.
+        """
+        if self._tagged is not None:
+            return f'{self._tagged}: has tags and no label map'
+        if self.ignore_index != NO_LABEL:
+            return (
+                f'ignore_index={self.ignore_index} is a value of the label '
+                'files, which LoadAnnotations takes for a class'
+            )
+        if self.label_map is not self.choice:
+            return (
+                'label_map makes other values than its own an error, which '
+                'LoadAnnotations lets pass'
+            )
+        return None
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return what is known of each image."""

@@ -22,10 +22,13 @@ class TagSpace:
     Attributes:
         classes: All class names, in order of their indices.
         background: Index of the class that is no tag; None = all are.
+        source: The tag space of the files where ``classes`` are a choice of
+            theirs: tags of the others are left out; None = this one.
     """
 
     classes: tuple[str, ...]
     background: int | None = None
+    source: 'TagSpace | None' = None
 
     @property
     def indices(self) -> list[int]:
@@ -44,13 +47,13 @@ class TagSpace:
         Raises:
             ValueError: If a name is not among the classes.
         """
+        known = (self.source or self).classes
         found = []
         for name in names:
-            if name not in self.classes:
-                raise ValueError(
-                    f'{where}: {unknown_class(name, self.classes)}'
-                )
-            found.append(self.classes.index(name))
+            if name not in known:
+                raise ValueError(f'{where}: {unknown_class(name, known)}')
+            if name in self.classes:
+                found.append(self.classes.index(name))
         return self.from_indices(found)
 
     def from_vector(self, vector: Any, where: str) -> Vector:
@@ -59,6 +62,11 @@ class TagSpace:
         Raises:
             ValueError: If it has another length or other values than 0 and 1.
         """
+        if self.source is not None:
+            hot = self.source.from_vector(vector, where)
+            shown = np.array(self.source.indices)[hot > 0]
+            names = [self.source.classes[i] for i in shown.tolist()]
+            return self.from_names(names, where)
         hot = np.asarray(vector)
         want = len(self.indices)
         if hot.dtype.kind not in 'biuf' or hot.shape != (want,):

@@ -5,16 +5,22 @@ The functions here take the additions out of a config and a checkpoint.
 """
 
 import copy
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, MODELS
 
-from mmseg_sparse.registry import CHILDREN, SCOPE
+from mmseg_sparse.registry import SCOPE
+
+from .export_data import (
+    inner_datasets,
+    is_ours,
+    make_stock_dataset,
+    plain_meta,
+    stock_steps,
+)
 
 #: What a config needs to test and to predict, beside val_* and test_*.
 KEPT = (
@@ -50,6 +56,8 @@ def stock_config(cfg: Config) -> tuple[Config, list[str]]:
     kept = {key: source[key] for key in KEPT if source.get(key) is not None}
     notes: list[str] = []
     kept['model'] = _stock_model(source['model'])
+    for key in ('test_pipeline', 'tta_pipeline'):
+        stock_steps(kept.get(key))
     for split in ('val', 'test'):
         group = _stock_split(source, split, notes)
         kept.update(group)
@@ -110,21 +118,6 @@ def stock_checkpoint(
         'meta': kept,
         'state_dict': {key: given[key].clone() for key in wanted},
     }
-
-
-def is_ours(name: Any) -> bool:
-    """Tell whether a ``type`` is of this package and of no other.
-
-    A stock name under which we register a class too, ``'CheckpointHook'``,
-    is not ours: plain mmseg has its own.
-    """
-    if isinstance(name, type):
-        return name.__module__.partition('.')[0] == SCOPE
-    return any(
-        name in child.module_dict
-        and name not in child.parent.parent.module_dict
-        for child in CHILDREN.values()
-    )
 
 
 def find_ours(node: Any, path: str = '') -> Iterator[tuple[str, str]]:
@@ -226,10 +219,11 @@ def _stock_split(
         return {}
     group = copy.deepcopy(group)
     loader, _, _ = keys
-    for dataset in _datasets(group[loader].get('dataset')):
+    for dataset in inner_datasets(group[loader].get('dataset')):
+        stock_steps(dataset.get('pipeline'))
         _refuse_ours(dataset.get('pipeline'), f'{loader}.dataset.pipeline')
         if is_ours(dataset['type']):
-            reason = _make_stock_dataset(dataset)
+            reason = make_stock_dataset(dataset)
             if reason:
                 notes.append(f'{loader} is left out: {reason}')
                 return {}
@@ -237,48 +231,6 @@ def _stock_split(
         notes.append(f'{loader} is left out: {where} is {name}')
         return {}
     return group
-
-
-def _datasets(node: Any) -> Iterator[dict[str, Any]]:
-    """Yield a dataset's config, and those it wraps."""
-    if isinstance(node, dict):
-        if 'type' in node:
-            yield node
-        yield from _datasets(node.get('dataset'))
-        yield from _datasets(node.get('datasets'))
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from _datasets(value)
-
-
-def _make_stock_dataset(dataset: dict[str, Any]) -> str | None:
-    """Turn the config of a dataset of ours into one of ``BaseSegDataset``.
-
-    Returns:
-        None, or a clause that says why stock mmseg cannot read this dataset.
-    """
-    name = dataset['type']
-    cls = name if isinstance(name, type) else DATASETS.get(name)
-    stock = inspect.signature(BaseSegDataset.__init__).parameters
-    methods = [
-        key
-        for key, value in vars(cls).items()
-        if callable(value) and key != '__init__'
-    ]
-    extra = sorted(set(dataset) - set(stock) - {'type'})
-    if methods or extra or cls.__base__ is not BaseSegDataset:
-        return f'stock mmseg cannot read {cls.__name__}'
-    meta = dict(cls.METAINFO, **dict(dataset.get('metainfo') or {}))
-    if list(meta['classes']) != list(cls.METAINFO['classes']):
-        return f'its classes are not those of {cls.__name__}'
-    for key, parameter in inspect.signature(cls.__init__).parameters.items():
-        if key not in stock or parameter.default is inspect.Parameter.empty:
-            continue
-        if parameter.default != stock[key].default:
-            dataset.setdefault(key, parameter.default)
-    dataset['type'] = 'BaseSegDataset'
-    dataset['metainfo'] = _plain_meta(meta)
-    return None
 
 
 def _take_out_imports(kept: dict[str, Any]) -> None:
@@ -314,25 +266,14 @@ def _classes_and_palette(meta: dict[str, Any], cfg: Config) -> dict[str, Any]:
     found = meta.get('dataset_meta') or {}
     if 'classes' not in found:
         for key in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
-            for dataset in _datasets((cfg.get(key) or {}).get('dataset')):
+            for dataset in inner_datasets((cfg.get(key) or {}).get('dataset')):
                 cls = DATASETS.get(dataset['type'])
                 found = dict(getattr(cls, 'METAINFO', {}))
                 found.update(dataset.get('metainfo') or {})
                 if 'classes' in found:
-                    return _plain_meta(found)
+                    return plain_meta(found)
         raise ValueError(
             'neither the checkpoint (meta.dataset_meta) nor the datasets of '
             'the config say what the classes are'
         )
-    return _plain_meta(found)
-
-
-def _plain_meta(meta: dict[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = {
-        'classes': [str(name) for name in meta['classes']]
-    }
-    if meta.get('palette') is not None:
-        plain['palette'] = [
-            [int(value) for value in colour] for colour in meta['palette']
-        ]
-    return plain
+    return plain_meta(found)

@@ -155,3 +155,18 @@ def test_background_is_found_or_named(root):
     assert tags(background=None) == [0, 1, 1]
     assert tags(classes=('sky', 'cat', 'dog')) == [0, 1, 1]
     assert tags(classes=('cat', 'dog', 'background')) == [1, 1]
+
+
+def test_a_choice_of_classes_holds_for_maps_and_tags(root):
+    np.save(root / 'tags.npy', {'b': np.eye(20)[[7, 11]].sum(0)})  # cat, dog
+    write_labels(root / 'scribbles' / 'b.png', label_map((0, 1, 8), (4, 6, 1)))
+    (root / 'train.txt').write_text('b\nd tag cat, dog\na dense bird\n')
+    dataset = build(
+        root, type='SparsePascalVOCDataset', pipeline=LOAD,
+        tag_file='tags.npy', classes=['background', 'aeroplane', 'dog'],
+    )  # fmt: skip
+    samples = [dataset[i] for i in range(3)]
+    assert set(samples[0]['gt_seg_map'].flat) == {1, 255}  # the cat is out
+    # aeroplane: labelled; dog: a tag of the file
+    tags = [sample['gt_label'].tolist() for sample in samples]
+    assert tags == [[1, 1], [0, 1], [0, 0]]

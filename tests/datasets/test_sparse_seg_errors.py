@@ -10,6 +10,9 @@ from tests.datasets.own_data import (
     write_sidecar,
 )
 
+STOCK = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+DENSE = dict(filter_cfg=dict(supervision='dense'))
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -76,8 +79,12 @@ def test_wrong_lists(root, text, message):
         (dict(ignore_index=-1), r'ignore_index .* 0\.\.255, got -1'),
         (dict(label_map={0: 7}), r'label_map: 0 goes to 7; want a class in'),
         (dict(label_map=[0], reduce_zero_label=True), 'cannot go together'),
-        (dict(pipeline=[dict(type='LoadAnnotations')]),
-         r'images/d\.jpg: has tags .*needs LoadSparseAnnotations in place'),
+        (dict(pipeline=STOCK),
+         r"images/d\.jpg: has tags .*needs dict\(type='LoadSparseAnno"),
+        (dict(pipeline=STOCK, **DENSE, ignore_index=0),
+         r'ignore_index=0 is a value .* needs .*LoadSparseAnnotations'),
+        (dict(pipeline=STOCK, **DENSE, label_map=[0, 1, 2]),
+         r'label_map makes other values .* needs .*LoadSparseAnnotations'),
         (dict(ann_file='', img_suffix='.tif'),
          r"images \(img_suffix='\.tif'\) has no images"),
     ],
@@ -110,6 +117,14 @@ def test_classes_come_as_mmseg_users_give_them(root):
     assert dataset.tag_space.classes == CLASSES
     colours = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     assert build(root, palette=colours).metainfo['palette'] == colours
+
+
+def test_stock_loading_of_plain_masks(root):
+    dataset = build(root, pipeline=STOCK, **DENSE)
+    assert set(dataset[0]['gt_seg_map'].flat) == {0, 2}
+    # A choice of classes is stock mmseg's own.
+    voc = dict(type='SparsePascalVOCDataset', classes=['cat'], **DENSE)
+    assert len(build(root, pipeline=STOCK, **voc)) == 1
 
 
 def test_labels_written_for_other_classes_are_refused(root):

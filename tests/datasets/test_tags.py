@@ -34,6 +34,18 @@ def test_unknown_class_gives_a_hint():
         SPACE.from_names(['cta'], 'line 3')  # fmt: skip
 
 
+def test_a_choice_of_classes_leaves_the_tags_of_others_out():
+    choice = TagSpace(('dog', 'background'), 1, SPACE)
+    assert choice.from_names(['cat', 'dog'], '').tolist() == [1]
+    assert choice.from_names(['cat'], '').tolist() == [0]
+    assert choice.from_vector([0, 1], '').tolist() == [1]
+    assert choice.from_vector([1, 0], '').tolist() == [0]
+    with pytest.raises(ValueError, match=r'b: wanted a vector of 2 numbers'):
+        choice.from_vector([1], 'b')
+    with pytest.raises(ValueError, match=r"'do'; did you mean 'dog'\? \(cla"):
+        choice.from_names(['do'], 'b')
+
+
 def write_npy(path, content):
     np.save(path, content, allow_pickle=True)
     return path

@@ -20,7 +20,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(640, 640), keep_ratio=True),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadSparseAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -30,7 +30,7 @@ tta_pipeline = [
          for ratio in (0.5, 0.75, 1.0, 1.25, 1.5)],
         [dict(type='RandomFlip', prob=0.0, direction='horizontal'),
          dict(type='RandomFlip', prob=1.0, direction='horizontal')],
-        [dict(type='LoadAnnotations')],
+        [dict(type='LoadSparseAnnotations')],
         [dict(type='PackSegInputs')],
     ]),
 ]  # fmt: skip

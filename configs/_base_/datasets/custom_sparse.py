@@ -22,7 +22,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(512, 512), keep_ratio=True),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadSparseAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -32,7 +32,7 @@ tta_pipeline = [
               keep_ratio=True) for r in (0.75, 1.0, 1.25, 1.5)],
         [dict(type='RandomFlip', prob=0.0, direction='horizontal'),
          dict(type='RandomFlip', prob=1.0, direction='horizontal')],
-        [dict(type='LoadAnnotations')],
+        [dict(type='LoadSparseAnnotations')],
         [dict(type='PackSegInputs')],
     ]),
 ]  # fmt: skip

@@ -131,7 +131,7 @@ def _leaf(
         '', items, classes, palette,
         strays=_strays(dataset, paths),
         twice=_twice(infos),
-        refused=_contradictions(settings, loader, dataset, infos),
+        refused=_contradictions(loader, dataset),
         dense=', '.join(sorted({os.path.dirname(m) for m in masks.values()}))
         or None,
     )  # fmt: skip
@@ -242,12 +242,7 @@ def _twice(infos: Sequence[Mapping[str, Any]]) -> list[str]:
     return [path for path, number in count.items() if path and number > 1]
 
 
-def _contradictions(
-    settings: Mapping[str, Any],
-    loader: Mapping[str, Any],
-    dataset: Any,
-    infos: Sequence[Mapping[str, Any]],
-) -> list[str]:
+def _contradictions(loader: Mapping[str, Any], dataset: Any) -> list[str]:
     """Return what the loader will not take from this data set."""
     texts = []
     reduce = loader.get('reduce_zero_label')
@@ -257,12 +252,11 @@ def _contradictions(
             f'reduce_zero_label is {reduce} in the transform that loads '
             f'labels and {own} in the dataset: set it in the dataset alone'
         )
-    kind = str(loader.get('type', ''))
-    tagged = [i['img_path'] for i in infos
-              if 'gt_label' in i and 'seg_map_path' not in i]  # fmt: skip
-    if tagged and kind.rpartition('.')[2] == 'LoadAnnotations':
+    stock = str(loader.get('type', '')).rpartition('.')[2] == _LOADERS[0]
+    reason = getattr(dataset, 'beyond_stock', lambda: None)()
+    if stock and reason:
         texts.append(
-            f'{tagged[0]} has tags and no label map: the pipeline needs '
+            f'{reason}: the pipeline needs '
             "dict(type='LoadSparseAnnotations') in place of LoadAnnotations"
         )
     return texts

@@ -18,11 +18,12 @@ class LoadSparseAnnotations(LoadAnnotations):
 
     Dense and sparse label maps come out as the stock transform gives them.
     An image without ``seg_map_path``, one that has tags alone, gets a map of
-    255 of its size. What would train on nonsense in silence is an error
-    here: colours in place of indices, indices that are no class of the
-    dataset, 16-bit values, a map of another size than the image. The last two
-    checks need what ``SparseSegDataset`` puts into an item; with other
-    datasets give ``num_classes``.
+    255 of its size; a picture that no dataset speaks of, as in predicting by
+    mmseg's ``inference_model``, stays as it is. What would train on nonsense
+    in silence is an error here: colours in place of indices, indices that
+    are no class of the dataset, 16-bit values, a map of another size than the
+    image. The last two checks need what ``SparseSegDataset`` puts into an
+    item; with other datasets give ``num_classes``.
 
     Args:
         with_tags: Whether every sample gets ``gt_label``: where the image has
@@ -55,6 +56,8 @@ class LoadSparseAnnotations(LoadAnnotations):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add ``gt_seg_map``, and ``gt_label`` if asked."""
+        if 'seg_fields' not in results and 'seg_map_path' not in results:
+            return results
         shape = results.get('ori_shape')
         labels = self._read(results)
         if labels is None:
