@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from .annotations import FormatError, ImageAnnotation, OnError, refuse
 from .index_png import pixel_annotation
@@ -16,6 +16,9 @@ from .source import load_png_index, read_bytes, reason, shown, size
 
 UNLABELED = 0
 MAX_VALUE = 65535
+#: Third byte of a BigTIFF, and tags and their values.
+_BIG_TIFF, _BITS, _SAMPLE_FORMAT = 43, 258, 339
+_SAMPLES = {1: 'whole numbers', 2: 'whole numbers', 3: 'fractions'}
 _TIFF_MODES = ('L', 'P', 'I;16', 'I;16B', 'I')
 
 
@@ -74,7 +77,7 @@ def _load_tiff(
     except FormatError:
         raise
     except UnidentifiedImageError as error:
-        raise FormatError(path, '', 'no TIFF file') from error
+        raise FormatError(path, '', _unopened(data)) from error
     except Exception as error:  # Pillow has no common error of broken TIFFs
         raise FormatError(
             path, '', f'no readable TIFF: {reason(error)}'
@@ -86,6 +89,27 @@ def _load_tiff(
             f'{values.min()} to {values.max()}',
         )  # fmt: skip
     return values.astype(np.uint16)
+
+
+def _unopened(data: bytes) -> str:
+    """Say what is wrong with a TIFF that Pillow does not open."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(
+            data[: 16 if data[2] == _BIG_TIFF else 8]
+        )
+        file = io.BytesIO(data)
+        file.seek(tags.next)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            tags.load(file)
+        bits = [int(v) for v in tags.get(_BITS, (1,))]
+        kind = _SAMPLES.get(int(tags.get(_SAMPLE_FORMAT, (1,))[0]), 'odd')
+    except Exception:  # Pillow has no common error of broken TIFFs
+        return 'no readable TIFF file'
+    return (
+        'expected one channel of whole numbers of 8, 16 or 32 bits, got '
+        f'{kind} of {shown(bits)[1:-1]} bits; save it as uint8 or uint16'
+    )
 
 
 def _check_kind(picture: Image.Image, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Label images: 0 is no label, in PNG and TIFF."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,52 @@ def test_what_is_no_label_image(
     path.write_bytes(encoded(values, 'tif'))
     with pytest.raises(FormatError, match=rf'a\.tif: .*{message}'):
         list(label_images.read(path))
+
+
+def plain_tiff(values: NDArray, kind: int) -> bytes:
+    """Write a TIFF by hand, of depths that Pillow does not know."""
+    (height, width), data = (
+        values.shape,
+        values.astype('<' + values.dtype.str[1:]).tobytes(),
+    )
+    tags = [
+        (256, width), (257, height), (258, 8 * values.itemsize), (259, 1),
+        (262, 1), (273, 8 + 2 + 12 * 10 + 4), (277, 1), (278, height),
+        (279, len(data)), (339, kind),
+    ]  # fmt: skip
+    directory = b''.join(struct.pack('<HHII', t, 4, 1, v) for t, v in tags)
+    head = b'II*\0' + struct.pack('<IH', 8, len(tags))
+    return head + directory + bytes(4) + data
+
+
+def test_plain_tiffs_are_read(tmp_path: Path) -> None:
+    values = np.array([[0, 1, 2], [7, 0, 1]], np.uint8)
+    (tmp_path / 'a.tif').write_bytes(plain_tiff(values, 1))
+    (annotation,) = label_images.read(tmp_path / 'a.tif')
+    assert np.array_equal(painted(annotation, 0), values)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'kind', 'found'),
+    [
+        ('int64', 2, 'whole numbers of 64 bits'),
+        ('uint64', 1, 'whole numbers of 64 bits'),
+        ('float16', 3, 'fractions of 16 bits'),
+        ('float64', 3, 'fractions of 64 bits'),
+    ],
+)
+def test_other_depths_are_told(
+    tmp_path: Path, dtype: str, kind: int, found: str
+) -> None:
+    data = plain_tiff(np.ones((3, 4), dtype), kind)
+    (tmp_path / 'a.tif').write_bytes(data)
+    problem = rf'8, 16 or 32 bits, got {found}; save it as uint8'
+    with pytest.raises(FormatError, match=rf'a\.tif: .*{problem}'):
+        list(label_images.read(tmp_path / 'a.tif'))
+    for stop in range(1, 140, 7):
+        (tmp_path / 'a.tif').write_bytes(data[:stop])
+        with pytest.raises(FormatError, match=r'a\.tif: '):
+            list(label_images.read(tmp_path / 'a.tif'))
 
 
 def test_several_pages_are_refused(tmp_path: Path) -> None:
