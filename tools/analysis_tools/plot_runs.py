@@ -1,0 +1,152 @@
+r"""Plot what runs reached over a number that tells them apart.
+
+Each RUN is X=LOG: a number, such as the share of the strokes' length that a
+training was given, and the scalars.json of that training (work_dir/*/
+vis_data/scalars.json), whose last validation counts. Runs of one X are drawn
+one by one and joined by their mean:
+
+    plot_runs.py curve.png --metric mIoU --xlabel 'scribble length, %' \
+        0=runs/0/scalars.json 50=runs/50/scalars.json 100=runs/100/scalars.json
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _arguments import fail
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('out', type=Path, help='PNG file to write')
+    parser.add_argument('runs', nargs='+', metavar='X=LOG')
+    parser.add_argument(
+        '--metric', default='mIoU', help='default: %(default)s'
+    )
+    parser.add_argument('--xlabel', default='', help='what X is')
+    parser.add_argument(
+        '--bound', metavar='LOG', type=Path,
+        help='a run to draw as a dashed line, such as one on dense masks',
+    )  # fmt: skip
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace OUT if it is there'
+    )
+    return parser.parse_args()
+
+
+def last_value(log: Path, metric: str) -> float:
+    """Return the metric's value in the last validation of a log.
+
+    Raises:
+        ValueError: If the log has a line that is no JSON object, or no
+            validation with that metric.
+        OSError: If the log cannot be read.
+    """
+    value = None
+    for number, line in enumerate(log.read_text('utf-8').splitlines(), 1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            entry = None
+        if not isinstance(entry, dict):
+            raise ValueError(
+                f'{log}, line {number}: expected a JSON object, got '
+                f'{line[:40]!r}'
+            )
+        value = entry.get(metric, value)
+    if not isinstance(value, int | float):
+        raise ValueError(f'{log}: no validation has {metric!r}, got {value!r}')
+    return float(value)
+
+
+def read_runs(words: list[str], metric: str) -> dict[float, list[float]]:
+    """Return the values of ``X=LOG`` words by X, in order of X.
+
+    Raises:
+        ValueError: If a word is none of that form, or its log is not one.
+    """
+    found: dict[float, list[float]] = {}
+    for word in words:
+        number, equals, log = word.partition('=')
+        try:
+            x = float(number)
+        except ValueError:
+            equals = ''
+        if not equals or not log:
+            raise ValueError(f'expected X=LOG with a number X, got {word!r}')
+        found.setdefault(x, []).append(last_value(Path(log), metric))
+    return dict(sorted(found.items()))
+
+
+def draw(
+    values: dict[float, list[float]],
+    out: Path,
+    *,
+    metric: str,
+    xlabel: str,
+    bound: float | None,
+) -> None:
+    """Draw the curve to a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), dpi=120, layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    means = [statistics.mean(found) for found in values.values()]
+    axes.plot(list(values), means, 'o-', color='C0')
+    for x, found in values.items():
+        if len(found) > 1:
+            axes.plot([x] * len(found), found, '_', color='C0')
+        axes.annotate(
+            f'{statistics.mean(found):.2f}', (x, statistics.mean(found)),
+            xytext=(0, 7), textcoords='offset points', ha='center',
+        )  # fmt: skip
+    if bound is not None:
+        axes.axhline(bound, linestyle='--', color='0.4')
+        axes.annotate(
+            f'dense {bound:.2f}', (min(values), bound), xytext=(0, 4),
+            textcoords='offset points', color='0.4',
+        )  # fmt: skip
+    axes.margins(y=0.15)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(f'{metric}, %')
+    axes.grid(alpha=0.3)
+    figure.savefig(out)
+
+
+def main() -> None:
+    """Read the logs and draw."""
+    args = parse_args()
+    if args.out.suffix.lower() != '.png':
+        fail(f'OUT must be a .png, got {args.out}')
+    if args.out.exists() and not args.overwrite:
+        fail(f'{args.out} exists: give another OUT, or --overwrite')
+    try:
+        values = read_runs(args.runs, args.metric)
+        bound = None
+        if args.bound is not None:
+            bound = last_value(args.bound, args.metric)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    draw(
+        values,
+        args.out,
+        metric=args.metric,
+        xlabel=args.xlabel,
+        bound=bound,
+    )
+    for x, found in values.items():
+        print(f'{x:g}: {statistics.mean(found):.2f} ({len(found)} runs)')
+    print(f'{args.out} written')
+
+
+if __name__ == '__main__':
+    main()
