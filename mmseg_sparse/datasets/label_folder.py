@@ -21,6 +21,7 @@ from PIL import Image
 
 from .formats.annotations import FormatError
 from .formats.source import get, image_name, load_json, shown
+from .supervision import SUPERVISIONS
 
 SIDECAR = 'labels.json'
 #: Counted up whenever the sidecar changes its form.
@@ -224,7 +225,7 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
         OSError: If it cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
+    if path.is_dir() and path.name != SIDECAR:
         path = path / SIDECAR
     content = load_json(path)
     version = get(content, 'version', int, path)
@@ -234,22 +235,39 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
         )
     for key in ('tool', 'format'):
         get(content, key, str, path)
-    for index, name in enumerate(get(content, 'classes', list, path)):
-        if not isinstance(name, str):
-            raise FormatError(
-                path, f'classes[{index}]',
-                f'expected a name, got {shown(name)}',
-            )  # fmt: skip
+    _check_names(get(content, 'classes', list, path), path)
     for name, info in get(content, 'images', dict, path).items():
         where = f'images[{name!r}]'
         image_name(name, path, where)
-        get(info, 'supervision', str, path, where)
+        kind = get(info, 'supervision', str, path, where)
+        if kind not in SUPERVISIONS:
+            raise FormatError(
+                path, f'{where}.supervision',
+                f'expected one of {", ".join(SUPERVISIONS)}, got '
+                f'{shown(kind)}',
+            )  # fmt: skip
         tags = get(info, 'tags', list, path, where, default=[])
         if not all(isinstance(tag, str) for tag in tags):
             raise FormatError(
                 path, f'{where}.tags', f'expected names, got {shown(tags)}'
             )
     return content  # type: ignore[no-any-return]
+
+
+def _check_names(names: list[Any], path: Path) -> None:
+    """Raise unless these are the names of classes."""
+    if not 1 <= len(names) <= NO_LABEL:
+        raise FormatError(
+            path, 'classes', f'expected 1 to {NO_LABEL}, got {len(names)}'
+        )
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            problem = f'expected a name, got {shown(name)}'
+        elif name in names[:index]:
+            problem = f'{shown(name)} comes twice'
+        else:
+            continue
+        raise FormatError(path, f'classes[{index}]', problem)
 
 
 def _put(made: Path, out: Path) -> None:

@@ -175,7 +175,7 @@ class SparseSegDataset(BaseSegDataset):
             label_map=self.label_map, reduce_zero_label=self.reduce_zero_label
         )
         path = osp.join(folder, SIDECAR)
-        if not osp.isfile(path):
+        if not osp.lexists(path):
             return told
         found = tuple(read_sidecar(path)['classes'])
         if found == self.tag_space.classes:
@@ -310,10 +310,8 @@ class SparseSegDataset(BaseSegDataset):
         """Return the images that a ``labels.json`` speaks of."""
         entries = []
         for name, item in read_sidecar(self.ann_file)['images'].items():
-            kind = item.get('supervision', self.supervision)
+            kind = item['supervision']
             where = f'{self.ann_file}: {name}'
-            if kind not in SUPERVISIONS:
-                raise ValueError(f'{where}: unknown supervision {kind!r}')
             tags = tuple(item.get('tags') or ())
             if not tags and kind != 'tag':
                 tags = None

@@ -164,6 +164,12 @@ def test_names_come_once(tmp_path):
         ({'version': 2}, 'version: expected 1, got 2'),
         ({'version': None}, 'version: expected a whole number, got None'),
         ({'classes': ['a', 3]}, r'classes\[1\]: expected a name, got 3'),
+        ({'classes': []}, r'classes: expected 1 to 255, got 0'),
+        ({'classes': [f'c{i}' for i in range(300)]}, 'to 255, got 300'),
+        ({'classes': ['a', ' ']}, r"classes\[1\]: expected a name, got ' '"),
+        ({'classes': ['a', 'b', 'a']}, r"classes\[2\]: 'a' comes twice"),
+        ({'images': {'x': {'supervision': 'lasso'}}},
+         r"'x'\]\.supervision: expected one of dense, .*, tag, got 'lasso'"),
         ({'tool': 5}, 'tool: expected a string, got 5'),
         ({'images': []}, r'images: expected an object, got \[\]'),
         ({'images': {'../x': {}}}, r"'../x'"),
@@ -181,6 +187,17 @@ def test_bad_sidecars(change, problem, tmp_path):
     path.write_text('{')
     with pytest.raises(FormatError, match=r'labels.json: line 1, column 2'):
         read_sidecar(path.parent)
+
+
+def test_what_is_no_file_is_no_sidecar(tmp_path):
+    path = tmp_path / 'labels.json'
+    path.mkdir()
+    with pytest.raises(FormatError, match=r'expected a file, this is a fol'):
+        read_sidecar(path)
+    path.rmdir()
+    os.mkfifo(path)  # reading it would wait for ever
+    with pytest.raises(FormatError, match='this is no regular file'):
+        read_sidecar(tmp_path)
 
 
 def test_single_maps(tmp_path):

@@ -30,7 +30,8 @@ def from_folder(
         images: Folder of the images; None = the one beside the labels.
         dense: Folder of dense masks; None = the one beside the labels, ''
             = none.
-        classes: Class names; none = those of ``labels.json``.
+        classes: Class names; none = those of ``labels.json``, where there is
+            one.
         palette: Colours of the classes.
         split: Folder, below that of the labels, to take.
         ignore_index: Value that is no label, besides 255.
@@ -38,12 +39,13 @@ def from_folder(
 
     Raises:
         ValueError: If it is not clear where the labels are, or
-            ``labels.json`` is malformed.
+            ``labels.json`` is malformed or contradicts an argument.
         FileNotFoundError: If a folder is missing.
     """
     labels = _label_folder(folder, split)
     told = _sidecar(labels)
-    classes = classes or tuple(told.get('classes', ()))
+    if told:
+        classes = _told_classes(told, classes, labels, reduce_zero_label)
     reading = Reading(
         num_classes=len(classes) or None,
         palette=palette,
@@ -81,8 +83,10 @@ def from_folder(
         data.items.append(LabelItem(
             labels=str(path), image=image, reading=reading,
             dense=masks.get(str(path)),
-            supervision=_kind(told, name, labels), tags=(),
+            supervision=_kind(told, name, labels),
+            tags=_tags(told, name, classes),
         ))  # fmt: skip
+    _add_listed(data, finder, taken, told, reading, labels)
     _add_unlabelled(data, finder, taken, told, reading, labels)
     return data
 
@@ -116,9 +120,36 @@ def _label_folder(folder: Path, split: str | None) -> Path:
 
 
 def _sidecar(labels: Path) -> dict[str, Any]:
-    if not (labels / SIDECAR).is_file():
+    if not os.path.lexists(labels / SIDECAR):
         return {}
-    return read_sidecar(labels)
+    return read_sidecar(labels / SIDECAR)
+
+
+def _told_classes(
+    told: dict[str, Any],
+    classes: tuple[str, ...],
+    labels: Path,
+    reduce_zero_label: bool,
+) -> tuple[str, ...]:
+    """Return the classes, given those of ``labels.json`` and the caller's.
+
+    Raises:
+        ValueError: If they contradict each other.
+    """
+    found = tuple(told['classes'])
+    if reduce_zero_label and (not classes or found[1:] != classes):
+        raise ValueError(
+            f'{labels / SIDECAR}: its values count the classes '
+            f'{", ".join(found)} from 0; 0 is one of them, '
+            'reduce_zero_label=True contradicts it'
+        )
+    if classes and not reduce_zero_label and found != classes:
+        raise ValueError(
+            f'{labels / SIDECAR}: its labels are of the classes '
+            f'{", ".join(found)}, not {", ".join(classes)}: leave classes '
+            'out, or take labels.json away if it is wrong'
+        )
+    return classes or found
 
 
 def _finder(images: Path | None, labels: Path) -> ImageFinder | None:
@@ -153,6 +184,41 @@ def _twice(labels: Path, files: list[Path]) -> list[str]:
     return [str(p) for p in files if count[os.path.splitext(p)[0]] > 1]
 
 
+def _tags(
+    told: dict[str, Any], name: str, classes: tuple[str, ...]
+) -> tuple[int, ...]:
+    tags = told.get('images', {}).get(name, {}).get('tags', ())
+    return tuple(classes.index(tag) for tag in tags if tag in classes)
+
+
+def _add_listed(
+    data: LabelSet,
+    finder: ImageFinder | None,
+    taken: set[Any],
+    told: dict[str, Any],
+    reading: Reading,
+    labels: Path,
+) -> None:
+    """Add what ``labels.json`` lists and has no file: tags, or a loss."""
+    there = {
+        item.labels and os.path.splitext(item.labels)[0] for item in data.items
+    }
+    there |= {os.path.splitext(path)[0] for path in data.strays}
+    for name, info in told.get('images', {}).items():
+        if str(labels / name) in there:
+            continue
+        tagged = info['supervision'] == 'tag'
+        found = finder.find(name) if finder is not None else []
+        taken.update(found)
+        image = str(finder.folder / found[0]) if finder and found else None
+        data.items.append(LabelItem(
+            labels=None if tagged else str(labels / f'{name}.png'),
+            image=image if image or finder is None else name,
+            reading=reading, supervision=info['supervision'],
+            tags=_tags(told, name, data.classes),
+        ))  # fmt: skip
+
+
 def _add_unlabelled(
     data: LabelSet,
     finder: ImageFinder | None,
@@ -161,26 +227,21 @@ def _add_unlabelled(
     reading: Reading,
     labels: Path,
 ) -> None:
-    """Add the images that have tags alone, or no labels at all."""
-    for name, info in told.get('images', {}).items():
-        if info['supervision'] != 'tag':
-            continue
-        found = finder.find(name) if finder is not None else []
-        taken.update(found)
-        data.items.append(LabelItem(
-            labels=None,
-            image=str(finder.folder / found[0]) if found else name,
-            reading=reading, supervision='tag',
-            tags=tuple(data.classes.index(tag) for tag in info.get('tags', ())
-                       if tag in data.classes),
-        ))  # fmt: skip
+    """Add the images that have no labels at all.
+
+    A folder whose ``labels.json`` does not list them is not about them.
+    """
     if finder is None:
         return
     every = sorted(path for paths in finder.images.values() for path in paths)
     for path in every:
-        if path not in taken:
-            missing = labels / path.with_suffix('.png')
-            data.items.append(LabelItem(
-                labels=str(missing), image=str(finder.folder / path),
-                reading=reading, dense=None,
-            ))  # fmt: skip
+        if path in taken:
+            continue
+        if told:
+            data.unlisted.append(str(finder.folder / path))
+            continue
+        missing = labels / path.with_suffix('.png')
+        data.items.append(LabelItem(
+            labels=str(missing), image=str(finder.folder / path),
+            reading=reading, dense=None,
+        ))  # fmt: skip

@@ -76,6 +76,8 @@ class LabelSet:
         split: ``train``, ``val`` or ``test``.
         strays: Label files that belong to no image.
         twice: Images that are listed, or labelled, more than once.
+        unlisted: Images beside the folder of which its ``labels.json`` does
+            not speak.
         refused: What the data set's own code says against the labels.
         dense: The folder of dense masks, for the head of the report.
         from_config: Whether a config says how the labels are read.
@@ -88,6 +90,7 @@ class LabelSet:
     split: str = 'train'
     strays: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     dense: str | None = None
     from_config: bool = False

@@ -67,6 +67,14 @@ def pairing(found: Examination) -> Iterator[Finding]:
             'set img_suffix to that of the images, or remove the label files',
             len(data.strays), named([(path, '') for path in data.strays]),
         )  # fmt: skip
+    if data.unlisted:
+        yield Finding(
+            'image-not-listed', NOTE,
+            'images have no labels, and labels.json does not list them',
+            "SparseSegDataset(ann_file='.../labels.json') takes those that it "
+            'lists alone; or label the others',
+            len(data.unlisted), named([(path, '') for path in data.unlisted]),
+        )  # fmt: skip
     if data.twice:
         yield Finding(
             'twice', WARNING, 'images are listed, or labelled, twice',
