@@ -1,6 +1,14 @@
 """The math: tensors in, tensors out; nothing here imports but torch."""
 
 from .attention import Attention, attention_affinity
+from .balanced_cross_entropy import balanced_cross_entropy
+from .cam import (
+    class_activation,
+    merge_activations,
+    normalize_activation,
+    resize_inside,
+    top_k_pool,
+)
 from .feature_consistency import (
     feature_consistency,
     feature_distance,
@@ -12,17 +20,33 @@ from .pixel_adaptive import (
     pixel_affinity,
 )
 from .potts import potts_energy
+from .pseudo_labels import (
+    labels_from_best,
+    labels_from_scores,
+    labels_from_two_scores,
+    with_background,
+)
 from .self_training import self_training_labels
 
 __all__ = [
     'Attention',
     'PixelAffinity',
     'attention_affinity',
+    'balanced_cross_entropy',
+    'class_activation',
     'feature_consistency',
     'feature_distance',
     'feature_regularization',
+    'labels_from_best',
+    'labels_from_scores',
+    'labels_from_two_scores',
+    'merge_activations',
+    'normalize_activation',
     'pixel_adaptive_refine',
     'pixel_affinity',
     'potts_energy',
+    'resize_inside',
     'self_training_labels',
+    'top_k_pool',
+    'with_background',
 ]
