@@ -1,5 +1,6 @@
 """What reads a stock backbone, and backbones of our own."""
 
 from .attention_recorder import AttentionRecorder
+from .dual_cross_transformer import DualCrossTransformer
 
-__all__ = ['AttentionRecorder']
+__all__ = ['AttentionRecorder', 'DualCrossTransformer']
