@@ -8,6 +8,7 @@ from .benchmarks import (
     SparsePascalVOCDataset,
 )
 from .camvid import CamVidDataset
+from .samplers import StrongWeakSampler
 from .simulate import (
     drop_scribbles,
     shrink_scribbles,
@@ -28,6 +29,7 @@ __all__ = [
     'SparseCityscapesDataset',
     'SparsePascalVOCDataset',
     'SparseSegDataset',
+    'StrongWeakSampler',
     'ToyShapesDataset',
     'drop_scribbles',
     'make_toy_dataset',
