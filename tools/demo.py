@@ -165,6 +165,8 @@ def mim(verb: str, method: str) -> list[str]:
     found = found or shutil.which('mim')
     if found is None:
         raise StepError('mim not found: pip install openmim')
+    # mim makes it when it starts, and fails if another mim does just then.
+    Path('~/.cache/mim').expanduser().mkdir(parents=True, exist_ok=True)
     return [found, verb, 'mmseg_sparse', CONFIG.format(method)]
 
 

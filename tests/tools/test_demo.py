@@ -58,6 +58,7 @@ def test_both_trainings_differ_in_the_config_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo.shutil, 'which', lambda *_, **__: '/bin/mim')
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
     args = SimpleNamespace(out=tmp_path, seed=5, iters=30)
     commands = []
     for method in demo.METHODS:
@@ -69,6 +70,8 @@ def test_both_trainings_differ_in_the_config_alone(
         assert command[4:6] == ['--work-dir', str(tmp_path / method)]
         commands.append(command[6:])
     assert commands[0] == commands[1]
+    # Two mims that start at once must not both make it.
+    assert (tmp_path / 'home/.cache/mim').is_dir()
 
 
 def test_configs_data_folder_is_the_demos() -> None:
