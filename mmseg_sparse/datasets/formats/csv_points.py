@@ -18,7 +18,6 @@ from .source import (
     coordinate,
     decode_text,
     image_name,
-    parse_int,
     parse_number,
     read_bytes,
     shown,
@@ -27,7 +26,7 @@ from .source import (
 #: What a column is called, in lower case, if no option says so.
 NAMES = {
     'image': ('name', 'image', 'filename', 'image name', 'image_name'),
-    'label': ('label', 'class'),
+    'label': ('label', 'class', 'label code', 'label_code'),
     'row': ('row',),
     'column': ('column', 'col'),
     'x': ('x',),
@@ -44,12 +43,12 @@ def read(
 ) -> Iterator[ImageAnnotation]:
     """Read a table of one point a line, its columns told by the first line.
 
-    A place is given by ``Row`` and ``Column``, whole numbers that count
-    pixels from 0 (CoralNet; row before column), and lies in the middle of
-    the pixel; or by ``x`` and ``y``, numbers from the corner of the image.
-    The order of the columns does not matter, nor does upper or lower case;
-    further columns are not read. Fields are parted by comma, semicolon or
-    tab, whichever the first line has most of.
+    A place is given by ``Row`` and ``Column``, whole numbers (``3`` or
+    ``3.0``) that count pixels from 0 (CoralNet; row before column), and lies
+    in the middle of the pixel; or by ``x`` and ``y``, numbers from the corner
+    of the image. The order of the columns does not matter, nor does upper or
+    lower case; further columns are not read. Fields are parted by comma,
+    semicolon or tab, whichever the first line has most of.
 
     Args:
         source: The CSV file, UTF-8.
@@ -119,11 +118,12 @@ def _points(
 
 
 def _place(text: str, pixels: bool, source: Path, entry: str) -> float:
-    if pixels:
-        value = parse_int(text, source, entry) + 0.5
-    else:
-        value = parse_number(text, source, entry)
-    return coordinate(value, source, entry)
+    value = coordinate(parse_number(text, source, entry), source, entry)
+    if pixels and value % 1:
+        raise FormatError(
+            source, entry, f'expected a whole number, got {shown(text)}'
+        )
+    return value + 0.5 if pixels else value
 
 
 def _lines(source: Path) -> Iterator[tuple[int, list[str]]]:

@@ -44,6 +44,16 @@ def test_coralnet_row_before_column(tmp_path: Path) -> None:
     assert first.tags == ()
 
 
+@pytest.mark.parametrize('header', ['Label code', 'label_code', 'LABEL'])
+def test_coralnet_s_codes_and_whole_numbers(
+    tmp_path: Path, header: str
+) -> None:
+    text = f'Name,Row,Column,{header},Label ID\na.jpg,12.0,3.00,Porit,7\n'
+    (annotation,) = read_text(tmp_path, text)
+    (point,) = annotation.shapes
+    assert (point.label, point.xy) == ('Porit', (3.5, 12.5))
+
+
 @given(
     st.lists(st.tuples(NAMES, points(MIDDLES)), max_size=8),
     st.sampled_from(',;\t'),
@@ -129,6 +139,7 @@ def test_an_exact_name_beats_the_case(tmp_path: Path) -> None:
         ('name,x,y,label\na,1,1, \n', r"line 2: .*name of a class, got ' '"),
         ('name,x,y,label\n/a,1,1,c\n', r"line 2: .*within .* got '/a'"),
         ('Name,Row,Column,Label\na,1.5,2,c\n', r"Row: .*whole .* got '1.5'"),
+        ('Name,Row,Column,Label\na,1,x,c\n', r"Column: .*number, got 'x'"),
         ('name,x,y,label\n"a,1,1,c\n', r'line 2: no valid CSV: unexpected'),
     ],
 )
