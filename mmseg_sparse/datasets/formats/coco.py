@@ -30,9 +30,6 @@ from .source import (
 #: Ids are numbers in COCO's own files, and texts in those of some tools.
 Id = int | str
 
-#: COCO counts keypoints in whole pixels; their middles are meant.
-_PIXEL_MIDDLE = 0.5
-
 
 def read(
     source: Path, *, on_error: OnError = refuse
@@ -41,9 +38,13 @@ def read(
 
     Polygons are areas, each part by itself since COCO means their union.
     Run lengths, as a list or compressed, are areas too, crowds included.
-    Keypoints with a visibility above 0 are points of the annotation's class,
-    moved by half a pixel to the middle of the pixel they name. A box is an
-    area only where an annotation has nothing else.
+    Keypoints with a visibility above 0 are points of the annotation's class.
+    A box is an area only where an annotation has nothing else.
+
+    Polygons and boxes are in pixels from the corner of the image, as here.
+    So are keypoints in a file where any of them has a fraction, as other
+    tools write them; COCO's own are whole numbers that count pixels, and are
+    moved by half a pixel to the middle of the one they name.
 
     Args:
         source: The JSON file.
@@ -70,6 +71,7 @@ def read(
     listed = members(
         get(content, 'annotations', list, source), source, 'annotations'
     )
+    half = _half(listed)
     for key, where, found in each(
         listed,
         lambda entry, item: [(
@@ -90,7 +92,7 @@ def read(
         shapes = each(
             annotations[key],
             lambda where, item: _read_annotation(
-                item, classes, extent, source, where
+                item, classes, extent, half, source, where
             ),
             on_error,
         )
@@ -138,6 +140,7 @@ def _read_annotation(
     item: object,
     classes: Mapping[Id, str],
     extent: tuple[int, int],
+    half: float,
     source: Path,
     entry: str,
 ) -> list[Shape]:
@@ -156,10 +159,24 @@ def _read_annotation(
     elif mask:
         shapes += _outlined(mask, label, source, entry)
     if keypoints:
-        shapes += _points(keypoints, label, source, entry)
+        shapes += _points(keypoints, label, half, source, entry)
     if not mask and not keypoints:
         shapes.append(_boxed(item, label, source, entry))
     return shapes
+
+
+def _half(annotations: list[tuple[str, Any]]) -> float:
+    """Return what is added to keypoints: they count pixels, or do not.
+
+    What is malformed is met again, when it is read.
+    """
+    for _, item in annotations:
+        values = item.get('keypoints') if isinstance(item, dict) else None
+        if isinstance(values, list) and any(
+            isinstance(value, float) and value % 1 for value in values
+        ):
+            return 0.0
+    return 0.5
 
 
 def _masked(
@@ -191,7 +208,7 @@ def _outlined(
 
 
 def _points(
-    values: object, label: str, source: Path, entry: str
+    values: object, label: str, half: float, source: Path, entry: str
 ) -> list[Point]:
     points = []
     where = f'{entry}.keypoints'
@@ -199,8 +216,7 @@ def _points(
         part = f'{where}[{3 * index}:{3 * index + 3}]'
         if get(group, 2, float, source, part) > 0:
             ((x, y),) = xy_list([group[:2]], source, part).tolist()
-            xy = (x + _PIXEL_MIDDLE, y + _PIXEL_MIDDLE)
-            points.append(Point(label, xy, entry=part))
+            points.append(Point(label, (x + half, y + half), entry=part))
     return points
 
 

@@ -1,7 +1,6 @@
 """COCO: its own files' form, and written ones."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from mmseg_sparse.datasets.formats.annotations import (
     Region,
 )
 
-from .drawn import NAMES, pixel_regions, points, regions
+from .drawn import FLOATS, NAMES, WHOLE, pixel_regions, points, regions
 from .fuzzing import MODEST
 from .writers_a import coco as write
 from .writers_a import coco_string, run_lengths, whole
@@ -126,32 +125,50 @@ def test_masks_without_a_pixel_are_no_shapes(tmp_path: Path) -> None:
     assert read(tmp_path / 'a.json', content)[2].shapes == ()
 
 
-def equal(read: Any, written: Any, size: tuple[int, int]) -> bool:
+def test_keypoints_with_fractions_are_from_the_corner(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(COCO))
+    values = next(a['keypoints'] for a in content['annotations']
+                  if 'keypoints' in a)  # fmt: skip
+    assert values[:2] == [10, 20]
+    at = values.index(30)
+    values[at] = 30.25
+    before, after = (
+        [s.xy for a in read(tmp_path / 'a.json', c) for s in a.shapes
+         if isinstance(s, Point)]
+        for c in (COCO, content)
+    )  # fmt: skip
+    assert before == [(10.5, 20.5), (30.5, 15.5)]
+    assert after == [(10, 20), (30.25, 15)]
+
+
+def equal(read: Any, written: Any, size: tuple[int, int], half: float) -> bool:
     if type(read) is not type(written) or read.label != written.label:
         return False
     if isinstance(read, PixelRegion):
         return np.array_equal(whole(read, size), whole(written, size))
     if isinstance(read, Region):
         return np.array_equal(read.rings[0], written.rings[0])
-    return np.allclose(read.xy, written.xy, rtol=1e-15, atol=1e-13)
+    return read.xy == (written.xy[0] + half, written.xy[1] + half)
 
 
-@pytest.mark.parametrize('compressed', [True, False])
-@given(
-    st.lists(st.lists(points() | regions(holes=0) | pixel_regions(),
-                      max_size=4), max_size=3),
-    NAMES,
-)  # fmt: skip
+@pytest.mark.parametrize('numbers', [FLOATS, WHOLE])
+@given(st.booleans(), st.data(), NAMES)
 @MODEST
 def test_round_trip(
-    tmp_path: Path, compressed: bool, drawn: Sequence[list], name: str
+    tmp_path: Path, numbers: Any, compressed: bool, data: Any, name: str
 ) -> None:
     size = (53, 51)
+    any_shape = points(numbers) | regions(holes=0) | pixel_regions()
+    drawn = data.draw(st.lists(st.lists(any_shape, max_size=4), max_size=3))
     # A mask of nothing is read as nothing, which is tried above.
     drawn = [
         [s for s in shapes if not isinstance(s, PixelRegion) or s.pixels.any()]
         for shapes in drawn
     ]
+    half = 0.0 if any(
+        isinstance(shape, Point) and any(v % 1 for v in shape.xy)
+        for shapes in drawn for shape in shapes
+    ) else 0.5  # fmt: skip
     annotations = [
         ImageAnnotation(name, '', size, tuple(shapes)) for shapes in drawn
     ]
@@ -160,4 +177,4 @@ def test_round_trip(
     for annotation, shapes in zip(back, drawn, strict=True):
         assert len(annotation.shapes) == len(shapes)
         for shape, written in zip(annotation.shapes, shapes, strict=True):
-            assert equal(shape, written, size)
+            assert equal(shape, written, size, half)

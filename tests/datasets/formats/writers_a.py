@@ -215,7 +215,7 @@ def _coco_shape(
     shape: Shape, size: tuple[int, int], compressed: bool
 ) -> dict[str, Any]:
     if isinstance(shape, Point):
-        x, y = (value - 0.5 for value in shape.xy)
+        x, y = shape.xy
         return {'keypoints': [0, 0, 0, x, y, 2, 5, 5, 0], 'num_keypoints': 1}
     if isinstance(shape, Region):
         return {'segmentation': [shape.rings[0].ravel().tolist()]}
