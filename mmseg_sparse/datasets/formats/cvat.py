@@ -49,7 +49,8 @@ def read(
 
     Polylines are strokes, points are points; polygons, boxes and ellipses
     (turned ones too) and masks are areas, tags are tags. ``z_order`` is
-    kept; attributes, groups and the like are not used.
+    kept; attributes, groups and the like are not used. Coordinates are pixels
+    from the corner of the image, as here.
 
     Args:
         source: ``annotations.xml``, or the ZIP file it came in.

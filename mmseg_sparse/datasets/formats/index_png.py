@@ -13,7 +13,7 @@ from .annotations import (
     PixelRegion,
     refuse,
 )
-from .parts import each_file, source_files
+from .parts import each_file, name_below, source_files
 from .pixel_masks import pixel_regions, within_memory
 from .source import load_png_index
 
@@ -22,7 +22,11 @@ MAX_VALUES = 256
 
 
 def read(
-    source: Path, *, ignore_index: int = 255, on_error: OnError = refuse
+    source: Path,
+    *,
+    ignore_index: int = 255,
+    suffix: str = '',
+    on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
     """Read PNGs whose pixels are class indices.
 
@@ -32,6 +36,9 @@ def read(
     Args:
         source: A PNG, or a folder of them, folders within included.
         ignore_index: The value of pixels without a label.
+        suffix: What the name of a PNG has behind that of its image:
+            ``_mask`` where ``a_mask.png`` is of ``a.jpg``. PNGs of a folder
+            that do not end so are left alone.
         on_error: Called with what is wrong with a file;
             where it returns, that is left out.
 
@@ -44,13 +51,15 @@ def read(
             values.
         OSError: If a file cannot be read.
     """
+    suffix = suffix.removesuffix('.png')
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
         yield pixel_annotation(
-            load_png_index(path), path, source, unlabeled=ignore_index
-        )
+            load_png_index(path), path, source, unlabeled=ignore_index,
+            suffix=suffix,
+        )  # fmt: skip
 
-    paths = source_files(source, ['.png'], recursive=True)
+    paths = source_files(source, ['.png'], recursive=True, ending=suffix)
     yield from each_file(paths, one, on_error)
 
 
@@ -60,6 +69,7 @@ def pixel_annotation(
     source: Path,
     *,
     unlabeled: int,
+    suffix: str = '',
 ) -> ImageAnnotation:
     """Return a label map as one region of pixels a value.
 
@@ -69,17 +79,22 @@ def pixel_annotation(
         source: What was asked to be read; where it is a folder the image is
             named relative to it.
         unlabeled: The value of pixels without a label.
+        suffix: Taken from the end of the map's name, if it is there.
 
     Raises:
         FormatError: If there are more than 256 values.
     """
-    folder = source if path != source else path.parent
     return ImageAnnotation(
-        image=path.relative_to(folder).with_suffix('').as_posix(),
+        image=_image(path, source, suffix),
         source=str(path),
         size=(labels.shape[1], labels.shape[0]),
         shapes=tuple(within_memory(_regions(labels, path, unlabeled), path)),
     )
+
+
+def _image(path: Path, source: Path, suffix: str) -> str:
+    name = name_below(path, source)
+    return name.removesuffix(suffix) if path.stem != suffix else name
 
 
 def _regions(

@@ -15,6 +15,9 @@ from .parts import each_file, source_files
 from .source import load_png_index, read_bytes, reason, shown, size
 
 UNLABELED = 0
+SUFFIXES = ('.png', '.tif', '.tiff')
+#: What napari puts behind the name of the image.
+SUFFIX = '_labels'
 MAX_VALUE = 65535
 #: Third byte of a BigTIFF, and tags and their values.
 _BIG_TIFF, _BITS, _SAMPLE_FORMAT = 43, 258, 339
@@ -23,7 +26,7 @@ _TIFF_MODES = ('L', 'P', 'I;16', 'I;16B', 'I')
 
 
 def read(
-    source: Path, *, on_error: OnError = refuse
+    source: Path, *, suffix: str | None = None, on_error: OnError = refuse
 ) -> Iterator[ImageAnnotation]:
     """Read label images: 0 is no label, classes count from 1.
 
@@ -39,6 +42,9 @@ def read(
         source: A PNG or TIFF, or a folder of them, folders within included.
             TIFF of one page, whole numbers of 8, 16 or 32 bits up to 65535,
             packed as Pillow reads it (not at all, deflate, LZW ...).
+        suffix: What the name of a file has behind that of its image; files of
+            a folder that do not end so are left alone. None: ``_labels``, as
+            napari writes it, where a name ends so.
         on_error: Called with what is wrong with a file;
             where it returns, that is left out.
 
@@ -52,13 +58,21 @@ def read(
             values.
         OSError: If a file cannot be read.
     """
+    ending = suffix
+    for kind in SUFFIXES:
+        ending = ending and ending.removesuffix(kind)
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
-        tiff = path.suffix.lower() in ('.tif', '.tiff')
+        tiff = path.suffix.lower() != '.png'
         labels = _load_tiff(path) if tiff else load_png_index(path)
-        yield pixel_annotation(labels, path, source, unlabeled=UNLABELED)
+        yield pixel_annotation(
+            labels, path, source, unlabeled=UNLABELED,
+            suffix=SUFFIX if ending is None else ending,
+        )  # fmt: skip
 
-    paths = source_files(source, ['.png', '.tif', '.tiff'], recursive=True)
+    paths = source_files(
+        source, list(SUFFIXES), recursive=True, ending=ending or ''
+    )
     yield from each_file(paths, one, on_error)
 
 

@@ -55,7 +55,8 @@ def read(
     too) and brush strokes are areas; choices for the whole image are tags.
     All annotations of a task that were not cancelled count, later ones above
     earlier ones; predictions and drafts do not. A shape with several labels
-    is there once for each.
+    is there once for each. Coordinates are percent of the image's sides, from
+    its corner.
 
     The image is named by the task's data: by ``image``, else by the only
     value that looks like a picture. Uploads lose the random id before their

@@ -24,7 +24,14 @@ from .annotations import (
     refuse,
 )
 from .outlines import ellipse, rectangle
-from .parts import class_name, each, each_file, ring, source_files
+from .parts import (
+    class_name,
+    each,
+    each_file,
+    name_below,
+    ring,
+    source_files,
+)
 from .pixel_masks import within_memory
 from .png import BROKEN
 from .source import (
@@ -54,7 +61,7 @@ _POINTS = {
 def read(
     source: Path, *, on_error: OnError = refuse
 ) -> Iterator[ImageAnnotation]:
-    """Read the shapes and flags of LabelMe files, one an image.
+    r"""Read the shapes and flags of LabelMe files, one an image.
 
     Points are points, ``line`` and ``linestrip`` strokes; polygons,
     rectangles (turned ones too), circles and masks are areas. The flags of
@@ -62,17 +69,21 @@ def read(
     store (groups, descriptions, flags and attributes of shapes, the image
     itself) is not used.
 
-    Where the labels were written to another folder than the images,
-    ``imagePath`` climbs (``../images/a.jpg``); its file name alone is used
-    then.
+    Coordinates are pixels from the corner of the image, as here.
+
+    An image is looked for beside its file, by ``imagePath``. Where that leads
+    elsewhere (``../images/a.jpg``, ``C:\a.jpg``), as it does when labels
+    are in a folder of their own or come from another machine, its file name
+    alone is used.
 
     Args:
-        source: A JSON file, or a folder of them.
+        source: A JSON file, or a folder of them, folders within included.
         on_error: Called with what is wrong with a file or a shape;
             where it returns, that is left out.
 
     Yields:
-        Every file, without shapes too, in the order of the names.
+        Every file, without shapes too, in the order of the paths. The name of
+        its image has the file's folders below ``source`` in front.
 
     Raises:
         FormatError: If a file is malformed, or a shape is of a type that is
@@ -80,13 +91,15 @@ def read(
         OSError: If a file cannot be read.
     """
     yield from each_file(
-        source_files(source, ['.json']),
-        lambda path: _read_file(path, on_error),
+        source_files(source, ['.json'], recursive=True),
+        lambda path: _read_file(path, source, on_error),
         on_error,
     )
 
 
-def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
+def _read_file(
+    path: Path, source: Path, on_error: OnError
+) -> Iterator[ImageAnnotation]:
     content = load_json(path)
     shapes = get(content, 'shapes', list, path)
     drawn = each(
@@ -95,7 +108,7 @@ def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
         on_error,
     )
     yield ImageAnnotation(
-        image=_image(get(content, 'imagePath', str, path), path),
+        image=_image(get(content, 'imagePath', str, path), path, source),
         source=str(path),
         size=_size(content, path),
         shapes=tuple(within_memory(drawn, path)),
@@ -103,11 +116,14 @@ def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
     )
 
 
-def _image(name: str, path: Path) -> str:
+def _image(name: str, path: Path, source: Path) -> str:
+    """Return the image's path below ``source``, beside its file."""
     parts = name.replace('\\', '/').split('/')
-    if parts[0] == '..':
-        name = parts[-1]
-    return image_name(name, path, 'imagePath')
+    if parts[0] == '' or parts[0].endswith(':') or '..' in parts:
+        parts = parts[-1:]
+    image = image_name('/'.join(parts), path, 'imagePath')
+    folder, slash, _ = name_below(path, source).rpartition('/')
+    return f'{folder}{slash}{image}'
 
 
 def _size(content: object, path: Path) -> tuple[int, int] | None:

@@ -15,7 +15,11 @@ T = TypeVar('T')
 
 
 def source_files(
-    source: Path, suffixes: Sequence[str], *, recursive: bool = False
+    source: Path,
+    suffixes: Sequence[str],
+    *,
+    recursive: bool = False,
+    ending: str = '',
 ) -> list[Path]:
     """Return ``source`` itself, or the files in it if it is a folder.
 
@@ -25,6 +29,8 @@ def source_files(
         source: A file, of any suffix, or a folder.
         suffixes: Which files of a folder are meant, in lower case.
         recursive: Look into the folder's folders too.
+        ending: What the names of a folder's files end with, before the
+            suffix; others are left alone.
 
     Returns:
         Files, sorted by their path.
@@ -40,13 +46,25 @@ def source_files(
         path
         for path in (source.rglob('*') if recursive else source.iterdir())
         if path.suffix.lower() in suffixes
+        and path.stem.endswith(ending)
         and not path.name.startswith('.')
         and path.is_file()
     )
     if not found:
-        wanted = ' or '.join(f'*{suffix}' for suffix in suffixes)
+        wanted = ' or '.join(f'*{ending}{suffix}' for suffix in suffixes)
         raise FormatError(source, '', f'no {wanted} in the folder')
     return found
+
+
+def name_below(path: Path, source: Path) -> str:
+    """Return a file's name without its suffix, with its folders.
+
+    Args:
+        path: One of ``source_files(source)``.
+        source: Where it is a folder, the name is relative to it.
+    """
+    folder = source if path != source else path.parent
+    return path.relative_to(folder).with_suffix('').as_posix()
 
 
 def each(
@@ -77,6 +95,15 @@ def each_file(
 ) -> Iterator[T]:
     """Yield what is read of each file, as :func:`each` does of items."""
     return each(((path,) for path in paths), read, on_error)
+
+
+def half_pixel(lines: Iterable[NDArray[np.float64]]) -> float:
+    """Return 0.5 where all coordinates are whole numbers, else 0.
+
+    A tool that counts pixels means their middles by whole numbers; one that
+    has fractions counts from the corner of the image.
+    """
+    return 0.0 if any(np.any(points % 1) for points in lines) else 0.5
 
 
 def class_name(value: object, source: object, entry: str) -> str:

@@ -15,7 +15,14 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .parts import class_name, each, each_file, ring, source_files
+from .parts import (
+    class_name,
+    each,
+    each_file,
+    name_below,
+    ring,
+    source_files,
+)
 from .source import get, load_json, members, read_bytes, shown, xy_list
 
 #: A text, which may hold anything, or a constant that JSON does not have. A
@@ -50,36 +57,39 @@ def read(
 
     Args:
         source: A FeatureCollection, a Feature or a list of Features; or a
-            folder of such files (``.geojson``, ``.json``).
+            folder of such files (``.geojson``, ``.json``), folders within
+            included.
         skip_unclassified: Leave out objects without a class, such as an
             outline around the tissue; otherwise they are an error.
         on_error: Called with what is wrong with a file or an object;
             where it returns, that is left out.
 
     Yields:
-        One image a file, in the order of the names, named as its file without
-        the suffix.
+        One image a file, in the order of the paths, named as its file without
+        the suffix, with its folders below ``source``.
 
     Raises:
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
     yield from each_file(
-        source_files(source, ['.geojson', '.json']),
-        lambda path: _read_file(path, skip_unclassified, on_error),
+        source_files(source, ['.geojson', '.json'], recursive=True),
+        lambda path: _read_file(path, source, skip_unclassified, on_error),
         on_error,
     )
 
 
 def _read_file(
-    path: Path, skip_unclassified: bool, on_error: OnError
+    path: Path, source: Path, skip_unclassified: bool, on_error: OnError
 ) -> Iterator[ImageAnnotation]:
     shapes = each(
         _features(path),
         lambda entry, item: _shapes(item, skip_unclassified, path, entry),
         on_error,
     )
-    yield ImageAnnotation(path.stem, str(path), shapes=tuple(shapes))
+    yield ImageAnnotation(
+        name_below(path, source), str(path), shapes=tuple(shapes)
+    )
 
 
 def _quote_constants(text: bytes) -> bytes:

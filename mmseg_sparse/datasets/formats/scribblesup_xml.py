@@ -1,6 +1,7 @@
 """Reader of ScribbleSup's XML: one file of strokes an image."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -13,7 +14,14 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .parts import class_name, each, each_file, source_files
+from .parts import (
+    class_name,
+    each,
+    each_file,
+    half_pixel,
+    name_below,
+    source_files,
+)
 from .source import (
     coordinate,
     load_xml,
@@ -32,45 +40,54 @@ def read(
 
     A file is an ``<annotation>`` with ``<size>`` (``<width>``, ``<height>``)
     and one ``<polygon>`` a stroke: ``<tag>``, the name of its class, and its
-    ``<point>``s with ``<X>`` and ``<Y>`` in pixels. In spite of the name the
-    line is open. Other elements are not read.
+    ``<point>``s with ``<X>`` and ``<Y>``. In spite of the name the line is
+    open. Other elements are not read.
+
+    Coordinates are whole numbers that count pixels from 0, and the line runs
+    through the middles of the pixels: half a pixel is added. Those of a file
+    with fractions are taken from the corner of the image, as they are.
 
     Args:
-        source: An XML file, or a folder of them.
+        source: An XML file, or a folder of them, folders within included.
         on_error: Called with what is wrong with a file or a stroke;
             where it returns, that is left out.
 
     Yields:
-        One image a file, in the order of the names; an image is named as its
-        file without the suffix.
+        One image a file, in the order of the paths; an image is named as its
+        file without the suffix, with its folders below ``source``.
 
     Raises:
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
     yield from each_file(
-        source_files(source, ['.xml']),
-        lambda path: _read_file(path, on_error),
+        source_files(source, ['.xml'], recursive=True),
+        lambda path: _read_file(path, source, on_error),
         on_error,
     )
 
 
-def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
+def _read_file(
+    path: Path, source: Path, on_error: OnError
+) -> Iterator[ImageAnnotation]:
     root = load_xml(path, read_bytes(path))
     if root.tag != 'annotation':
         raise FormatError(
             path, '', f'expected <annotation>, got <{shown(root.tag)}>'
         )
-    strokes = each(
-        enumerate(root.findall('polygon')),
-        lambda index, polygon: [_stroke(polygon, path, f'polygon[{index}]')],
-        on_error,
+    strokes = list(
+        each(
+            enumerate(root.findall('polygon')),
+            lambda index, item: [_stroke(item, path, f'polygon[{index}]')],
+            on_error,
+        )
     )
+    half = half_pixel(stroke.points for stroke in strokes)
     yield ImageAnnotation(
-        image=path.stem,
+        image=name_below(path, source),
         source=str(path),
         size=_size(root, path),
-        shapes=tuple(strokes),
+        shapes=tuple(replace(s, points=s.points + half) for s in strokes),
     )
 
 

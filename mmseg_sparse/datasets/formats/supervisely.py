@@ -24,7 +24,14 @@ from .annotations import (
     refuse,
 )
 from .outlines import rectangle
-from .parts import class_name, each, each_file, ring, source_files
+from .parts import (
+    class_name,
+    each,
+    each_file,
+    half_pixel,
+    ring,
+    source_files,
+)
 from .pixel_masks import within_memory
 from .png import BROKEN
 from .source import get, load_json, members, reason, shown, size, xy_list
@@ -128,9 +135,7 @@ def _shapes(
             on_error,
         )
     )
-    fractions = any(
-        np.any(points % 1) for *_, group in outlined for points in group
-    )
+    half = half_pixel(points for *_, group in outlined for points in group)
 
     def one(
         entry: str, item: Any, points: list[NDArray[np.float64]]
@@ -141,7 +146,6 @@ def _shapes(
         if kind == 'bitmap':
             yield _bitmap(item, label, sides, path, entry)
         else:
-            half = 0.0 if fractions else 0.5
             yield _vector(kind, label, points, half, path, entry)
 
     yield from each(outlined, one, on_error)

@@ -50,7 +50,8 @@ def read(
     Points stay points, polylines become strokes; polygons, rectangles,
     circles and ellipses become areas. The class of a region is the value of
     one of its attributes: a text, the choice of a drop-down list or radio
-    button, or the one box that is ticked.
+    button, or the one box that is ticked. Coordinates are pixels from the
+    corner of the image, as here, which VIA rounds to whole ones.
 
     Args:
         source: The JSON of a project (with ``_via_img_metadata``) or of the

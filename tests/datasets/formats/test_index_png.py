@@ -147,3 +147,16 @@ def test_fuzz(tmp_path: Path, seed: int) -> None:
     file = io.BytesIO()
     Image.fromarray(labels).save(file, format='PNG')
     fuzz_bytes(index_png.read, tmp_path / 'a.png', file.getvalue(), seed)
+
+
+def test_names_with_a_suffix(tmp_path: Path) -> None:
+    (tmp_path / 'x').mkdir()
+    for name in ('a_mask', 'a_color', 'x/b_mask', '_mask'):
+        Image.fromarray(np.zeros((1, 1), np.uint8)).save(
+            tmp_path / f'{name}.png'
+        )
+    for suffix in ('_mask', '_mask.png'):
+        read = index_png.read(tmp_path, suffix=suffix)
+        assert [a.image for a in read] == ['_mask', 'a', 'x/b']
+    with pytest.raises(FormatError, match=r'no \*_ids\.png in the folder'):
+        list(index_png.read(tmp_path, suffix='_ids'))

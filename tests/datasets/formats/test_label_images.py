@@ -51,6 +51,23 @@ def test_round_trip(tmp_path: Path, labels: NDArray, kind: tuple) -> None:
     assert '0' not in [region.label for region in annotation.shapes]
 
 
+def test_napari_s_names(tmp_path: Path) -> None:
+    (tmp_path / 'x').mkdir()
+    data = encoded(np.array([[1]], np.uint8), 'png')
+    for name in ('a_labels.png', 'b.png', 'x/c_labels.png', '_labels.png'):
+        (tmp_path / name).write_bytes(data)
+
+    def names(**options: str) -> list[str]:
+        return [a.image for a in label_images.read(tmp_path, **options)]
+
+    assert names() == ['_labels', 'a', 'b', 'x/c']
+    assert names(suffix='_labels') == names(suffix='_labels.tif')
+    assert names(suffix='_labels') == ['_labels', 'a', 'x/c']
+    assert names(suffix='') == ['_labels', 'a_labels', 'b', 'x/c_labels']
+    path = tmp_path / 'a_labels.png'
+    assert [a.image for a in label_images.read(path)] == ['a']
+
+
 def test_255_is_a_class_and_0_is_none(tmp_path: Path) -> None:
     labels = np.array([[0, 255, 1], [0, 0, 2]], np.uint8)
     (tmp_path / 'b.png').write_bytes(encoded(labels, 'png'))

@@ -135,6 +135,21 @@ def test_folder_and_what_old_files_lack(tmp_path: Path) -> None:
     assert second.source == str(tmp_path / 'b.json')
 
 
+@pytest.mark.parametrize(('path', 'expected'), [
+    ('a.jpg', 'x/y/a.jpg'), ('sub/a.jpg', 'x/y/sub/a.jpg'),
+    ('../../images/a.jpg', 'x/y/a.jpg'), ('D:\\a.jpg', 'x/y/a.jpg'),
+])  # fmt: skip
+def test_images_are_beside_their_files(
+    tmp_path: Path, path: str, expected: str
+) -> None:
+    (tmp_path / 'x' / 'y').mkdir(parents=True)
+    content = json.dumps(LABELME | {'imagePath': path})
+    (tmp_path / 'x' / 'y' / 'a.json').write_text(content)
+    (annotation,) = labelme.read(tmp_path)
+    assert annotation.image == expected
+    assert annotation.source == str(tmp_path / 'x' / 'y' / 'a.json')
+
+
 STROKES = st.builds(Stroke, LABELS, lines(least=2))
 
 
@@ -157,8 +172,10 @@ def test_round_trip(
 
 @pytest.mark.parametrize(('path', 'expected'), [
     ('../images/a.jpg', 'a.jpg'), ('..\\..\\x\\a.jpg', 'a.jpg'),
-    ('sub\\a.jpg', 'sub/a.jpg'), ('/etc/a.jpg', None), ('x/../../a', None),
-    ('..', None), ('C:\\a.jpg', None), ('', None),
+    ('sub\\a.jpg', 'sub/a.jpg'), ('/data/a.jpg', 'a.jpg'),
+    ('x/../../a', 'a'), ('C:\\my data\\a.jpg', 'a.jpg'),
+    ('\\\\server\\a.jpg', 'a.jpg'), ('https://x.org/b/a.jpg', 'a.jpg'),
+    ('..', None), ('C:a.jpg', None), ('', None), ('/', None),
 ])  # fmt: skip
 def test_image_path(tmp_path: Path, path: str, expected: str | None) -> None:
     content = LABELME | {'imagePath': path}

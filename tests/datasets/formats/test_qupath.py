@@ -105,6 +105,14 @@ def test_a_folder_in_order(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_folders_within_are_read(tmp_path: Path) -> None:
+    for name in ('b/x', 'a/x', 'c'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save_json(tmp_path / f'{name}.geojson', SAMPLE)
+    read = [a.image for a in qupath.read(tmp_path)]
+    assert read == ['a/x', 'b/x', 'c']
+
+
 def test_measurements_may_be_nan_and_coordinates_not(tmp_path: Path) -> None:
     measured = feature(
         'Point', [1, 2],

@@ -1,6 +1,8 @@
 """ScribbleSup's XML: a faithful sample, written ones and broken files."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from mmseg_sparse.datasets.formats.annotations import (
     ImageAnnotation,
 )
 
-from .drawn import strokes
+from .drawn import FLOATS, WHOLE, strokes
 from .fuzzing import MODEST, as_values, fuzz_bytes
 from .writers_b import scribblesup_xml as write
 
@@ -28,7 +30,7 @@ SAMPLE = b"""<?xml version="1.0"?>
   <polygon>
     <tag>aeroplane</tag>
     <point><X>104</X><Y>116</Y></point>
-    <point><X>131.5</X><Y>118</Y></point>
+    <point><X>131</X><Y>118.0</Y></point>
     <point><X>160</X><Y> 121 </Y></point>
   </polygon>
   <polygon>
@@ -48,24 +50,48 @@ def test_sample(tmp_path: Path) -> None:
     assert annotation.size == (500, 281)
     line, dot = annotation.shapes
     assert as_values(line) == (
-        'stroke', 'aeroplane', [[104, 116], [131.5, 118], [160, 121]], None,
+        'stroke', 'aeroplane',
+        [[104.5, 116.5], [131.5, 118.5], [160.5, 121.5]], None,
     )  # fmt: skip
-    assert as_values(dot) == ('stroke', 'background', [[12, 30]], None)
+    assert as_values(dot) == ('stroke', 'background', [[12.5, 30.5]], None)
     assert (line.entry, dot.entry) == ('polygon[0]', 'polygon[1]')
 
 
+def test_fractions_are_from_the_corner(tmp_path: Path) -> None:
+    path = tmp_path / 'a.xml'
+    path.write_bytes(SAMPLE.replace(b'<X>12</X>', b'<X>12.25</X>'))
+    ((line, dot),) = (a.shapes for a in scribblesup_xml.read(path))
+    assert line.points[0].tolist() == [104, 116]
+    assert dot.points.tolist() == [[12.25, 30]]
+
+
+def test_folders_within_are_read(tmp_path: Path) -> None:
+    for name in ('b/x.xml', 'a/x.xml', 'c.xml'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(SAMPLE)
+    read = scribblesup_xml.read(tmp_path)
+    assert [a.image for a in read] == ['a/x', 'b/x', 'c']
+
+
+@pytest.mark.parametrize('numbers', [FLOATS, WHOLE])
 @given(
-    st.lists(strokes(), max_size=5),
+    st.data(),
     st.none() | st.tuples(st.integers(1, 9000), st.integers(1, 9000)),
 )
 @MODEST
-def test_round_trip(tmp_path: Path, shapes: list, size: tuple | None) -> None:
+def test_round_trip(
+    tmp_path: Path, numbers: st.SearchStrategy, data: Any, size: tuple | None
+) -> None:
+    shapes = data.draw(st.lists(strokes(numbers), max_size=5))
     path = tmp_path / 'a.b.xml'
     path.write_bytes(write(ImageAnnotation('', '', size, tuple(shapes))))
     (annotation,) = scribblesup_xml.read(path)
     assert annotation.image == 'a.b'
     assert annotation.size == size
-    assert [*map(as_values, annotation.shapes)] == [*map(as_values, shapes)]
+    whole = all((shape.points % 1 == 0).all() for shape in shapes)
+    for read, written in zip(annotation.shapes, shapes, strict=True):
+        line = replace(written, points=written.points + 0.5 * whole)
+        assert as_values(read) == as_values(line)
 
 
 @pytest.mark.parametrize(
