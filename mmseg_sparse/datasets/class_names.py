@@ -45,17 +45,22 @@ def make_classes(
     return Classes(tuple(names), tuple(tuple(c) for c in colours))
 
 
-def parse_classes(text: str) -> Classes:
+def parse_classes(texts: str | Sequence[str]) -> Classes:
     """Return the classes that an argument of a command line means.
 
     Args:
-        text: A file with one name a line; or the name of a registered
-            dataset type such as ``CamVidDataset``; or names with commas
-            between them.
+        texts: A file with one name a line; or the name of a registered
+            dataset type such as ``CamVidDataset``; or names, one a text or
+            with commas between them.
 
     Raises:
         ValueError: If it is none of these.
     """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if len(texts) > 1:  # a comma may also end each, before a space
+        ended = [text.removesuffix(',') for text in texts[:-1]]
+        return _named(','.join([*ended, texts[-1]]))
+    (text,) = texts
     path = Path(text)
     if os.path.isfile(text):  # Path.is_file fails on a long list
         lines = decode_text(read_bytes(path, 2**20), path).splitlines()
@@ -79,6 +84,10 @@ def parse_classes(text: str) -> Classes:
                 f'{text!r} is neither a file of class names nor a dataset '
                 'type that has classes'
             )
+    return _named(text)
+
+
+def _named(text: str) -> Classes:
     return make_classes([name.strip() for name in text.split(',')])
 
 
@@ -143,6 +152,11 @@ class ClassMap:
             label: self._target(label, target)
             for label, target in (given or {}).items()
         }
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Labels of the given map that were not seen, in its order."""
+        return tuple(label for label in self._given if label not in self.used)
 
     def index(self, label: str) -> int | None:
         """Return the class index of a label, None if it is unknown."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from .class_names import Classes
 from .formats.annotations import (
-    FormatError,
     ImageAnnotation,
     PixelRegion,
     Point,
@@ -101,14 +100,10 @@ def draw_all(
     """Yield the label file of each job in order; None = nothing labelled.
 
     Raises:
-        ValueError: If a shape cannot be drawn.
+        FormatError: If a shape cannot be drawn.
     """
-    work = partial(_draw, drawing=drawing)
     with _mapping(workers) as mapped:
-        for result in mapped(work, jobs):
-            if isinstance(result, _Failure):
-                raise ValueError(result.message)
-            yield result
+        yield from mapped(partial(draw, drawing=drawing), jobs)
 
 
 def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
@@ -173,20 +168,6 @@ def _kind(annotation: ImageAnnotation, known: float, drawing: Drawing) -> str:
     if areas:
         return 'block'
     return 'point' if kinds == {Point} else 'scribble'
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """The message of an error on its way to the main process."""
-
-    message: str
-
-
-def _draw(job: ImageJob, drawing: Drawing) -> LabelFile | _Failure | None:
-    try:
-        return draw(job, drawing)
-    except FormatError as error:
-        return _Failure(str(error))
 
 
 @contextmanager

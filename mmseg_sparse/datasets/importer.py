@@ -40,6 +40,7 @@ class ImportSummary:
         reasons: What is wrong with the first of those.
         empty: Images that have no label in the source.
         unannotated: Images that the source does not speak of.
+        unused: Labels of the class map that the source does not have.
     """
 
     classes: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class ImportSummary:
     reasons: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     unannotated: int = 0
+    unused: tuple[str, ...] = ()
 
     def add(self, file: LabelFile) -> None:
         """Count in an image that is written."""
@@ -99,6 +101,8 @@ class ImportSummary:
              'first: ' + '; '.join(self.reasons)),
             (len(self.empty), f'images without labels: {_some(self.empty)}'),
             (self.unannotated, 'images that the source does not name'),
+            (len(self.unused), 'labels of the class map that are not in the '
+             f'source: {_some([shown(label) for label in self.unused])}'),
         )  # fmt: skip
         lines += [f'{number} {what}' for number, what in odd if number]
         return '\n'.join(f'  {line}' for line in lines)
@@ -153,11 +157,7 @@ def import_labels(
     collector = Collector(
         ImageFinder(images, exclude=[out]), names, options.skip_unknown
     )
-    read = load_reader(format_name)
-    items = read(source, on_error=collector.leave_out, **reader_options)
-    for done, item in enumerate(items, 1):
-        collector.add(item)
-        report('read', done, None)
+    _read(format_name, source, out, reader_options, collector, report)
     if classes is None or names is None:
         classes, names = _collected(source, collector.labels)
     meta = {
@@ -178,7 +178,35 @@ def import_labels(
         options,
         pixel_strokes=format_name in PIXEL_STROKES,
     )
-    return _write(collector, drawing, out, meta, overwrite, workers, report)
+    summary = _write(collector, drawing, out, meta, overwrite, workers, report)
+    summary.unused = names.unused
+    return summary
+
+
+def _read(
+    format_name: str,
+    source: Path,
+    out: Path,
+    options: Mapping[str, Any],
+    collector: Collector,
+    report: Progress,
+) -> None:
+    """Collect what the source holds, but for what an import left there."""
+    inside = out.resolve().is_relative_to(source.resolve())
+
+    def own(name: str) -> bool:
+        return inside and Path(name).resolve().is_relative_to(out.resolve())
+
+    def on_error(error: FormatError) -> None:
+        if not own(error.source):
+            collector.leave_out(error)
+
+    read = load_reader(format_name)
+    items = read(source, on_error=on_error, **options)
+    for done, item in enumerate(items, 1):
+        if not own(item.source):
+            collector.add(item)
+        report('read', done, None)
 
 
 def _write(

@@ -97,3 +97,22 @@ def test_labels_that_are_numbers():
 def test_maps_to_nowhere(target):
     with pytest.raises(ValueError, match='neither a class, nor an index from'):
         ClassMap(NAMES, {'a': target})
+
+
+@pytest.mark.parametrize(
+    'texts',
+    [
+        ['sky', 'potted plant', 'road'],
+        ['sky,potted plant,road'],
+        ['sky,', 'potted plant,', 'road'],
+        ['sky,potted plant', 'road'],
+        'sky, potted plant, road',
+    ],
+)
+def test_names_with_commas_or_spaces(texts):
+    assert parse_classes(texts).names == ('sky', 'potted plant', 'road')
+
+
+def test_an_empty_name_among_several():
+    with pytest.raises(ValueError, match='name of class 1 is empty'):
+        parse_classes(['sky,,', 'road'])

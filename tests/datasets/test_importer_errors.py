@@ -6,6 +6,7 @@ import multiprocessing
 import pytest
 
 from mmseg_sparse.datasets import import_drawing
+from mmseg_sparse.datasets.formats.annotations import FormatError
 from mmseg_sparse.datasets.import_drawing import ImportOptions
 from mmseg_sparse.datasets.importer import import_labels
 from mmseg_sparse.datasets.label_folder import read_sidecar
@@ -186,10 +187,11 @@ def test_errors_while_drawing(workers, tmp_path, monkeypatch):
 
     def broken(annotation, *arguments, **options):
         if 'b.json' in annotation.source:
-            raise import_drawing.FormatError('b.json', 'shapes[0]', 'is odd')
+            raise FormatError('b.json', 'shapes[0]', 'is odd')
         return real(annotation, *arguments, **options)
 
     if multiprocessing.get_start_method() != 'fork' and workers > 1:
         pytest.skip('other processes do not see the broken function')
     monkeypatch.setattr(import_drawing, 'rasterize', broken)
-    refused(tmp_path, r'b.json: shapes\[0\]: is odd', workers=workers)
+    problem = r'^b.json: shapes\[0\]: is odd$'
+    refused(tmp_path, problem, FormatError, workers=workers)

@@ -118,7 +118,8 @@ class FormatError(ValueError):
         """Make the message ``source: entry: problem``."""
         where = f'{source}: {entry}' if entry else f'{source}'
         super().__init__(f'{where}: {problem}')
-        self._parts = (str(source), entry, problem)
+        self.source = str(source)
+        self._parts = (self.source, entry, problem)
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         """Let it pass from a worker process to the one that waits."""
