@@ -1,6 +1,7 @@
 """The math: tensors in, tensors out; nothing here imports but torch."""
 
 from .attention import Attention, attention_affinity
+from .attention_scores import mean_attention, symmetric_scores
 from .balanced_cross_entropy import balanced_cross_entropy
 from .cam import (
     class_activation,
@@ -8,6 +9,7 @@ from .cam import (
     normalize_activation,
     resize_inside,
     top_k_pool,
+    valid_on_grid,
 )
 from .feature_consistency import (
     feature_consistency,
@@ -40,6 +42,7 @@ __all__ = [
     'labels_from_best',
     'labels_from_scores',
     'labels_from_two_scores',
+    'mean_attention',
     'merge_activations',
     'normalize_activation',
     'pixel_adaptive_refine',
@@ -47,6 +50,8 @@ __all__ = [
     'potts_energy',
     'resize_inside',
     'self_training_labels',
+    'symmetric_scores',
     'top_k_pool',
+    'valid_on_grid',
     'with_background',
 ]

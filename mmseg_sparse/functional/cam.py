@@ -209,3 +209,17 @@ def check_maps(name: str, maps: Tensor, valid: Tensor | None) -> None:
             f'expected valid {tuple(maps[:, 0].shape)}, got '
             f'{tuple(valid.shape)}'
         )
+
+
+def valid_on_grid(valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Tell which positions of a feature map see any of an image.
+
+    Args:
+        valid: Bool ``(N, H, W)``, false in padding.
+        size: Height and width of the feature map.
+
+    Returns:
+        Bool ``(N, *size)``.
+    """
+    inside = valid.unsqueeze(1).to(torch.float32)
+    return F.adaptive_max_pool2d(inside, size).squeeze(1) > 0

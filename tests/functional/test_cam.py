@@ -8,6 +8,7 @@ from mmseg_sparse.functional.cam import (
     normalize_activation,
     resize_inside,
     top_k_pool,
+    valid_on_grid,
 )
 from tests.reference import cam as reference
 
@@ -174,6 +175,16 @@ def test_merge_leaves_padding_out(feature, valid):
 def test_merge_without_mirror_is_eq2_normalised(feature):
     found = merge_activations([(feature, None, None)], (5, 7))
     assert torch.allclose(found, normalize_activation(feature.relu()))
+
+
+def test_a_position_counts_where_any_pixel_does(valid):
+    found = valid_on_grid(valid, (3, 3))
+    # 5 rows make 3 of rows 0-1, 1-3, 3-4; 7 columns 0-2, 2-4, 4-6
+    assert found[0].all()
+    assert found[1].all()
+    assert found[2].tolist() == [[True, False, False]] + 2 * [3 * [False]]
+    found = valid_on_grid(valid, (5, 7))
+    assert torch.equal(found, valid)
 
 
 @pytest.mark.parametrize('pooling', ['max', 0.0, 1.5, True, -1])
