@@ -141,19 +141,19 @@ def test_bad_arguments_are_named() -> None:
 
 def test_tags_are_the_classes_shown() -> None:
     labels = np.array([[0, 0, 0, 3], [0, 3, 255, 1]], np.uint8)
-    tags = simulate_tags(labels, num_classes=5)
+    tags = simulate_tags(labels, num_classes=5, background=0)
     assert tags.dtype == np.float32
     assert tags.tolist() == [1, 0, 1, 0]  # classes 1 to 4
-    every = simulate_tags(labels, num_classes=5, background=None)
+    every = simulate_tags(labels, num_classes=5)
     assert every.tolist() == [1, 1, 0, 1, 0]
     other = simulate_tags(labels, num_classes=5, background=3)
     assert other.tolist() == [1, 1, 0, 0]  # classes 0, 1, 2, 4
     # 1 has 1/8 of the pixels, 3 has 2/8.
-    assert simulate_tags(labels, num_classes=5, min_share=0.125)[0] == 1
+    assert simulate_tags(labels, num_classes=5, min_share=0.125)[1] == 1
     large = simulate_tags(labels, num_classes=5, min_share=0.2)
-    assert large.tolist() == [0, 0, 1, 0]
+    assert large.tolist() == [1, 0, 0, 1, 0]
     void = np.full((2, 2), 255, np.uint8)
-    assert simulate_tags(void, num_classes=3).tolist() == [0, 0]
+    assert simulate_tags(void, num_classes=3).tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match=r'\[0, 3\) or be 255, got 3'):
         simulate_tags(labels, num_classes=3)
     with pytest.raises(ValueError, match=r'background .* got 5'):

@@ -104,7 +104,7 @@ class FolderJob:
         result = self.run(labels, path.name.removesuffix(suffix))
         tags: list[str] = []
         if self.kind == 'tags':
-            background = self.options.get('background', 0)
+            background = self.options.get('background')
             names = [n for i, n in enumerate(self.classes) if i != background]
             tags = [n for n, hot in zip(names, result, strict=True) if hot]
             result = None

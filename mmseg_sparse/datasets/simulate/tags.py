@@ -10,7 +10,7 @@ def simulate_tags(
     labels: Labels,
     *,
     num_classes: int,
-    background: int | None = 0,
+    background: int | None = None,
     min_share: float = 0.0,
     ignore_index: int = 255,
 ) -> NDArray[np.float32]:

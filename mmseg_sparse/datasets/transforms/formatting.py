@@ -15,15 +15,23 @@ class PackSparseInputs(PackSegInputs):
     """``PackSegInputs`` that adds ``data_sample.gt_label``.
 
     It is a float32 vector, 1 for each foreground class of the image and 0
-    for each other: ``results['gt_label']`` if an earlier transform gave it.
-    Else, with ``num_classes``, the classes of the labelled pixels that are
-    left in the sample; a crop may have lost some. Else there is none, and
-    none where there is no label map, as in testing without masks.
+    for each other. Whether a sample has one depends on what came before:
+
+    * ``results['gt_label']``, if the dataset, ``LoadSparseAnnotations`` or
+      ``SimulateTags`` gave it: the tags of the whole image.
+    * Else, with ``num_classes``, the classes of the labelled pixels that are
+      left in the sample; a crop may have lost some.
+    * Else none, and none where there is no label map, as in testing without
+      masks. ``PackSparseInputs()`` on images of which some have tags and some
+      have not therefore makes batches of which some samples have no
+      ``gt_label``: where a loss wants it of all, give ``num_classes`` here, or
+      ``with_tags=True`` to ``LoadSparseAnnotations``.
 
     Args:
         num_classes: Number of classes, background included.
         background: Index of the class that is no foreground and has no entry
-            in the vector; ``None`` if all classes are foreground.
+            in the vector; None if all classes are foreground; 'auto' = what
+            the dataset says, and None where it says nothing.
         ignore_index: Id of "no label".
         meta_keys: As in ``PackSegInputs``; by default its keys and
             ``supervision``, the kind of the image's labels.
@@ -32,7 +40,7 @@ class PackSparseInputs(PackSegInputs):
     def __init__(
         self,
         num_classes: int | None = None,
-        background: int | None = None,
+        background: int | str | None = 'auto',
         ignore_index: int = 255,
         meta_keys: Sequence[str] | None = None,
     ) -> None:
@@ -44,16 +52,12 @@ class PackSparseInputs(PackSegInputs):
             raise ValueError(
                 f'num_classes must be at least 1, got {num_classes}'
             )
-        if background is not None:
+        if background not in (None, 'auto'):
             if num_classes is None:
                 raise ValueError(
                     f'background={background} needs num_classes beside it'
                 )
-            if not 0 <= background < num_classes:
-                raise ValueError(
-                    f'background must be one of {num_classes} classes, '
-                    f'got {background}'
-                )
+            check_background(background, num_classes)
         self.num_classes = num_classes
         self.background = background
         self.ignore_index = ignore_index
@@ -70,8 +74,12 @@ class PackSparseInputs(PackSegInputs):
 
     def _label(self, results: dict[str, Any]) -> NDArray[np.float32] | None:
         source = results.get('seg_map_path') or results.get('img_path')
+        background = self.background
+        if background == 'auto':
+            background = results.get('background')
         if results.get('gt_label') is not None:
-            return self._given(np.asarray(results['gt_label']), source)
+            hot = np.asarray(results['gt_label'])
+            return self._given(hot, background, source)
         labels = results.get('gt_seg_map')
         if labels is None or self.num_classes is None:
             return None
@@ -84,15 +92,13 @@ class PackSparseInputs(PackSegInputs):
                 f'{self.num_classes}'
             )
         hot = (count[: self.num_classes] > 0).astype(np.float32)
-        if self.background is not None:
-            hot = np.delete(hot, self.background)
-        return hot
+        return hot if background is None else np.delete(hot, background)
 
     def _given(
-        self, label: NDArray[Any], source: str | None
+        self, label: NDArray[Any], background: Any, source: str | None
     ) -> NDArray[np.float32]:
         length = self.num_classes
-        if length is not None and self.background is not None:
+        if length is not None and background is not None:
             length -= 1
         if label.ndim != 1 or length not in (None, len(label)):
             raise ValueError(
@@ -104,5 +110,15 @@ class PackSparseInputs(PackSegInputs):
     def __repr__(self) -> str:
         return (
             f'{super().__repr__()[:-1]}, num_classes={self.num_classes}, '
-            f'background={self.background}, ignore_index={self.ignore_index})'
+            f'background={self.background!r}, '
+            f'ignore_index={self.ignore_index})'
+        )
+
+
+def check_background(background: Any, num_classes: int) -> None:
+    """Raise ValueError unless this is the index of a class."""
+    if not isinstance(background, int) or not 0 <= background < num_classes:
+        raise ValueError(
+            f'background must be one of {num_classes} classes, got '
+            f'{background!r}'
         )

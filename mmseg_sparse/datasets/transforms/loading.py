@@ -30,7 +30,7 @@ class LoadSparseAnnotations(LoadAnnotations):
             no tags, the classes that occur in its label map.
         num_classes: Number of classes, where the dataset does not say.
         background: Index of the class that is no tag, where the dataset does
-            not say; None = all classes are tags.
+            not say (``SparseSegDataset`` does); None = all classes are tags.
         reduce_zero_label, backend_args, imdecode_backend: As in
             ``LoadAnnotations``.
     """
@@ -73,14 +73,16 @@ class LoadSparseAnnotations(LoadAnnotations):
                 f'{labels.shape[0]} pixels, its image {shape[1]}x{shape[0]} '
                 '(as turned by its EXIF data, if it has any)'
             )
-        if 'gt_label' not in results:
-            if self.with_tags:
-                results['gt_label'] = self._tags(results, labels)
-        elif results.get('num_classes', self.num_classes) is not None:
+        given = results.get('gt_label')
+        if given is not None and self._count(results) is not None:
             # A labelled pixel shows its class, also one the tags leave out.
             results['gt_label'] = np.maximum(
-                results['gt_label'], self._tags(results, labels)
+                given, self._tags(results, labels)
             )
+        elif given is None and self.with_tags:
+            results['gt_label'] = self._tags(results, labels)
+        if 'gt_label' in results:
+            results['given_tags'] = given  # what simulations may keep of it
         results['gt_seg_map'] = labels
         results['seg_fields'].append('gt_seg_map')
         return results
@@ -92,10 +94,13 @@ class LoadSparseAnnotations(LoadAnnotations):
             raise ValueError(f'{results.get("img_path")}: has no label map')
         return self._tags(results, labels)
 
+    def _count(self, results: dict[str, Any]) -> int | None:
+        return results.get('num_classes', self.num_classes)
+
     def _tags(
         self, results: dict[str, Any], labels: Labels
     ) -> NDArray[np.float32]:
-        count = results.get('num_classes', self.num_classes)
+        count = self._count(results)
         if count is None:
             raise ValueError(
                 'LoadSparseAnnotations(with_tags=True) needs num_classes '
@@ -129,7 +134,7 @@ class LoadSparseAnnotations(LoadAnnotations):
             ignore_index=results.get('ignore_index', NO_LABEL),
         )
         labels = table[raw]
-        count = results.get('num_classes', self.num_classes)
+        count = self._count(results)
         if count is not None:
             _check_range(raw, labels, count, path)
         return labels

@@ -5,6 +5,12 @@ and replaces ``gt_seg_map``, so that nothing after it ever sees a dense pixel.
 What it draws depends on ``seed`` and the image's file name alone: not on
 epoch, worker, or the folder that the data lie in. The arguments are those of
 the functions of :mod:`mmseg_sparse.datasets.simulate` of the same name.
+
+``supervision`` becomes that of the new labels. A ``gt_label`` that was there
+is made anew from them, or taken out where the number of classes is not known:
+tags of a dense mask are dense knowledge. ``ShrinkScribbles`` and
+``DropScribbles``, which start from sparse labels, keep tags that the dataset
+itself gave beside them.
 """
 
 from abc import abstractmethod
@@ -38,12 +44,23 @@ class _Simulation(BaseTransform):
         self.ignore_index = ignore_index
 
     @abstractmethod
-    def change(self, labels: Labels, name: str) -> dict[str, Any]:
+    def kind(self, before: str | None) -> str:
+        """Return the supervision of the new labels, given that of the old."""
+
+    def given_tags(self, results: dict[str, Any]) -> Any:
+        """Return the tags of the sample that may stay."""
+        return None
+
+    @abstractmethod
+    def change(
+        self, labels: Labels, name: str, results: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return the entries of the sample to set.
 
         Args:
             labels: The label map as it is.
             name: The image's file name without folders and suffix.
+            results: The sample.
         """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -58,11 +75,15 @@ class _Simulation(BaseTransform):
         self._check_place(name, results)
         image = _image_name(name, results)
         try:
-            changed = self.change(results['gt_seg_map'], image)
+            changed = self.change(results['gt_seg_map'], image, results)
         except (TypeError, ValueError) as error:
             path = results.get('seg_map_path', image)
             raise ValueError(f'{name}: {path}: {error}') from error
-        return {**results, **changed}
+        kind = self.kind(results.get('supervision'))
+        changed = {**results, 'supervision': kind, **changed}
+        if kind != 'tag' and 'gt_label' in results:
+            _renew_tags(changed, self.given_tags(results), self.ignore_index)
+        return changed
 
     @staticmethod
     def _check_place(name: str, results: dict[str, Any]) -> None:
@@ -106,6 +127,25 @@ class _Simulation(BaseTransform):
         return f'{type(self).__name__}({options})'
 
 
+def _renew_tags(
+    results: dict[str, Any], given: Any, ignore_index: int
+) -> None:
+    """Set ``gt_label`` to what the sample's labels and given tags show."""
+    del results['gt_label']
+    count = results.get('num_classes')
+    if count is not None:
+        results['gt_label'] = simulate_tags(
+            results['gt_seg_map'],
+            num_classes=count,
+            background=results.get('background'),
+            ignore_index=ignore_index,
+        )
+    if given is not None:
+        shown = results.get('gt_label', given)
+        results['gt_label'] = np.maximum(given, shown)
+    results['given_tags'] = given
+
+
 def _is_dense(key: str, results: dict[str, Any]) -> bool:
     """Tell whether an entry is a label map of the image's size."""
     shape = getattr(results[key], 'shape', ())
@@ -133,6 +173,8 @@ class _Drawing(_Simulation):
 
     #: The function, called with the options of the config.
     function: Any
+    #: What it draws.
+    supervision = 'scribble'
 
     def __init__(
         self, *, seed: int = 0, ignore_index: int = 255, **options: Any
@@ -142,6 +184,11 @@ class _Drawing(_Simulation):
         self.options = options
         # Wrong options are found when the pipeline is built.
         self.draw(np.full((2, 2), ignore_index, np.uint8), '')
+
+    def kind(self, before: str | None) -> str:
+        """Return the supervision of the new labels."""
+        # Tags alone give nothing to draw and stay what they are.
+        return 'tag' if before == 'tag' else self.supervision
 
     def draw(self, labels: Labels, name: str) -> Labels:
         """Return the labels in place of ``labels``."""
@@ -154,7 +201,9 @@ class _Drawing(_Simulation):
         )
         return drawn
 
-    def change(self, labels: Labels, name: str) -> dict[str, Any]:
+    def change(
+        self, labels: Labels, name: str, results: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return the new label map."""
         return dict(gt_seg_map=self.draw(labels, name))
 
@@ -164,6 +213,7 @@ class SimulateScribbles(_Drawing):
     """Replace a dense mask by strokes, see ``simulate_scribbles``."""
 
     function = staticmethod(simulate_scribbles)
+    supervision = 'scribble'
 
 
 @TRANSFORMS.register_module()
@@ -171,6 +221,7 @@ class SimulatePoints(_Drawing):
     """Replace a dense mask by clicks, see ``simulate_points``."""
 
     function = staticmethod(simulate_points)
+    supervision = 'point'
 
 
 @TRANSFORMS.register_module()
@@ -178,17 +229,30 @@ class SimulateBlocks(_Drawing):
     """Replace a dense mask by rectangles, see ``simulate_blocks``."""
 
     function = staticmethod(simulate_blocks)
+    supervision = 'block'
+
+
+class _Reduction(_Drawing):
+    """A drawing that starts from sparse labels."""
+
+    def kind(self, before: str | None) -> str:
+        """Return that of the old labels; what was dense is strokes now."""
+        return before if before in ('point', 'block', 'tag') else 'scribble'
+
+    def given_tags(self, results: dict[str, Any]) -> Any:
+        """Return the tags that the dataset gave, not those of its maps."""
+        return results.get('given_tags', results['gt_label'])
 
 
 @TRANSFORMS.register_module()
-class ShrinkScribbles(_Drawing):
+class ShrinkScribbles(_Reduction):
     """Shorten the strokes of a sparse label map, see ``shrink_scribbles``."""
 
     function = staticmethod(shrink_scribbles)
 
 
 @TRANSFORMS.register_module()
-class DropScribbles(_Drawing):
+class DropScribbles(_Reduction):
     """Drop strokes of a sparse label map, see ``drop_scribbles``."""
 
     function = staticmethod(drop_scribbles)
@@ -203,7 +267,9 @@ class SimulateTags(_Simulation):
 
     Args:
         num_classes: Number of classes, the background counted.
-        background: The class that is no tag; None where every class is one.
+        background: The class that is no tag; None where every class is one;
+            'auto' = what the dataset says (``SparseSegDataset`` does), and
+            None where it says nothing.
         min_share: Classes with a smaller share of the pixels have no tag.
         ignore_index: Id of void, and of "no label" afterwards.
     """
@@ -211,7 +277,7 @@ class SimulateTags(_Simulation):
     def __init__(
         self,
         num_classes: int,
-        background: int | None = 0,
+        background: int | str | None = 'auto',
         min_share: float = 0.0,
         ignore_index: int = 255,
     ) -> None:
@@ -219,11 +285,20 @@ class SimulateTags(_Simulation):
         self.num_classes = num_classes
         self.background = background
         self.min_share = min_share
-        self.change(np.full((2, 2), ignore_index, np.uint8), '')
+        self.change(np.full((2, 2), ignore_index, np.uint8), '', {})
 
-    def change(self, labels: Labels, name: str) -> dict[str, Any]:
+    def kind(self, before: str | None) -> str:
+        """Return the supervision of the new labels."""
+        return 'tag'
+
+    def change(
+        self, labels: Labels, name: str, results: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return the tags and an empty label map."""
-        tags = simulate_tags(labels, **vars(self))
+        options = dict(vars(self))
+        if self.background == 'auto':
+            options['background'] = results.get('background')
+        tags = simulate_tags(labels, **options)
         return dict(
             gt_label=tags, gt_seg_map=np.full_like(labels, self.ignore_index)
         )

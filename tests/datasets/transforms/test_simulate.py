@@ -175,8 +175,6 @@ def test_other_dense_labels_are_refused() -> None:
     for entries, name in ((depth, 'gt_depth_map'), (edge, 'gt_edge_map')):
         with pytest.raises(ValueError, match=f'dense {name}: load or'):
             build()(entries)
-    both = sample(gt_label=np.ones(10, np.float32))
-    assert 'gt_label' in build()(both)
 
 
 def test_errors_name_the_file_and_the_argument() -> None:
