@@ -1,9 +1,11 @@
-"""What the command lines of train.py and test.py share.
+"""What the command lines of the tools share.
 
 Nothing heavy is imported here: ``--help`` and a mistyped path answer at once.
+A tool that imports this prints names of files and classes on any terminal.
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +57,19 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--local_rank', '--local-rank', type=int, default=0,
         help=argparse.SUPPRESS,
     )  # fmt: skip
+
+
+def print_anything() -> None:
+    """Print signs that a terminal's encoding lacks as escapes.
+
+    They would be an error otherwise, after all the work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+
+
+print_anything()
 
 
 def fail(message: str) -> None:

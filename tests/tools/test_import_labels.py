@@ -3,13 +3,15 @@
 import importlib.util
 import json
 import re
+import shutil
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import FORMATS
+from mmseg_sparse.datasets.formats import FORMATS, load_reader
 
 from ..datasets.import_cases import CONTENT, labelme, make_source
 from .test_cli import TOOLS, tool
@@ -51,6 +53,48 @@ def test_help_imports_nothing_heavy_and_names_every_format(tmp_path):
     described = done.stdout.partition('positional arguments')[0]
     listed = re.findall(r'^  ([a-z-]+) {2,}\S', described, re.MULTILINE)
     assert listed == list(FORMATS)
+
+
+def test_help_tells_every_option_of_the_readers(tmp_path):
+    text = tool(NAME, '--help', cwd=tmp_path).stdout
+    told = text.partition('options of the readers, for --option:\n')[2]
+    listed = re.findall(r'^  ([a-z-]+) +(\w+)(?:\.PART)?=', told, re.MULTILINE)
+    options = [
+        (name, parameter.name)
+        for name in FORMATS
+        for parameter in signature(load_reader(name)).parameters.values()
+        if parameter.name not in ('source', 'on_error')
+    ]
+    assert listed == options
+    assert ('via', 'tag_attribute') in listed
+    # Each has what its docstring says.
+    assert len(re.findall(r'=\S+\n {21}\w', told)) == len(options)
+    assert 'csv              columns.PART=TEXT' in told
+    assert 'The value of pixels without a label.' in told
+
+
+def test_a_terminal_that_lacks_signs(tmp_path, monkeypatch):
+    make_source(tmp_path)
+    for name in ('ü', '树'):
+        images = tmp_path / 'images'
+        shutil.copy(images / 'b.jpg', images / f'{name}.jpg')
+        content = json.dumps(labelme(f'{name}.jpg', size=(30, 40)))
+        (tmp_path / 'json' / f'{name}.json').write_text(content)
+    monkeypatch.setenv('PYTHONIOENCODING', 'ascii')
+    done = tool(NAME, 'labelme', 'json', 'out', '--images', 'images',
+                cwd=tmp_path)  # fmt: skip
+    assert r'2 images without labels: \xfc, \u6811' in done.stdout
+
+
+@pytest.mark.parametrize(
+    'names', [('sky,tree,road',), ('sky,', 'tree,', 'road'),
+              ('sky', 'tree', 'road')],
+)  # fmt: skip
+def test_classes_with_commas_or_spaces(names, call, tmp_path):
+    make_source(tmp_path)
+    assert call('labelme', 'json', 'out', '--classes', *names)[0] == 0
+    sidecar = json.loads((tmp_path / 'out' / 'labels.json').read_text())
+    assert sidecar['classes'] == ['sky', 'tree', 'road']
 
 
 def test_as_a_program(tmp_path):

@@ -22,18 +22,78 @@ FORMAT is one of
 """
 
 import argparse
+import ast
+import importlib.util
+import re
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _arguments import fail
 
 
+class Parser(argparse.ArgumentParser):
+    """Also tells the options of the readers, as these have them."""
+
+    def format_help(self) -> str:
+        """Look them up in the readers' files: importing takes seconds."""
+        self.epilog = 'options of the readers, for --option:\n' + '\n'.join(
+            describe_reader_options()
+        )
+        return super().format_help()
+
+
+def describe_reader_options() -> Iterator[str]:
+    """Yield lines with format, option and what it is for."""
+    package = importlib.util.find_spec('mmseg_sparse')
+    if package is None or not package.submodule_search_locations:
+        return
+    folder = Path(package.submodule_search_locations[0], 'datasets/formats')
+    for item in _parsed(folder / 'registry.py').body:
+        if isinstance(item, ast.Assign) and _is(item.targets[0], 'MODULES'):
+            modules = ast.literal_eval(item.value)
+    for name, module in modules.items():
+        for item in _parsed(folder / f'{module}.py').body:
+            if isinstance(item, ast.FunctionDef) and item.name == 'read':
+                yield from _describe(name, item)
+
+
+def _is(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Name) and target.id == name
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding='utf-8'))
+
+
+def _describe(name: str, read: ast.FunctionDef) -> Iterator[str]:
+    """Yield the options that a reader's signature and docstring tell."""
+    values = {'int': 'N', 'bool': 'true', 'Path': 'FILE'}
+    documented = (ast.get_docstring(read) or '') + '\n\n'
+    for argument in read.args.kwonlyargs:
+        key = argument.arg
+        if key == 'on_error':
+            continue
+        kind = ast.unparse(argument.annotation or ast.Constant(None))
+        value = values.get(kind.partition(' | ')[0], 'TEXT')
+        part = '.PART' if 'Mapping' in kind else ''
+        yield f'  {name:16} {key}{part}={value}'
+        found = re.search(
+            rf'^    {key}: (.*?)$(?=\n    \w|\n\n)', documented, re.M | re.S
+        )
+        text = ' '.join(found[1].replace('`', '').split()) if found else ''
+        indent = ' ' * 21
+        yield from textwrap.wrap(
+            text, 79, initial_indent=indent, subsequent_indent=indent
+        )
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,10 +115,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help="option of the format's reader: background=FILE "
-        '(whats-the-point), columns.image=NAME (csv), ignore_index=N '
-        '(index-png), attribute=NAME (via), first_class=N (onehot-tags), '
-        'skip_unclassified=true (qupath)',
+        help="option of the format's reader, see below",
     )
     parser.add_argument(
         '--overwrite',
@@ -79,10 +136,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--classes',
+        nargs='+',
         metavar='CLASSES',
         help='class names in order of their indices: a text file with one a '
-        'line, or a dataset type (CamVidDataset, PascalVOCDataset), or '
-        'a,b,c. Default: the labels in SOURCE, sorted',
+        'line, or a dataset type (CamVidDataset, PascalVOCDataset), or names '
+        'with spaces or commas between them. Default: the labels in SOURCE, '
+        'sorted',
     )
     parser.add_argument(
         '--class-map',

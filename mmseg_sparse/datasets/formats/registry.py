@@ -10,24 +10,26 @@ from .annotations import ImageAnnotation
 
 Reader = Callable[..., Iterator[ImageAnnotation]]
 
+#: File of each format; the command line's help reads it without importing.
+MODULES = {
+    'labelme': 'labelme',
+    'cvat': 'cvat',
+    'label-studio': 'label_studio',
+    'coco': 'coco',
+    'supervisely': 'supervisely',
+    'via': 'via',
+    'qupath': 'qupath',
+    'csv': 'csv_points',
+    'label-images': 'label_images',
+    'scribblesup-xml': 'scribblesup_xml',
+    'whats-the-point': 'whats_the_point',
+    'index-png': 'index_png',
+    'onehot-tags': 'onehot_tags',
+}
+
 #: Module of each format's ``read``; imported when it is used.
 FORMATS: dict[str, str] = {
-    name: f'{__package__}.{module}'
-    for name, module in {
-        'labelme': 'labelme',
-        'cvat': 'cvat',
-        'label-studio': 'label_studio',
-        'coco': 'coco',
-        'supervisely': 'supervisely',
-        'via': 'via',
-        'qupath': 'qupath',
-        'csv': 'csv_points',
-        'label-images': 'label_images',
-        'scribblesup-xml': 'scribblesup_xml',
-        'whats-the-point': 'whats_the_point',
-        'index-png': 'index_png',
-        'onehot-tags': 'onehot_tags',
-    }.items()
+    name: f'{__package__}.{module}' for name, module in MODULES.items()
 }
 
 #: Formats whose labels are numbers, and the number of the first class.
