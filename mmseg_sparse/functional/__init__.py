@@ -11,6 +11,7 @@ from .cam import (
     top_k_pool,
     valid_on_grid,
 )
+from .class_filter import filter_class_logits, filter_classes
 from .feature_consistency import (
     feature_consistency,
     feature_distance,
@@ -39,6 +40,8 @@ __all__ = [
     'feature_consistency',
     'feature_distance',
     'feature_regularization',
+    'filter_class_logits',
+    'filter_classes',
     'labels_from_best',
     'labels_from_scores',
     'labels_from_two_scores',
