@@ -13,14 +13,19 @@ from .cam import check_maps
 
 
 def with_background(
-    cam: Tensor, present: Tensor, score: float, *, softmax: bool = True
+    cam: Tensor,
+    present: Tensor,
+    score: float | None,
+    *,
+    softmax: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Put a constant background map before the maps of the classes.
 
     Args:
         cam: ``(N, K, H, W)`` in [0, 1].
         present: ``(N, K)``, true or above 0 for classes of the image.
-        score: The background score.
+        score: The background score. None: there is no background, whose
+            map is 0 and not present.
         softmax: Whether scores become probabilities, by a softmax over the
             background and the present classes.
 
@@ -32,12 +37,12 @@ def with_background(
         ValueError: If shapes disagree.
     """
     _check_present(cam, present)
-    maps = F.pad(cam, (0, 0, 0, 0, 1, 0), value=score)
-    shown = F.pad(present > 0, (1, 0), value=True)
+    maps = F.pad(cam, (0, 0, 0, 0, 1, 0), value=score or 0.0)
+    shown = F.pad(present > 0, (1, 0), value=score is not None)
     absent = ~shown[:, :, None, None]
     if softmax:
-        return maps.masked_fill(absent, -math.inf).softmax(1), shown
-    return maps.masked_fill(absent, 0), shown
+        maps = maps.masked_fill(absent, -math.inf).softmax(1)
+    return maps.masked_fill(absent, 0), shown  # NaN where none is present
 
 
 def labels_from_scores(

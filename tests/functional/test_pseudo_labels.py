@@ -104,6 +104,19 @@ def test_background_comes_first_and_absent_classes_are_zero(cam, present):
     assert not plain[0, 2].any()
 
 
+@pytest.mark.parametrize('softmax', [True, False])
+def test_there_may_be_no_background(cam, present, softmax):
+    maps, shown = with_background(cam, present, None, softmax=softmax)
+    assert not shown[:, 0].any()
+    assert not maps[:, 0].any()
+    hot = (present > 0)[:, :, None, None]
+    expected = cam * hot
+    if softmax:
+        expected = cam.exp() * hot
+        expected = expected / expected.sum(1, keepdim=True).clamp(min=1e-9)
+    assert torch.allclose(maps[:, 1:], expected)
+
+
 def test_best_labels_every_pixel(cam, present):
     scores, shown = with_background(cam, present, 0.45)
     found = labels_from_best(scores, shown)

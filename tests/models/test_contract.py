@@ -17,6 +17,12 @@ REGULARIZERS = {
     'DFRLoss': dict(type='DFRLoss', in_channels=16, confidence=0.3),
     'GatedCRFLoss': dict(type='GatedCRFLoss'),
 }
+#: Likewise of the losses that a decode head takes as `loss_decode`.
+DECODE_LOSSES = {
+    'BalancedCrossEntropyLoss': dict(
+        type='BalancedCrossEntropyLoss', background=2, loss_weight=0.5
+    ),
+}
 
 
 def registered(folder):
@@ -36,8 +42,38 @@ def model_config(name):
     return cfg
 
 
-def test_every_regularizer_is_in_the_table():
-    assert registered('losses') == set(REGULARIZERS)
+def test_every_loss_is_in_a_table():
+    assert registered('losses') == {*REGULARIZERS, *DECODE_LOSSES}
+
+
+@pytest.mark.parametrize('name', DECODE_LOSSES)
+def test_a_stock_head_takes_the_loss(name):
+    images, samples = stock.batch()
+    values = []
+    for weight in (0.5, 2.0):
+        cfg = stock.stock_model_config('segformer')
+        cfg.decode_head.loss_decode = DECODE_LOSSES[name] | dict(
+            loss_weight=weight
+        )
+        model = stock.build(cfg)
+        key = f'decode.{model.decode_head.loss_decode.loss_name}'
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+        steps = []
+        for _ in range(3):
+            loss = model.loss(images, samples)[key]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            steps.append(loss.item())
+        assert steps[2] < steps[0]
+        values.append(steps[0])
+    assert values[1] == pytest.approx(4 * values[0], rel=1e-5)
+    with pytest.raises(ValueError, match=f'{name} .*sampler=None'):
+        model.decode_head.loss_decode(
+            torch.zeros(1, 5, 2, 2),
+            torch.zeros(1, 2, 2).long(),
+            weight=torch.ones(1, 2, 2),
+        )
 
 
 @pytest.mark.parametrize('name', REGULARIZERS)
