@@ -122,6 +122,22 @@ def test_command_line_end_to_end(
     assert content(second) != before
 
 
+def test_classes_by_spaces_commas_or_lines(
+    masks: Path, tmp_path: Path, run: Run
+) -> None:
+    listed = tmp_path / 'classes.txt'
+    listed.write_text('\n'.join(NAMES))
+    ways = [NAMES, ['a,b,c,d,e'], ['a,', 'b,', 'c,', 'd,', 'e'], [listed]]
+    for number, way in enumerate(ways):
+        out = tmp_path / str(number)
+        assert run('points', masks, out, '--classes', *way)[0] == 0
+        sidecar = json.loads((out / 'labels.json').read_text())
+        assert sidecar['classes'] == list(NAMES)
+    status, _ = run('drop', out, tmp_path / 'x', '--classes', 'a,b,c,e,d',
+                    '--ratio', '0.5')  # fmt: skip
+    assert 'are of the classes a, b, c, d, e, not a, b, c, e, d' in status
+
+
 def test_bad_classes_are_named(masks: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / 'out'
     for arguments, message in (

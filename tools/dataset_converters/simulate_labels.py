@@ -11,12 +11,15 @@ KIND says what is made of each index PNG in MASKS (folders in it included):
 
 Writes OUT: index PNGs of the same names with a palette (255 = no label), and
 labels.json, which records classes, options and the checksums of the masks.
+From a MASKS/labels.json shrink and drop take over kinds, tags, and the images
+that have tags alone.
 Labels depend on --seed and the file's name alone, whatever --workers is, and
 are those of the pipeline transforms (SimulateScribbles ...) with the same
 arguments. "simulate_labels.py KIND --help" lists the options of a kind.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,8 +57,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         metavar='NAME',
         default=argparse.SUPPRESS,
-        help='class names, in order of the values in the masks (default: '
-        'those of MASKS/labels.json)',
+        help='class names, in order of the values in the masks: a b c, or '
+        'a,b,c, or a text file with one a line (default: those of '
+        'MASKS/labels.json)',
     )
     names.add_argument(
         '--dataset',
@@ -241,7 +245,10 @@ def find_classes(
 ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
     """Return names and colours (maybe none) of the classes."""
     if 'classes' in args:
-        return tuple(args.classes), ()
+        from mmseg_sparse.datasets.class_names import parse_classes
+
+        found = parse_classes(args.classes)
+        return found.names, found.palette
     if 'dataset' in args:
         from mmseg.registry import DATASETS
 
@@ -253,10 +260,11 @@ def find_classes(
         return tuple(meta['classes']), tuple(colours)
     from mmseg_sparse.datasets.label_folder import SIDECAR, read_sidecar
 
-    if not (args.masks / SIDECAR).is_file():
+    if not os.path.lexists(args.masks / SIDECAR):
         fail(f'no class names: there is no {args.masks / SIDECAR}, so give '
              '--classes NAME ... or --dataset TYPE')  # fmt: skip
-    return tuple(read_sidecar(args.masks)['classes']), ()
+    names = read_sidecar(args.masks / SIDECAR)['classes']
+    return tuple(names)[int(args.reduce_zero_label) :], ()
 
 
 def show(done: int, total: int) -> None:
@@ -308,8 +316,9 @@ def summary(made: dict[str, Any]) -> str:
     if all(image['supervision'] == 'tag' for image in images):
         number = sum(len(image['tags']) for image in images)
         return f'{number / len(images):.2f} tags an image'
-    labelled = sum(image['labeled_pixels'] for image in images)
-    pixels = sum(w * h for w, h in (image['size'] for image in images))
+    maps = [image for image in images if 'labeled_pixels' in image]
+    labelled = sum(image['labeled_pixels'] for image in maps)
+    pixels = sum(w * h for w, h in (image['size'] for image in maps))
     return f'{labelled / max(1, pixels):.3%} of the pixels labelled'
 
 

@@ -1,6 +1,7 @@
 """Simulated labels for a whole folder of masks."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -15,10 +16,12 @@ import numpy as np
 from ..formats.annotations import FormatError
 from ..formats.png import load_png_index
 from ..label_folder import (
+    SIDECAR,
     LabelFile,
     check_label_folder,
     distinct_palette,
     label_file,
+    read_sidecar,
     write_label_folder,
 )
 from ..label_map import NO_LABEL, lookup_table
@@ -29,6 +32,8 @@ from .regions import Labels
 from .scribbles import simulate_scribbles
 from .tags import simulate_tags
 
+#: Kinds that start from sparse labels.
+REDUCTIONS = ('shrink', 'drop')
 #: What labels a kind of simulation makes, and the function that does.
 KINDS: dict[str, tuple[str, Callable[..., Any]]] = {
     'scribbles': ('scribble', simulate_scribbles),
@@ -181,11 +186,12 @@ def simulate_folder(
         What ``labels.json`` holds.
 
     Raises:
-        FileNotFoundError: If there is no such PNG in ``masks``.
+        FileNotFoundError: If there is no such PNG in ``masks``, or one that
+            its ``labels.json`` lists is missing.
         FileExistsError: If ``out`` exists and may not be replaced.
         TypeError: If an option is unknown or missing.
         ValueError: If an option is out of range, ``out`` is in ``masks``, or
-            a mask cannot be used.
+            a mask cannot be used, or ``labels.json`` has other classes.
     """
     job.check()
     if workers < 0:
@@ -204,15 +210,17 @@ def simulate_folder(
         what = f'no *{suffix} in it' if masks.is_dir() else 'no such folder'
         raise FileNotFoundError(f'{masks}: {what}')
     check_label_folder(out, overwrite)
+    told = _told(job, masks)
     sources: dict[str, str] = {}
 
     def files() -> Iterator[LabelFile]:
         with closing(_run(job, masks, paths, suffix, workers)) as results:
             for done, (name, checksum, file) in enumerate(results, 1):
                 sources[name] = checksum
-                yield file
+                yield _kept(file, told.pop(file.name, None))
                 if progress is not None:
                     progress(done, len(paths))
+        yield from _tagged(masks, told)
 
     meta = dict(
         tool='simulate_labels',
@@ -229,6 +237,51 @@ def simulate_folder(
         sources=sources,  # filled while the files are written
     )
     return write_label_folder(out, files(), meta, overwrite=overwrite)
+
+
+def _told(job: FolderJob, masks: Path) -> dict[str, Any]:
+    """Return what ``labels.json`` says of sparse labels, by image.
+
+    Raises:
+        ValueError: If it is malformed or has other classes.
+    """
+    if not os.path.lexists(masks / SIDECAR):
+        return {}
+    told = read_sidecar(masks / SIDECAR)
+    found = tuple(told['classes'])
+    if found[int(job.reduce_zero_label) :] != job.classes:
+        raise ValueError(
+            f'{masks / SIDECAR}: its labels are of the classes '
+            f'{", ".join(found)}, not {", ".join(job.classes)}'
+        )
+    return dict(told['images']) if job.kind in REDUCTIONS else {}
+
+
+def _kept(file: LabelFile, told: Any) -> LabelFile:
+    """Return a file of reduced labels with kind and tags of the old ones."""
+    if told is None:
+        return file
+    kind = told['supervision']
+    if kind not in ('point', 'block'):
+        kind = 'scribble'
+    kept = {'supervision': kind, 'tags': told.get('tags', [])}
+    return LabelFile(file.name, file.png, {**file.info, **kept})
+
+
+def _tagged(masks: Path, told: dict[str, Any]) -> Iterator[LabelFile]:
+    """Yield the images of a ``labels.json`` that have tags alone.
+
+    Raises:
+        FileNotFoundError: If one should have a label map.
+    """
+    for name, info in told.items():
+        path = masks / f'{name}.png'
+        if info['supervision'] == 'tag':
+            yield LabelFile(name, None, info)
+        elif not path.is_file():
+            raise FileNotFoundError(
+                f'{path} is missing: {masks / SIDECAR} lists it'
+            )
 
 
 def _run(
