@@ -1,5 +1,11 @@
 """The math: tensors in, tensors out; nothing here imports but torch."""
 
+from .affinity import (
+    affinity_labels,
+    affinity_loss,
+    random_walk,
+    window_mask,
+)
 from .attention import Attention, attention_affinity
 from .attention_scores import mean_attention, symmetric_scores
 from .balanced_cross_entropy import balanced_cross_entropy
@@ -34,6 +40,8 @@ from .self_training import self_training_labels
 __all__ = [
     'Attention',
     'PixelAffinity',
+    'affinity_labels',
+    'affinity_loss',
     'attention_affinity',
     'balanced_cross_entropy',
     'class_activation',
@@ -51,10 +59,12 @@ __all__ = [
     'pixel_adaptive_refine',
     'pixel_affinity',
     'potts_energy',
+    'random_walk',
     'resize_inside',
     'self_training_labels',
     'symmetric_scores',
     'top_k_pool',
     'valid_on_grid',
+    'window_mask',
     'with_background',
 ]
