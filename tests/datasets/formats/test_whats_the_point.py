@@ -146,6 +146,8 @@ def test_fuzz(tmp_path: Path, seed: int) -> None:
     empty.write_text('{}')
     sound = {k: [{**c, 'cls': 0} for c in v] for k, v in SAMPLE.items()}
     fuzz_json(
-        lambda path: whats_the_point.read(empty, background=path),
+        lambda path, **options: whats_the_point.read(
+            empty, background=path, **options
+        ),
         path, sound, seed,
     )  # fmt: skip
