@@ -1,0 +1,185 @@
+"""Plots and maps of BLPSeg's label preference analysis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .draw import Picture
+
+_INK = '#282828'
+_GREY = '#9a9a9a'
+_DPI = 130
+_SIZE = (7.6, 4.8)  # inches
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot over relative distances.
+
+    Attributes:
+        name: For the legend.
+        values: One a bin, of equal width in (0, 1]; NaN = no value there.
+        color: Any colour of Matplotlib.
+        filled: Whether the area below is filled, which puts it behind.
+        dashed: Whether the line is.
+    """
+
+    name: str
+    values: Sequence[float] | NDArray[np.floating]
+    color: str
+    filled: bool = False
+    dashed: bool = False
+
+
+def plot_distributions(curves: Sequence[Curve], title: str) -> Picture:
+    """Draw distributions over relative distances (BLPSeg, figures 1, 7a).
+
+    Args:
+        curves: Shares of the bins; each is drawn in percent.
+        title: Above the plot.
+
+    Returns:
+        The plot, RGB.
+
+    Raises:
+        ValueError: If there is no curve.
+    """
+    shares = [
+        Curve(c.name, 100 * np.asarray(c.values), c.color, c.filled, c.dashed)
+        for c in curves
+    ]
+    figure, axes = _axes(shares, title, 'share of a bin, %')
+    top = max(float(np.nanmax(np.asarray(c.values))) for c in shares)
+    axes.set_ylim(0, 1.08 * top or 1)
+    return _render(figure)
+
+
+def plot_precision(curves: Sequence[Curve], title: str) -> Picture:
+    """Draw precision by relative distance (BLPSeg, figure 7b).
+
+    Args:
+        curves: Precision of the bins, in [0, 1].
+        title: Above the plot.
+
+    Returns:
+        The plot, RGB.
+
+    Raises:
+        ValueError: If there is no curve, or none has a value.
+    """
+    figure, axes = _axes(curves, title, 'right pixels of a bin, %')
+    every = np.concatenate([np.asarray(c.values, float) for c in curves])
+    every = every[np.isfinite(every)]
+    if not every.size:
+        raise ValueError('no curve has a value')
+    low = max(0.0, float(every.min()) - 0.05)
+    axes.set_ylim(low, min(1.0, float(every.max()) + 0.05))
+    axes.yaxis.set_major_formatter(lambda value, _: f'{100 * value:.0f}')
+    return _render(figure)
+
+
+def _axes(curves: Sequence[Curve], title: str, unit: str) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not curves:
+        raise ValueError('there is no curve to draw')
+    figure = Figure(_SIZE, dpi=_DPI, facecolor='white', layout='tight')
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for curve in curves:
+        values = np.asarray(curve.values, float)
+        middle = (np.arange(len(values)) + 0.5) / len(values)
+        if curve.filled:
+            axes.bar(
+                middle, values, 1 / len(values), color=curve.color,
+                edgecolor='white', linewidth=0.5, label=curve.name, zorder=1,
+            )  # fmt: skip
+            continue
+        axes.plot(
+            middle, values, color=curve.color, linewidth=1.8, markersize=3.5,
+            marker='o', linestyle='--' if curve.dashed else '-',
+            label=curve.name,
+        )  # fmt: skip
+    axes.set_title(title, fontsize=10, loc='left', color=_INK,
+                   parse_math=False)  # fmt: skip
+    axes.set_xlabel(
+        'relative distance to the boundary: 0 = boundary, 1 = farthest from '
+        'it, by class and image', fontsize=9, color=_INK,
+    )  # fmt: skip
+    axes.set_ylabel(unit, fontsize=9, color=_INK)
+    axes.set_xlim(0, 1)
+    for side in ('top', 'right'):
+        axes.spines[side].set_visible(False)
+    for side in ('left', 'bottom'):
+        axes.spines[side].set_color(_GREY)
+    axes.tick_params(labelsize=8, colors=_INK)
+    axes.set_axisbelow(True)
+    axes.grid(color='#e4e4e4', linewidth=0.7)
+    # In the order of the curves; Matplotlib has lines before areas.
+    handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    legend = axes.legend(
+        [handles[curve.name] for curve in curves],
+        [curve.name for curve in curves], fontsize=8.5, frameon=False,
+        handlelength=3.2,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure, axes
+
+
+def _render(figure: Any) -> Picture:
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+
+
+def heat_map(
+    image: Picture,
+    values: NDArray[np.floating],
+    *,
+    top: float = 1.0,
+    opacity: float = 0.75,
+) -> Picture:
+    """Lay values over a grey image: 0 is blue, ``top`` and more is red.
+
+    Args:
+        image: ``(H, W, 3)``, RGB.
+        values: ``(H, W)``.
+        top: The value of the last colour.
+        opacity: Of the colours, in [0, 1].
+
+    Raises:
+        ValueError: If the sizes differ or an argument is out of range.
+    """
+    if image.shape != (*values.shape, 3):
+        raise ValueError(
+            'expected image (H, W, 3) and values (H, W), got '
+            f'{image.shape}, {values.shape}'
+        )
+    if not top > 0 or not 0 <= opacity <= 1:
+        raise ValueError(
+            'top must be above 0 and opacity lie in [0, 1], got '
+            f'{top}, {opacity}'
+        )
+    level = np.rint(255 * np.clip(values / top, 0, 1)).astype(np.uint8)
+    colors = cv2.applyColorMap(level, cv2.COLORMAP_TURBO)[..., ::-1]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    mixed = opacity * colors + (1 - opacity) * grey
+    return np.rint(mixed).astype(np.uint8)
+
+
+def fit_into(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture scaled into ``(height, width)``, on white paper."""
+    height, width = size
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    own = (max(1, round(picture.shape[1] * scale)),
+           max(1, round(picture.shape[0] * scale)))  # fmt: skip
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(picture, own, interpolation=method)
+    paper = np.full((height, width, 3), 255, np.uint8)
+    paper[: own[1], : own[0]] = small
+    return paper

@@ -1,0 +1,349 @@
+"""Show where in their regions labels lie, and what a BLPSeg model makes of it.
+
+From the images of a config's data set, their sparse labels, dense masks of
+the same images and a checkpoint whose decode head has a scribble branch
+(BLPHead), writes to OUT
+
+  distribution.png, .csv  how relative distances to the boundary are
+                          distributed: of the masks' pixels, the labelled
+                          ones, and of all pixels weighted by annotation and
+                          by segmentation probability (BLPSeg, figures 1, 7a)
+  precision.png, .csv     share of right pixels by relative distance (7b)
+  pictures.png            strokes, annotation probability, segmentation
+                          probability, modulating factor delta and BLP loss
+                          of a few images (figures 5 and 8)
+  summary.json            the means, and what was compared
+
+The relative distance of a pixel is its distance to the boundary of its region
+in the mask over the largest one of its class in the image, in 20 bins. Void
+pixels do not count, nor do classes that fill an image, which have no boundary.
+
+The model sees each image as the test pipeline makes it and as test_cfg says,
+whole or by a sliding window; the logits of both branches are resized to the
+size of the image, which must be that of the mask, before the softmax. The
+weight of a pixel is its largest probability, for the annotation probability
+among the classes without that of "no label". In pictures, delta and loss are
+those of the label's class, and off the strokes of the predicted class, as in
+self-training, of whatever confidence.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _arguments import KeyValue, check_checkpoint, fail, find_config
+
+if TYPE_CHECKING:
+    from mmseg_sparse.datasets.doctor import LabelSet
+    from mmseg_sparse.evaluation import Measured, Predictor, PreferenceAnalysis
+
+SPLITS = ('train', 'val', 'test')
+TABLES = ('distribution.png', 'distribution.csv', 'precision.png',
+          'precision.csv', 'summary.json')  # fmt: skip
+PICTURES = 'pictures.png'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='path of a config, or the name of a shipped one'
+    )
+    parser.add_argument('checkpoint', help='its checkpoint, a file or a URL')
+    parser.add_argument(
+        '--baseline', nargs=2, action='append', default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='another model in the same plots, of the same classes and of '
+        'any head; may be given several times',
+    )  # fmt: skip
+    parser.add_argument(
+        '--masks', metavar='DIR',
+        help='dense masks of the same names as the labels (default: a folder '
+        'such as masks beside the labels)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--split', choices=SPLITS, default='train',
+        help='which data set of the config; labels of val and test that no '
+        'masks are found for are the masks themselves, and no curve of labels '
+        'is drawn (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--limit', type=int, metavar='N',
+        help='only N images, drawn at random by --seed (default: all)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of --limit (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--pictures', type=int, default=4, metavar='N',
+        help='images on the sheet of pictures, spread evenly; 0 = no sheet '
+        '(default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--width', type=int, default=320, metavar='PX',
+        help='of a picture on the sheet (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--gamma', type=float,
+        help="exponent of delta (default: that of the config's BLPLoss, or 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        '--device', help='default: cuda:0 where there is one, or cpu'
+    )
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR',
+        help='folder to make (default: '
+        'work_dirs/label_preference/CONFIG-SPLIT)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--overwrite', action='store_true',
+        help='replace files of the same names in OUT',
+    )  # fmt: skip
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
+        help='override settings of the config, not of baselines',
+    )  # fmt: skip
+    args = parser.parse_args()
+    for name, least in (('limit', 1), ('seed', 0), ('pictures', 0),
+                        ('width', 32), ('gamma', 0)):  # fmt: skip
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name} must be at least {least}, got {value}')
+    if args.masks is not None and not Path(args.masks).is_dir():
+        parser.error(f'--masks: no folder {args.masks!r}')
+    return args
+
+
+def load_model(cfg: Any, checkpoint: str, device: str) -> 'Predictor':
+    """Return the predictor of a config's model.
+
+    Raises:
+        ValueError: If the config has no test data set to say how images are
+            prepared, or the checkpoint is not one of its model.
+    """
+    from mmengine.runner import load_checkpoint
+    from mmseg.apis import init_model
+
+    from mmseg_sparse.evaluation import Predictor
+
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    dataset = loader.get('dataset') or {}
+    while not dataset.get('pipeline') and (
+        dataset.get('dataset') or dataset.get('datasets')
+    ):
+        dataset = dataset.get('dataset') or dataset['datasets'][0]
+    pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
+    if not pipeline:
+        raise ValueError('there is no test_dataloader.dataset.pipeline')
+    model = init_model(cfg, None, device='cpu')
+    try:
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f'{checkpoint} is not a checkpoint of it: {one_line(error)}'
+        ) from error
+    return Predictor(model.to(device), pipeline)
+
+
+def one_line(error: Exception, length: int = 300) -> str:
+    """Return the text of an error on one line."""
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return text if len(text) <= length else text[: length - 3] + '...'
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """Return a name for each config: its method, if that tells them apart."""
+    stems = [Path(path).stem for path in paths]
+    names = [stem.partition('_')[0] for stem in stems]
+    if len(set(names)) < len(names):
+        names = stems
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            names[index] = f'{name} ({seen[name]})'
+    return names
+
+
+def load_models(
+    args: argparse.Namespace, path: str, cfg: Any
+) -> 'list[Measured]':
+    """Return the model and the baselines."""
+    import torch
+    from mmengine.config import Config
+
+    from mmseg_sparse.evaluation import Measured
+
+    device = args.device
+    if device is None:
+        device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
+    wanted = [(path, args.checkpoint)]
+    wanted += [(find_config(c), w) for c, w in args.baseline]
+    models: list[Measured] = []
+    for name, (config, checkpoint) in zip(
+        short_names([config for config, _ in wanted]), wanted, strict=True
+    ):
+        try:
+            settings = Config.fromfile(config) if models else cfg
+            predictor = load_model(settings, checkpoint, device)
+            if not models and not predictor.has_scribble_branch:
+                raise ValueError(
+                    f'its {type(predictor.head).__name__} has no scribble '
+                    'branch, and so no annotation probability: set a '
+                    'BLPHead, with scribble_loss=True; a model without is a '
+                    '--baseline'
+                )
+        except Exception as error:  # a config is code
+            fail(f'{config}: {one_line(error)}')
+        models.append(Measured(name, predictor))
+    return models
+
+
+def load_items(args: argparse.Namespace, cfg: Any) -> 'LabelSet':
+    """Return the data set, cut to the images that are looked at."""
+    import numpy as np
+
+    from mmseg_sparse.datasets.doctor import from_config
+
+    data = from_config(cfg, args.split, dense=args.masks)
+    if data.refused:
+        raise ValueError(data.refused[0])
+    if not data.items:
+        raise ValueError(f'the {args.split} data set has no images')
+    if args.split == 'train' and not any(i.dense for i in data.items):
+        raise ValueError(
+            f'no dense masks beside the labels of {data.items[0].name}: name '
+            'their folder by --masks'
+        )
+    number = len(data.items)
+    if args.limit is not None and args.limit < number:
+        rng = np.random.default_rng(args.seed)
+        chosen = sorted(rng.choice(number, args.limit, replace=False).tolist())
+        data.items = [data.items[index] for index in chosen]
+    print(f'{len(data.items)} of {number} images of the {args.split} data set',
+          flush=True)  # fmt: skip
+    return data
+
+
+def progress(items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield the items with their numbers and show how far it is.
+
+    A bar on a terminal; a line now and then where nobody looks.
+    """
+    start = last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield done - 1, item
+        now = time.monotonic()
+        left = (now - start) / done * (len(items) - done)
+        text = f'{done}/{len(items)} images, {left:.0f} s to go'
+        if sys.stderr.isatty():
+            bar = '#' * (30 * done // len(items))
+            end = '\n' if done == len(items) else ''
+            print(f'\r[{bar:30}] {text}  ', end=end, file=sys.stderr,
+                  flush=True)  # fmt: skip
+        elif now - last > 10 or done == len(items):
+            last = now
+            print(text, file=sys.stderr, flush=True)
+
+
+def gamma_of(predictor: 'Predictor') -> float:
+    """Return the exponent of the head's BLP loss, the paper's without one."""
+    losses = predictor.head.loss_decode
+    for loss in losses if isinstance(losses, Iterable) else [losses]:
+        if getattr(loss, 'needs_scribble_logits', False):
+            return float(getattr(loss, 'gamma', 2.0))
+    return 2.0
+
+
+def analyse(
+    models: 'list[Measured]', data: 'LabelSet', pictures: int, gamma: float
+) -> 'PreferenceAnalysis':
+    """Run the models over the images and count.
+
+    Raises:
+        ValueError: If labels, masks, images and models do not fit each
+            other, or no pixel counts.
+    """
+    import numpy as np
+
+    from mmseg_sparse.evaluation import PreferenceAnalysis
+
+    spread = np.linspace(0, len(data.items) - 1, pictures)
+    shown = set(spread.round().astype(int).tolist())
+    found = PreferenceAnalysis(
+        models, len(data.classes), gamma,
+        labels_are_dense=data.split != 'train',
+    )  # fmt: skip
+    for number, item in progress(data.items):
+        found.add(item, keep_maps=number in shown)
+    found.check()
+    return found
+
+
+def write(out: Path, contents: dict[str, bytes]) -> None:
+    """Write all files, or none."""
+    from mmseg_sparse.engine.files import write_all_whole
+
+    try:
+        write_all_whole({out / name: c for name, c in contents.items()})
+    except OSError as error:
+        fail(f'cannot write to {out}: {error}')
+    print(f'\nwritten: {", ".join(str(out / name) for name in contents)}')
+
+
+def main() -> None:
+    """Analyse the label preference."""
+    args = parse_args()
+    path = find_config(args.config)
+    for checkpoint in (args.checkpoint, *(w for _, w in args.baseline)):
+        check_checkpoint(checkpoint)
+    name = f'{Path(path).stem}-{args.split}'
+    out = args.out or Path('work_dirs', 'label_preference', name)
+    if out.exists() and not out.is_dir():
+        fail(f'--out is not a folder: {str(out)!r}')
+    there = [f for f in (*TABLES, PICTURES) if (out / f).exists()]
+    if there and not args.overwrite:
+        fail(f'{out / there[0]} exists: name another folder, or --overwrite')
+    import mmseg_sparse  # noqa: F401  (before mmseg: it may be mmcv-lite)
+
+    # isort: split
+    from mmengine.config import Config
+    from mmseg.utils import register_all_modules
+
+    register_all_modules(init_default_scope=True)
+    from _label_preference_report import render
+
+    try:
+        cfg = Config.fromfile(path)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        data = load_items(args, cfg)
+    except Exception as error:  # a config is code
+        fail(f'{path}: {one_line(error)}')
+    models = load_models(args, path, cfg)
+    gamma = args.gamma
+    if gamma is None:
+        gamma = gamma_of(models[0].predictor)
+    try:
+        found = analyse(models, data, args.pictures, gamma)
+    except (OSError, RuntimeError, ValueError) as error:
+        fail(one_line(error))
+    title = f'{Path(path).stem}, {args.split}, {len(data.items)} images'
+    compared = dict(
+        tool='label_preference', config=path, checkpoint=args.checkpoint,
+        baselines=args.baseline, split=args.split, images=len(data.items),
+        masks=data.dense, gamma=gamma,
+    )  # fmt: skip
+    write(out, render(found, data, title, compared, args.width))
+
+
+if __name__ == '__main__':
+    main()
