@@ -162,45 +162,6 @@ def test_images_without_labels(tmp_path):
     assert (labels_of(tmp_path / 'kept' / 'sub' / 'c.png') == 255).all()
 
 
-def test_images_that_the_source_does_not_name(tmp_path):
-    source = make_source(tmp_path)
-    (source / 'a.json').unlink()
-    summary = import_labels(
-        'labelme', source, tmp_path / 'out', images=tmp_path / 'images'
-    )
-    assert summary.unannotated == 1
-    assert '1 images that the source does not name' in summary.text()
-
-
-def test_labels_among_the_images_are_no_images(tmp_path):
-    for overwrite in (False, True):
-        summary = run(tmp_path, out='images/labels', overwrite=overwrite)
-        assert summary.unannotated == 0
-    assert (tmp_path / 'images' / 'labels' / 'a.png').is_file()
-
-
-def test_labels_among_the_sources_are_no_sources(tmp_path):
-    content = {
-        **CONTENT,
-        'deep/er': labelme('b.jpg', CONTENT['a']['shapes'][1]),
-    }
-    (tmp_path / 'json' / 'deep').mkdir(parents=True)
-    written = []
-    for overwrite in (False, True):
-        run(tmp_path, content, out='json/out', overwrite=overwrite)
-        written.append(files(tmp_path / 'json' / 'out'))
-    assert written[0] == written[1]
-    assert 'deep/er.json' in read_sidecar(tmp_path / 'json/out')['sources']
-
-
-def test_keys_of_the_class_map_that_nothing_uses(tmp_path):
-    names = {'Sky': 'sky', 'tree': 'road', 'Wood': 255}
-    summary = run(tmp_path, class_map=names)
-    assert summary.unused == ('Sky', 'Wood')
-    line = "2 labels of the class map that are not in the source: 'Sky', 'W"
-    assert line in summary.text()
-
-
 def test_fill_makes_dense_masks_but_not_of_tags(tmp_path):
     content = {**CONTENT, 'b': labelme('b.jpg')}  # nothing is in b
     run(tmp_path, content, fill='road')
