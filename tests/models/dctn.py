@@ -1,6 +1,7 @@
 """Tiny DCTNs that tests share."""
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -39,7 +40,7 @@ def config(head=HEAD, **changes):
         test_cfg=dict(mode='whole'),
     )
     model.update(changes)
-    return model
+    return ConfigDict(model)
 
 
 def build(cfg, seed=0):

@@ -112,7 +112,8 @@ class DualCrossTransformer(BaseModule):
     and crops, as :class:`~mmseg_sparse.models.decode_heads.DCTNHead` does.
 
     Args:
-        heatmap_channels: C.
+        heatmap_channels: C; of no meaning with the image stream alone, whose
+            input is N×3×H×W.
         streams: ``('image', 'heatmap')``, or one stream for the rows of
             table 2: ``('image',)``, ``('heatmap',)`` or ``('concat',)``, the
             image and the (warmed-up) heat map as one input.
@@ -179,13 +180,15 @@ class DualCrossTransformer(BaseModule):
         )
         _check(heatmap_channels, streams, stages)
         norm_cfg = norm_cfg or dict(type='BN')
-        self.heatmap_channels = heatmap_channels
         self.streams = tuple(streams)
+        self.heatmap_channels = (
+            0 if self.streams == ('image',) else heatmap_channels
+        )
         self.with_cross = with_cross and len(self.streams) == 2
         self.num_stages = len(embed_dims)
         self.stride = math.prod(patch_sizes)
         self.warm_up: nn.Module | None = None
-        if warm_up and self.streams != ('image',):
+        if warm_up and self.heatmap_channels:
             self.warm_up = nn.Sequential(
                 build_norm_layer(norm_cfg, heatmap_channels)[1],
                 nn.Conv2d(heatmap_channels, low_channels, 1),
@@ -258,11 +261,12 @@ class DualCrossTransformer(BaseModule):
         want = _IMAGE_CHANNELS + self.heatmap_channels
         if inputs.ndim != 4 or inputs.shape[1] != want:
             raise ValueError(
-                f'DualCrossTransformer wants image and heat maps (N, {want}, '
-                f'H, W), 3 + heatmap_channels={self.heatmap_channels}, got '
-                f'{tuple(inputs.shape)}'
+                f'DualCrossTransformer with streams={self.streams} wants '
+                f'image and heat maps (N, 3 + {self.heatmap_channels}, H, '
+                f'W), got {tuple(inputs.shape)}'
             )
-        image, heatmap = inputs[:, :3], inputs[:, 3:]
+        image = inputs[:, :_IMAGE_CHANNELS]
+        heatmap = inputs[:, _IMAGE_CHANNELS:]
         if self.warm_up is not None:
             heatmap = self.warm_up(heatmap)
         found = dict(image=image, heatmap=heatmap)
