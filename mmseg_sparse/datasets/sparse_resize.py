@@ -15,20 +15,49 @@ Index = NDArray[np.int64]
 
 
 def is_dense(
-    labels: Labels, *, ignore_index: int = 255, dense_from: float = 0.5
+    labels: Labels,
+    *,
+    ignore_index: int = 255,
+    dense_from: float = 0.5,
+    supervision: str | None = None,
 ) -> bool:
     """Tell dense maps, where 255 is void, from sparse ones.
 
     A label beside void and a click look alike; only the whole map says which
-    of them it is.
+    of them it is. Where nobody says it, a map is dense if enough of it is
+    labelled, or if the labels, a fifth of that at least, are areas whose
+    borders run for more than an eighth between two classes: on CamVid these
+    are 0.15 or more of the borders in masks of which most is void, and at
+    most 0.03 in blocks and 0.09 in thick strokes.
 
     Args:
         labels: Label map.
         ignore_index: Id of void and of "no label".
         dense_from: The share of labelled pixels from which a map is dense.
+        supervision: The kind of labels, if known: then it decides alone.
     """
-    known = np.count_nonzero(labels != ignore_index)
-    return known >= dense_from * labels.size
+    if supervision is not None:
+        return supervision == 'dense'
+    known = labels != ignore_index
+    share = np.count_nonzero(known) / max(1, labels.size)
+    if share >= dense_from:
+        return True
+    return share >= dense_from / 5 and _has_areas_side_by_side(labels, known)
+
+
+def _has_areas_side_by_side(labels: Labels, known: NDArray[np.bool_]) -> bool:
+    between = beside_void = 0
+    same = known.copy()  # where a pixel and those below and right are alike
+    for one, other in (
+        (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]),
+    ):  # fmt: skip
+        differs = labels[one] != labels[other]
+        both = known[one] & known[other]
+        between += np.count_nonzero(differs & both)
+        beside_void += np.count_nonzero(differs & ~both)
+        same[one] &= ~differs
+    areas = np.count_nonzero(same) > 0.75 * np.count_nonzero(known)
+    return areas and between > (between + beside_void) / 8
 
 
 def resize_labels(
@@ -38,6 +67,7 @@ def resize_labels(
     backend: str = 'cv2',
     ignore_index: int = 255,
     dense_from: float = 0.5,
+    supervision: str | None = None,
 ) -> Labels:
     """Resize a label map; see :func:`restore_resized` for what is kept.
 
@@ -47,14 +77,16 @@ def resize_labels(
         backend: ``'cv2'`` or ``'pillow'``, as in ``mmcv.imresize``.
         ignore_index: Id of "no label".
         dense_from: Share of labelled pixels from which ``labels`` is dense
-            and simply resized.
+            and simply resized; see :func:`is_dense`.
+        supervision: The kind of labels, if known.
     """
     nearest = mmcv.imresize(
         labels, size, interpolation='nearest', backend=backend
     )
     return restore_resized(labels, nearest, backend=backend,
                            ignore_index=ignore_index,
-                           dense_from=dense_from)  # fmt: skip
+                           dense_from=dense_from,
+                           supervision=supervision)  # fmt: skip
 
 
 def restore_resized(
@@ -64,6 +96,7 @@ def restore_resized(
     backend: str = 'cv2',
     ignore_index: int = 255,
     dense_from: float = 0.5,
+    supervision: str | None = None,
 ) -> Labels:
     r"""Add the labels that nearest-neighbour resizing dropped.
 
@@ -91,7 +124,9 @@ def restore_resized(
         nearest: The same, resized by ``mmcv.imresize``.
         backend: What resized it, ``'cv2'`` or ``'pillow'``.
         ignore_index: Id of "no label".
-        dense_from: Share of labelled pixels from which ``labels`` is dense.
+        dense_from: Share of labelled pixels from which ``labels`` is dense;
+            see :func:`is_dense`.
+        supervision: The kind of labels, if known.
 
     Returns:
         ``nearest`` itself if there is nothing to add, else a copy.
@@ -107,7 +142,10 @@ def restore_resized(
         min(labels.shape[1], nearest.shape[1]),
     )
     if small == labels.shape or is_dense(
-        labels, ignore_index=ignore_index, dense_from=dense_from
+        labels,
+        ignore_index=ignore_index,
+        dense_from=dense_from,
+        supervision=supervision,
     ):
         return nearest
     rows, cols = (

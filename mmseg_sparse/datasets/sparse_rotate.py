@@ -17,6 +17,7 @@ def rotate_labels(
     border_value: int = 255,
     ignore_index: int = 255,
     dense_from: float = 0.5,
+    supervision: str | None = None,
 ) -> Labels:
     """Rotate a label map as ``mmcv.imrotate`` does and add what it dropped.
 
@@ -34,13 +35,15 @@ def rotate_labels(
         border_value: Label of what lies outside the map.
         ignore_index: Id of "no label".
         dense_from: Share of labelled pixels from which ``labels`` is dense
-            and simply rotated.
+            and simply rotated; see :func:`is_dense`.
+        supervision: The kind of labels, if known.
     """
     options = dict(center=center, auto_bound=auto_bound,
                    interpolation='nearest')  # fmt: skip
     rotated = mmcv.imrotate(labels, angle, border_value=border_value,
                             **options)  # fmt: skip
-    if is_dense(labels, ignore_index=ignore_index, dense_from=dense_from):
+    if is_dense(labels, ignore_index=ignore_index, dense_from=dense_from,
+                supervision=supervision):  # fmt: skip
         return rotated
     y, x = positions((labels != ignore_index) & ~_in_square(labels))
     number = np.zeros(labels.shape, np.float32)

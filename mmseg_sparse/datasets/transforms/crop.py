@@ -37,7 +37,8 @@ class SparseRandomCrop(RandomCrop):
         crop_size: As in ``RandomCrop``.
         cat_max_ratio: As in ``RandomCrop``.
         ignore_index: Id of "no label".
-        dense_from: Share of labelled pixels from which a map is dense.
+        dense_from: Share of labelled pixels from which a map is dense, where
+            the sample has no ``supervision`` that says it.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class SparseRandomCrop(RandomCrop):
                 f'is {labels.shape}, the image {size}'
             )
         if is_dense(
-            labels, ignore_index=self.ignore_index, dense_from=self.dense_from
+            labels,
+            ignore_index=self.ignore_index,
+            dense_from=self.dense_from,
+            supervision=results.get('supervision'),
         ):
             return super().crop_bbox(results)
         return self._seek(labels, self._draw(size))

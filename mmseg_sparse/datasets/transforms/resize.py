@@ -23,7 +23,8 @@ class SparseResize(Resize):
     Args:
         *args: Those of ``Resize``.
         ignore_index: Id of "no label".
-        dense_from: Share of labelled pixels from which a map is dense.
+        dense_from: Share of labelled pixels from which a map is dense, where
+            the sample has no ``supervision`` that says it.
         **kwargs: Those of ``Resize``.
     """
 
@@ -53,6 +54,7 @@ class SparseResize(Resize):
                     backend=self.backend,
                     ignore_index=self.ignore_index,
                     dense_from=self.dense_from,
+                    supervision=results.get('supervision'),
                 )
             except ValueError as error:
                 source = results.get('seg_map_path', 'the sample')

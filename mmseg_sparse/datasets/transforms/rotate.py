@@ -23,7 +23,8 @@ class SparseRandomRotate(RandomRotate):
     Args:
         *args: Those of ``RandomRotate``.
         ignore_index: Id of "no label".
-        dense_from: Share of labelled pixels from which a map is dense.
+        dense_from: Share of labelled pixels from which a map is dense, where
+            the sample has no ``supervision`` that says it.
         **kwargs: Those of ``RandomRotate``.
     """
 
@@ -57,6 +58,7 @@ class SparseRandomRotate(RandomRotate):
                     results[key],
                     ignore_index=self.ignore_index,
                     dense_from=self.dense_from,
+                    supervision=results.get('supervision'),
                     **options,
                 )
             else:
