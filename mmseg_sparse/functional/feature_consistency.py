@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .local_window import (
+    LONG,
     Strip,
     Window,
     check_window,
@@ -218,9 +219,10 @@ class _Consistency(torch.autograd.Function):
             else:
                 tie = torch.zeros_like(both)
             linear = (weights[0] * pull).add_(tie, alpha=weights[1])
-            apart = _visit(strip, flat, grad, linear, weights[0] * push)
+            apart, steep = _visit(strip, flat, grad, linear, weights[0] * push)
+            repulsion = _repulsion(push, apart, steep)
             values += torch.stack(
-                [_dot(pull, apart) + _repulsion(push, apart), _dot(tie, apart)]
+                [_dot(pull, apart) + repulsion, _dot(tie, apart)]
             )
         if grad is not None:
             grad.div_(channels)
@@ -240,9 +242,9 @@ class _Consistency(torch.autograd.Function):
 class _Pairs:
     """Which pairs are labelled, and whether with one class or two.
 
-    Labels lie in the window's layout as numbers, so that two are of one
-    class where they differ by less than 1; where there is none stand two
-    numbers that are far from each other and from all classes.
+    Labels lie in the window's layout twice, so that a pair is of one class
+    where the first of its one pixel is the second of the other; where there
+    is no label the two differ from each other and from all classes.
     """
 
     def __init__(
@@ -268,7 +270,7 @@ class _Pairs:
 
     def strips(self) -> Iterator[Strip]:
         """Yield the strips; on a CPU, those alone that have a label."""
-        strips = self.window.strips(4096 if self.known.is_cpu else 0)
+        strips = self.window.strips(LONG if self.known.is_cpu else 0)
         for strip in strips:
             # Elsewhere the question would wait for the device.
             if not self.known.is_cpu or strip.here(self.known).any():
@@ -279,8 +281,7 @@ class _Pairs:
 
         Each is ``(count, width)``.
         """
-        same = strip.pairs(torch.sub, self.first, self.second)
-        same.abs_().neg_().add_(1).clamp_(min=0)
+        same = strip.pairs(torch.eq, self.first, self.second)
         both = strip.pairs(torch.mul, self.known, self.known)
         if self.ground is None:
             return same, None, both
@@ -296,9 +297,10 @@ class _Pairs:
         counts = self.known.new_zeros(3, dtype=wide)
         for strip in self.strips():
             same, ground, both = self.sets(strip)
-            zero = counts[:0] if ground is None else ground
+            zero = same[:0] if ground is None else ground
+            # Over few neighbours first, which is exact and the faster way.
             counts += torch.stack(
-                [part.sum(dtype=wide) for part in (zero, same, both)]
+                [part.sum(0).sum(dtype=wide) for part in (zero, same, both)]
             )
         counts = counts.diff(prepend=counts.new_zeros(1))
         means = torch.where(counts > 0, 1 / counts.clamp(min=1), 0)
@@ -325,7 +327,7 @@ def _visit(
     grad: Tensor | None,
     linear: Tensor,
     push: Tensor,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Return the distances of a strip's pairs and add to the gradient.
 
     Args:
@@ -336,40 +338,42 @@ def _visit(
         push: the factor on -log(1 - exp(-x)).
 
     Returns:
-        x, ``(count, width)``.
+        x, and minus the slope of -log(1 - exp(-x)), each ``(count, width)``.
     """
-    apart = torch.empty_like(linear)
+    apart, steep = torch.empty_like(linear), torch.empty_like(linear)
     for part in strip.parts(flat):
         here = part.here(flat)
         received = None if grad is None else part.here(grad)
         step, size = here.new_empty(here.shape), here.new_empty(here.shape)
-        for there, x, slope, force, back in zip(
+        for there, x, slope, force, fall, back in zip(
             part.each_there(flat),
             part.of(apart),
             part.of(linear),
             part.of(push),
+            part.of(steep),
             part.each_there(flat if grad is None else grad),
             strict=True,
         ):
             torch.sub(here, there, out=step)
             torch.abs(step, out=size)
             torch.sum(size, 0, out=x)
+            torch.clamp(x, min=NEAR, out=fall).expm1_().reciprocal_()
             if received is None:
                 continue
-            steep = x.clamp(min=NEAR).expm1_()
-            slope = torch.addcdiv(slope, force, steep, value=-1)
+            slope = torch.addcmul(slope, force, fall, value=-1)
             step.sign_()
             received.addcmul_(step, slope)
             back.addcmul_(step, slope, value=-1)
-    return apart
+    return apart, steep
 
 
-def _repulsion(push: Tensor, apart: Tensor) -> Tensor:
-    """Return the sum of push times -log(1 - exp(-x)), or its tangent."""
-    near = apart.clamp(min=NEAR)
-    beyond = (near - apart).div_(math.expm1(NEAR))
-    log = near.neg_().expm1_().neg_().log_()
-    return _dot(push, beyond.sub_(log))
+def _repulsion(push: Tensor, apart: Tensor, steep: Tensor) -> Tensor:
+    """Return the sum of push times -log(1 - exp(-x)), or its tangent.
+
+    With s = 1 / (exp(x) - 1), minus the slope, that is log(1 + s).
+    """
+    below = apart.neg().add_(NEAR).clamp_(min=0)
+    return _dot(push, torch.log1p(steep).addcmul_(below, steep))
 
 
 def _dot(first: Tensor, second: Tensor) -> Tensor:

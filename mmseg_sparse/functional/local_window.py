@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 #: Elements of a buffer that stays in a core's cache, with its neighbours.
-CACHED = 1 << 17
-#: From so many channels on, differences are made for one offset at a time.
+CACHED = 1 << 18
+#: Pixels of a block beyond which calls cost next to nothing.
+LONG = 8192
+#: From so many channels on, differences are made for one offset at a time,
+#: below for one channel at a time.
 MANY_CHANNELS = 8
 
 
@@ -163,7 +166,7 @@ def block_length(flat: Tensor) -> int:
     """
     if not flat.is_cpu:
         return max(flat.shape[1], 1)
-    return min(max(CACHED // max(flat.shape[0], 1), 512), 4096)
+    return min(max(CACHED // max(flat.shape[0], 1), 512), LONG)
 
 
 def gaussian_kernel(strip: Strip, guide: Tensor, *, sigma_xy: float) -> Tensor:
@@ -178,18 +181,12 @@ def gaussian_kernel(strip: Strip, guide: Tensor, *, sigma_xy: float) -> Tensor:
         sigma_xy: In pixels; infinite for no spatial term.
     """
     apart = guide.new_zeros(strip.count, strip.width)
-    channels = guide.shape[0]
-    if 0 < channels < MANY_CHANNELS:
-        shape = (channels, strip.count, strip.width)
-        squares = torch.sub(
-            strip.here(guide).unsqueeze(1),
-            strip.all_there(guide),
-            out=guide.new_empty(shape),
-        )
-        squares.mul_(squares)
-        for square in squares.unbind(0):
-            apart.add_(square)
-    elif channels:
+    if guide.shape[0] < MANY_CHANNELS:
+        for index in range(guide.shape[0]):
+            channel = guide.narrow(0, index, 1)
+            step = strip.pairs(torch.sub, channel, channel)
+            apart.addcmul_(step, step)
+    else:
         for part in strip.parts(guide):
             here = part.here(guide)
             step = here.new_empty(here.shape)

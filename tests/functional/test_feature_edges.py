@@ -118,6 +118,15 @@ def test_inputs_stay_as_they_were():
     assert all(map(torch.equal, tensors, copies))
 
 
+def test_features_beyond_the_range_of_exp():
+    labels = torch.tensor([[[0, 1]]])
+    feature = torch.tensor([[[[0.0, 300.0]]]], requires_grad=True)
+    loss = feature_distance(feature, labels, radius=1)
+    loss.backward()
+    assert loss.item() == 0
+    assert feature.grad.abs().sum() == 0
+
+
 def test_no_second_derivative():
     _, guide, feature, labels, _ = make_case()
     feature.requires_grad_()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmseg_sparse.engine.memory import TensorBytes
 from mmseg_sparse.functional import (
     feature_consistency,
     local_window,
@@ -16,8 +17,10 @@ from tests.measure import largest_tensor
 @pytest.mark.parametrize('channels', [3, 9])
 def test_potts_blocks_and_whole_maps_agree(channels, monkeypatch):
     """More pixels than a block, and the way of devices other than CPU."""
-    prob = torch.randn(1, 3, 70, 90, dtype=F64).softmax(1).requires_grad_()
-    guide = torch.randn(1, channels, 70, 90, dtype=F64)
+    size = (90, 100)
+    assert size[0] * size[1] > local_window.LONG
+    prob = torch.randn(1, 3, *size, dtype=F64).softmax(1).requires_grad_()
+    guide = torch.randn(1, channels, *size, dtype=F64)
     values, grads = [], []
     for way in ('blocks', 'small blocks', 'whole'):
         with monkeypatch.context() as patch:
@@ -33,15 +36,24 @@ def test_potts_blocks_and_whole_maps_agree(channels, monkeypatch):
         torch.testing.assert_close(grad, grads[0], rtol=1e-10, atol=1e-15)
 
 
-def test_no_tensor_of_window_times_classes():
+@pytest.mark.parametrize('elsewhere', [False, True])
+@pytest.mark.parametrize('guides', [3, 7, 12])
+def test_no_tensor_of_window_times_classes_or_guides(
+    guides, elsewhere, monkeypatch
+):
     prob = torch.randn(2, 21, 64, 56).softmax(1).requires_grad_()
-    guide = torch.randn(2, 3, 64, 56)
+    guide = torch.randn(2, guides, 64, 56)
 
     def run():
         potts_energy(prob, guide, radius=5, sigma_xy=6.0).backward()
 
+    if elsewhere:
+        dfr_cases.as_if_elsewhere(monkeypatch)
     # prob with the window's unused pixels, and one class more
     assert largest_tensor(run) <= 1.4 * prob.numel()
+    with TensorBytes() as count:
+        run()
+    assert count.peak <= 6 * 4 * (prob.numel() + guide.numel())
 
 
 def test_potts_waits_for_no_device(monkeypatch):
@@ -59,9 +71,11 @@ def test_potts_waits_for_no_device(monkeypatch):
 @pytest.mark.parametrize('channels', [3, 40])
 def test_feature_blocks_and_whole_maps_agree(channels, monkeypatch):
     """More pixels than a block, and the way of devices other than CPU."""
-    feature = torch.randn(1, channels, 70, 80, dtype=F64, requires_grad=True)
-    guide = torch.randn(1, 3, 70, 80, dtype=F64)
-    labels = torch.randint(0, 3, (1, 7, 8))
+    size = (90, 100)
+    assert size[0] * size[1] > local_window.LONG
+    feature = torch.randn(1, channels, *size, dtype=F64, requires_grad=True)
+    guide = torch.randn(1, 3, *size, dtype=F64)
+    labels = torch.randint(0, 3, (1, 9, 10))
     labels = labels.repeat_interleave(10, 1).repeat_interleave(10, 2)
     labels[:, 20:, 30:] = 255
     values, grads = [], []
@@ -81,7 +95,8 @@ def test_feature_blocks_and_whole_maps_agree(channels, monkeypatch):
         torch.testing.assert_close(grad, grads[0], rtol=1e-9, atol=1e-15)
 
 
-def test_no_tensor_of_window_times_channels():
+@pytest.mark.parametrize('elsewhere', [False, True])
+def test_no_tensor_of_window_times_channels(elsewhere, monkeypatch):
     feature = torch.randn(2, 32, 48, 40, requires_grad=True)
     guide = torch.randn(2, 3, 48, 40)
     labels = torch.randint(0, 3, (2, 48, 40))
@@ -92,7 +107,12 @@ def test_no_tensor_of_window_times_channels():
         )
         both.backward()
 
+    if elsewhere:
+        dfr_cases.as_if_elsewhere(monkeypatch)
     assert largest_tensor(run) <= 1.4 * feature.numel()
+    with TensorBytes() as count:
+        run()
+    assert count.peak <= 12 * 4 * feature.numel()
 
 
 def test_feature_waits_for_no_device(monkeypatch):
