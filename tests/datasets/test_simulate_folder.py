@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmseg.registry import DATASETS
 from PIL import Image
 
 from mmseg_sparse.datasets import simulate
@@ -164,3 +165,51 @@ def test_suffix_leaves_other_files_alone(tmp_path: Path) -> None:
         simulate_folder(job, masks, tmp_path / 'no', suffix='.jpg')
     with pytest.raises(FileNotFoundError, match=r'no \*_x.png in it'):
         simulate_folder(job, masks, tmp_path / 'no', suffix='_x.png')
+
+
+def test_cityscapes_images_and_masks_are_called_differently(
+    tmp_path: Path,
+) -> None:
+    blob = blobs(2)
+    place, name = 'train/ulm', 'ulm_000000_000019'
+    for kind, ending, picture in (
+        ('gtFine', 'gtFine_labelTrainIds', blob),
+        ('leftImg8bit', 'leftImg8bit', np.zeros((*blob.shape, 3))),
+    ):
+        folder = tmp_path / kind / place
+        folder.mkdir(parents=True)
+        assert cv2.imwrite(str(folder / f'{name}_{ending}.png'), picture)
+    dataset = DATASETS.build(
+        dict(
+            type='CityscapesDataset',
+            data_root=str(tmp_path),
+            data_prefix=dict(
+                img_path='leftImg8bit/train', seg_map_path='gtFine/train'
+            ),
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadAnnotations'),
+                dict(type='SimulatePoints', seed=1, per_region=2),
+            ],
+        )
+    )
+    job = FolderJob('points', dataset.metainfo['classes'],
+                    options=dict(seed=1, per_region=2),
+                    img_suffix='_leftImg8bit.png')  # fmt: skip
+    suffix = '_gtFine_labelTrainIds.png'
+    simulate_folder(
+        job, tmp_path / 'gtFine/train', tmp_path / 'out', suffix=suffix
+    )
+    made = Image.open(tmp_path / 'out/ulm' / f'{name}{suffix}')
+    assert np.array_equal(made, dataset[0]['gt_seg_map'])
+
+
+@pytest.mark.parametrize('suffix', ['', '.jpg', '.tif'])
+def test_the_type_of_images_changes_nothing(
+    suffix: str, masks: Path, tmp_path: Path
+) -> None:
+    job = FolderJob('points', NAMES, options=dict(seed=5), img_suffix=suffix)
+    simulate_folder(job, masks, tmp_path / 'out')
+    made = np.asarray(Image.open(tmp_path / 'out/3.png'))
+    wanted = simulate.simulate_points(blobs(3), seed=5, image_id='3')
+    assert np.array_equal(made, wanted)

@@ -138,3 +138,42 @@ def test_errors_are_one_line(tmp_path: Path, run) -> None:
         assert done.error
         assert message in f'{done.error}{done.stderr}'
         assert '\n' not in str(done.error)
+
+
+WRAPPED = (
+    PIPELINE.replace('{}', '')
+    + """
+data = train_dataloader['dataset']
+data['pipeline'] = data['pipeline'][:2]
+train_dataloader['dataset'] = dict(
+    type='MultiImageMixDataset', skip_type_keys=['RandomFlip'],
+    pipeline=[dict(type='Resize', scale_factor=0.5),
+              dict(type='RandomFlip', prob=1.0), {1},
+              dict(type='PackSegInputs')],
+    dataset=dict(type='MultiImageMixDataset', dataset=data, pipeline=[
+        dict(type='SimulatePoints', min_area=1, placement='uniform', seed=0),
+    ]))
+"""
+)
+
+
+def test_steps_of_wrappers_count(tmp_path: Path, run) -> None:
+    labels = np.zeros((64, 64), np.uint8)
+    labels[::8, ::8] = 1  # 64 regions of a pixel, and one around them
+    write_data(tmp_path, labels)
+    crop = "dict(type='RandomCrop', crop_size=(16, 16))"
+    (tmp_path / 'a.py').write_text(WRAPPED.replace('{1}', crop))
+    done = run('a.py', '--out', 'a.json')
+    assert done.error is None, done.error
+    (found,) = json.loads((tmp_path / 'a.json').read_text())
+    assert found['points'] == 65
+    steps = [step['step'] for step in found['kept after']]
+    assert steps == ['Resize', 'RandomCrop']
+    # Every second row and column is sampled: the specks are, the other
+    # point may be. The crop has a quarter of them.
+    assert found['kept after'][0]['share'] in (64 / 65, 1)
+    assert 9 <= found['points reaching the model'] <= 26
+    mosaic = "dict(type='RandomMosaic', prob=1, img_scale=(32, 32))"
+    (tmp_path / 'b.py').write_text(WRAPPED.replace('{1}', mosaic))
+    done = run('b.py')
+    assert 'RandomMosaic mixes several images' in str(done.error)

@@ -105,15 +105,37 @@ def remaining(results: dict[str, Any], ignore_index: int) -> int:
     return total
 
 
-def datasets(dataset: Any) -> Iterator[Any]:
-    """Yield the data sets inside wrappers."""
+def datasets(
+    dataset: Any, outer: tuple[Any, ...] = ()
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield the data sets inside wrappers, and the steps of the wrappers.
+
+    Raises:
+        ValueError: If one of these steps mixes images.
+    """
     inner = getattr(dataset, 'datasets', None)
     if inner is None and hasattr(dataset, 'dataset'):
         inner = [dataset.dataset]
     if inner is None:
-        yield dataset
-    for one in inner or ():
-        yield from datasets(one)
+        yield dataset, outer
+        return
+    # MultiImageMixDataset has one; it comes after those of what it wraps.
+    own = getattr(dataset, 'pipeline', ())
+    skipped = getattr(dataset, '_skip_type_keys', None) or ()
+    names = getattr(dataset, 'pipeline_types', [type(s).__name__ for s in own])
+    kept = []
+    for name, step in zip(names, own, strict=True):
+        if name in skipped:
+            continue
+        if hasattr(step, 'get_indices'):
+            raise ValueError(
+                f'{type(step).__name__} mixes several images: the points of '
+                'one cannot be followed through it; leave it out by '
+                '--cfg-options, or count without the wrapper'
+            )
+        kept.append(step)
+    for one in inner:
+        yield from datasets(one, (*kept, *outer))
 
 
 def split(pipeline: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -177,17 +199,17 @@ def count_config(path: str, args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f'{path} has no train_dataloader')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     parts = list(datasets(DATASETS.build(cfg.train_dataloader.dataset)))
-    places = [(d, i) for d in parts for i in range(len(d))]
+    places = [(d, outer, i) for d, outer in parts for i in range(len(d))]
     if args.images and args.images < len(places):
         chosen = np.linspace(0, len(places) - 1, args.images).round()
         places = [places[int(i)] for i in chosen]
     total: Counter[str] = Counter()
     names: list[str] = []
     for epoch in range(args.epochs):
-        for number, (dataset, index) in enumerate(places):
+        for number, (dataset, outer, index) in enumerate(places):
             np.random.seed([args.seed, epoch, number])  # noqa: NPY002
             random.seed(f'{args.seed} {epoch} {number}')
-            makers, steps = split(dataset.pipeline.transforms)
+            makers, steps = split([*dataset.pipeline.transforms, *outer])
             results = dataset.get_data_info(index)
             for step in makers:
                 results = step(results)

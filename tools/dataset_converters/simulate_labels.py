@@ -13,9 +13,10 @@ Writes OUT: index PNGs of the same names with a palette (255 = no label), and
 labels.json, which records classes, options and the checksums of the masks.
 From a MASKS/labels.json shrink and drop take over kinds, tags, and the images
 that have tags alone.
-Labels depend on --seed and the file's name alone, whatever --workers is, and
+Labels depend on --seed and the image's name alone, whatever --workers is, and
 are those of the pipeline transforms (SimulateScribbles ...) with the same
-arguments. "simulate_labels.py KIND --help" lists the options of a kind.
+arguments. Images are named like the masks, or see --img-suffix.
+"simulate_labels.py KIND --help" lists the options of a kind.
 """
 
 import argparse
@@ -81,6 +82,13 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         '--suffix',
         default='.png',
         help='how the names of the masks end; other files are left alone',
+    )
+    parser.add_argument(
+        '--img-suffix',
+        default='',
+        metavar='SUFFIX',
+        help='how the names of the images end in its place, where these '
+        'differ in more than the type (Cityscapes: _leftImg8bit.png)',
     )
     parser.add_argument(
         '--workers', type=int, default=0, help='processes; 0 = this one alone'
@@ -237,6 +245,7 @@ KINDS = {
 COMMON = (
     'kind', 'masks', 'out', 'classes', 'dataset', 'void',
     'reduce_zero_label', 'workers', 'overwrite', 'background', 'suffix',
+    'img_suffix',
 )  # fmt: skip
 
 
@@ -297,7 +306,7 @@ def main() -> None:
             options['background'] = name and classes.index(name)
         made = simulate_folder(
             FolderJob(args.kind, classes, palette, options, args.void,
-                      args.reduce_zero_label),
+                      args.reduce_zero_label, args.img_suffix),
             args.masks,
             args.out,
             workers=args.workers,

@@ -57,6 +57,8 @@ class FolderJob:
         void: Value of void in the masks; 255 is void too.
         reduce_zero_label: As in mmseg's ``LoadAnnotations``: 0 is void and
             classes count from 1. The result counts from 0.
+        img_suffix: How the names of the images end, in place of the suffix
+            of the masks: random choices are named after the image.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class FolderJob:
     options: dict[str, Any] = field(default_factory=dict)
     void: int = NO_LABEL
     reduce_zero_label: bool = False
+    img_suffix: str = ''
 
     def check(self) -> None:
         """Raise unless the job can be done.
@@ -105,8 +108,10 @@ class FolderJob:
         """Return path below ``masks``, checksum and result of one file."""
         labels = self.load(path)
         name = path.relative_to(masks)
-        # Without the suffix, as the image is called.
-        result = self.run(labels, path.name.removesuffix(suffix))
+        # As the image is called.
+        ending, dot, kind = self.img_suffix.rpartition('.')
+        ending = ending if dot else kind
+        result = self.run(labels, path.name.removesuffix(suffix) + ending)
         tags: list[str] = []
         if self.kind == 'tags':
             background = self.options.get('background')
@@ -167,9 +172,10 @@ def simulate_folder(
 ) -> dict[str, Any]:
     """Simulate labels for each PNG in a folder and the folders in it.
 
-    Random choices are named after the files' names without folders, as the
-    pipeline transforms name them after those of the images, so that the same
-    seed and options give the same labels. The folder appears whole or not at
+    Random choices are named after the images' names without folders and type,
+    which are those of the files, with ``job.img_suffix`` in place of
+    ``suffix``. So do the pipeline transforms: the same seed and options give
+    the same labels. The folder appears whole or not at
     all; the number of workers changes nothing in it.
 
     Args:
@@ -233,6 +239,8 @@ def simulate_folder(
             **job.options,
             'void': job.void,
             'reduce_zero_label': job.reduce_zero_label,
+            'suffix': suffix,
+            'img_suffix': job.img_suffix,
         },
         sources=sources,  # filled while the files are written
     )
