@@ -117,6 +117,29 @@ def test_padding_changes_nothing():
         assert value.item() == pytest.approx(after[name].item(), rel=1e-6)
 
 
+@pytest.mark.parametrize('size', [(8, 10), (4, 5), (16, 20)])
+def test_a_padded_feature_that_is_not_finite_reaches_nothing(size):
+    """Nor does it where the feature has another size than the logits."""
+    logits, feats, labels, valid = make_case()
+    loss = MODELS.build(dict(DFR, confidence=0.5, supervision='both'))
+    deep = torch.randn(2, 6, *size)
+    held = small_maps(feats, labels, valid)[2]
+    if size != (8, 10):  # at the edge, what holds some of the image stays
+        held = F.max_pool2d(valid[:, None].float(), 32 // size[0])[:, 0] == 1
+    found = []
+    for value in (0.0, float('nan'), float('inf')):
+        filled = deep.masked_fill(~held[:, None], value).requires_grad_()
+        feats.module_inputs['decode_head.conv_seg'] = filled
+        losses = loss(logits, feats, labels, valid)
+        total = losses['loss_fd'] + losses['loss_dfr']
+        grads = torch.autograd.grad(total, [filled, *loss.parameters()])
+        assert not grads[0].abs().sum(1)[~held].any()
+        found.append([*losses.values(), *grads])
+    for other in found[1:]:
+        assert all(map(torch.equal, found[0], other))
+    assert all(grad.abs().sum() > 0 for grad in found[0][-3:])
+
+
 @pytest.mark.parametrize('supervision', ['labels', 'both'])
 def test_table_7_supervision(supervision):
     logits, feats, labels, valid = make_case()
@@ -170,8 +193,13 @@ def test_without_feature_it_is_gated_crf():
     assert plain.feature_from is None
     first = plain(logits, feats, labels, valid)
     second = gated(logits, feats, labels, valid)
-    assert list(first) == ['loss_dfr']
+    assert set(first) == {'loss_dfr', 'confident_share'}
     assert first['loss_dfr'].item() == second['loss_gated_crf'].item() > 0
+    inside = small_maps(feats, labels, valid)[2]
+    sure = (logits.softmax(1).amax(1) > 0.98) & inside
+    share = sure.sum() / inside.sum()
+    assert first['confident_share'].item() == pytest.approx(share.item())
+    assert share > 0
 
 
 def test_table_4_row_2_compares_the_deep_feature_itself():

@@ -2,9 +2,11 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmseg_sparse.functional import feature_distance
 from tests.functional import dfr_cases
 from tests.models import stock
 from tests.models.sparse import config
@@ -67,13 +69,38 @@ def test_gated_crf_adds_weighted_kernels():
 
 
 def test_feature_of_another_size_is_resized():
-    logits, feats, labels, valid = make_case()
-    feats.module_inputs['decode_head.conv_seg'] = torch.randn(2, 6, 4, 5)
-    found = MODELS.build(dict(DFR, confidence=0.5))(
-        logits, feats, labels, valid
+    logits, feats, labels, _ = make_case()
+    valid = torch.ones_like(labels, dtype=torch.bool)
+    deep = torch.randn(2, 6, 4, 5)
+    feats.module_inputs['decode_head.conv_seg'] = deep
+    loss = MODELS.build(dict(DFR, confidence=0.5))
+    found = loss(logits, feats, labels, valid)
+    feature = F.relu(loss.conv(deep))
+    feature = F.interpolate(feature, (8, 10), mode='bilinear')
+    best, pseudo = logits.softmax(1).max(1)
+    pseudo[best <= 0.5] = 255
+    wanted = feature_distance(feature, pseudo, radius=2)
+    assert found['loss_fd'].item() == pytest.approx(
+        0.001 * wanted.item(), rel=1e-5
     )
-    assert all(torch.isfinite(value) for value in found.values())
-    assert found['loss_fd'] > 0
+
+
+def test_two_of_them_with_names_of_their_own():
+    first = dict(DFR, in_channels=16, confidence=0.3)
+    second = dict(first, loss_name='loss_dfr_far', loss_weight=0.5, radius=4)
+    images, samples = stock.batch()
+    model = stock.build(config([first, second]))
+    both = model.loss(images, samples)
+    names = ('loss_dfr', 'loss_fd', 'loss_fr', 'confident_share')
+    for name in names:
+        assert f'decode.{name}' in both
+        assert f'decode.{name}_far' in both
+    assert both['decode.loss_dfr_far'] > 10 * both['decode.loss_dfr']
+    _, log = model.parse_losses(both)
+    parts = [float(v) for k, v in log.items() if 'loss_' in k]
+    assert float(log['loss']) == pytest.approx(sum(parts), rel=1e-5)
+    with pytest.raises(ValueError, match='another loss_name'):
+        stock.build(config([first, first])).loss(images, samples)
 
 
 @pytest.mark.parametrize('dropout', [0.0, 0.5])
@@ -134,6 +161,8 @@ def test_a_module_that_dropout_does_not_lead_to_keeps_its_input():
         (dict(in_channels=None), r'in_channels, the channels .* got None'),
         (dict(feature_channels=None), r'set feature_loss_weight=0'),
         (dict(feature_loss_weight=(1, 2, 3)), r'or two, got \(1, 2, 3\)'),
+        (dict(loss_name='loss_potts'), r"hold 'loss_dfr' .* got 'loss_potts'"),
+        (dict(loss_name='loss_2_loss_dfr'), r"and no other loss, .* got 'l"),
     ],
 )
 def test_wrong_arguments_are_named(changes, message):

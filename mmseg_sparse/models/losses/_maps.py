@@ -23,6 +23,25 @@ def shrink_valid(valid: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(padding, size).squeeze(1) < 0.5
 
 
+def touch_valid(valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a mask ``(N, H, W)``: true where any pixel averaged is."""
+    maps = valid.unsqueeze(1).to(torch.float32)
+    return F.adaptive_max_pool2d(maps, size).squeeze(1) > 0.5
+
+
+def resize_held(maps: Tensor, held: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps ``(N, C, H, W)`` bilinearly from pixels ``held`` alone.
+
+    The weights of the others go to those ``(N, H, W)`` holds; 0 where all
+    are others.
+    """
+    mask = held.unsqueeze(1).to(maps.dtype)
+    both = torch.cat([maps * mask, mask], 1)
+    both = F.interpolate(both, size, mode='bilinear', align_corners=False)
+    share = both[:, -1:].clamp(min=torch.finfo(both.dtype).tiny)
+    return both[:, :-1] / share
+
+
 def shrink_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize a label map ``(N, H, W)`` by nearest neighbour."""
     maps = labels.unsqueeze(1).to(torch.float32)

@@ -12,9 +12,16 @@ from torch import Tensor, nn
 from mmseg_sparse.functional import feature_consistency, potts_energy
 from mmseg_sparse.functional.local_window import check_window
 
-from ._maps import shrink_image, shrink_labels, shrink_valid
+from ._maps import (
+    resize_held,
+    shrink_image,
+    shrink_labels,
+    shrink_valid,
+    touch_valid,
+)
 
 NO_LABEL = 255
+NAME = 'loss_dfr'
 KERNEL = ('xy', 'rgb', 'feature')
 SUPERVISION = ('pseudo', 'labels', 'both')
 
@@ -57,15 +64,16 @@ class DFRLoss(BaseModule):
         loss_weight: :math:`\lambda_1` of eq. 1.
         feature_loss_weight: :math:`\lambda_2`, or one number for each of
             the two feature losses (table 4).
+        loss_name: Name of the first loss in the log. What stands before or
+            after ``loss_dfr`` in it does so in the other names too, so that
+            a segmentor can have two of these: ``'loss_dfr_wide'`` goes with
+            ``'loss_fd_wide'`` and ``'confident_share_wide'``.
         init_cfg: Of the convolution.
 
     Raises:
         ValueError: If an argument is none of the values above, or
             arguments contradict each other.
     """
-
-    #: Name of the part that ``loss_weight`` is a factor of.
-    loss_name = 'loss_dfr'
 
     def __init__(
         self,
@@ -83,6 +91,7 @@ class DFRLoss(BaseModule):
         unlabeled_only: bool = False,
         loss_weight: float = 0.01,
         feature_loss_weight: float | Sequence[float] = 0.001,
+        loss_name: str = NAME,
         init_cfg: dict | None = None,
     ) -> None:
         """Check the arguments and build the head."""
@@ -90,14 +99,12 @@ class DFRLoss(BaseModule):
         check_window(radius)
         if sigma_feature is None and not isinstance(kernel, str):
             kernel = tuple(name for name in kernel if name != 'feature')
-        _check_choices(kernel, supervision, confidence)
+        _check_choices(kernel, supervision, confidence, loss_name)
         # Position and colour are part of eq. 13 whatever the kernel has.
         sigmas = {'xy': sigma_xy, 'rgb': sigma_rgb}
         if 'feature' in kernel:
             sigmas['feature'] = sigma_feature
-        for name, sigma in sigmas.items():
-            if sigma is None or not sigma > 0:
-                raise ValueError(f'sigma_{name} must be positive, got {sigma}')
+        _check_sigmas(sigmas)
         self.radius = radius
         self.sigma_xy, self.sigma_rgb = sigma_xy, sigma_rgb
         self.sigma_feature = sigma_feature
@@ -106,14 +113,13 @@ class DFRLoss(BaseModule):
         self.supervision = supervision
         self.background = background
         self.unlabeled_only = unlabeled_only
-        self.loss_weight = loss_weight
+        self.loss_weight, self.loss_name = loss_weight, loss_name
         self.feature_loss_weight = _two_weights(feature_loss_weight)
         self.feature_channels = feature_channels
         #: Read by the segmentor, which keeps that module's input.
-        self.feature_from: str | None = None
+        self.feature_from = feature_from if 'feature' in kernel else None
         self.conv: nn.Module | None = None
-        if 'feature' in kernel:
-            self.feature_from = feature_from
+        if self.feature_from is not None:
             self._build_head(in_channels)
 
     def _build_head(self, in_channels: int | None) -> None:
@@ -152,7 +158,7 @@ class DFRLoss(BaseModule):
             valid: Bool ``(N, H, W)``, false in padding.
         """
         size = logits.shape[2:]
-        valid = shrink_valid(valid, size)
+        inside = shrink_valid(valid, size)
         labels = shrink_labels(labels, size)
         prob = logits.to(
             torch.promote_types(logits.dtype, torch.float32)
@@ -160,21 +166,20 @@ class DFRLoss(BaseModule):
         shades = shrink_image(feats.image.to(prob.dtype), size)
         shades = shades / self.sigma_rgb
         guides = [shades if 'rgb' in self.kernel else shades[:, :0]]
-        losses = {}
+        pseudo = self._pseudo_labels(prob.detach(), inside)
+        sure = (pseudo != NO_LABEL).sum() / inside.sum().clamp(min=1)
+        losses = {'confident_share': sure.detach()}
         if self.feature_from is not None:
-            feature = self._feature(feats, size)
+            feature = self._feature(feats, valid, inside)
             guides.append(feature.detach() / self.sigma_feature)
-            pseudo = self._pseudo_labels(prob.detach(), valid)
-            sure = (pseudo != NO_LABEL).sum() / valid.sum().clamp(min=1)
-            losses['confident_share'] = sure.detach()
             if self.conv is not None and any(self.feature_loss_weight):
-                target = self._supervision(pseudo, labels, valid)
+                target = self._supervision(pseudo, labels, inside)
                 losses.update(
-                    self._feature_losses(feature, shades, target, valid)
+                    self._feature_losses(feature, shades, target, inside)
                 )
-        taking_part = valid
+        taking_part = inside
         if self.unlabeled_only:
-            taking_part = valid & (labels == NO_LABEL)
+            taking_part = inside & (labels == NO_LABEL)
         energy = potts_energy(
             prob,
             torch.cat(guides, 1),
@@ -182,12 +187,19 @@ class DFRLoss(BaseModule):
             sigma_xy=self.sigma_xy if 'xy' in self.kernel else math.inf,
             valid=taking_part,
         )
-        losses[self.loss_name] = self.loss_weight * energy
-        return losses
+        losses[NAME] = self.loss_weight * energy
+        return {
+            self.loss_name.replace(NAME, name): value
+            for name, value in losses.items()
+        }
 
     def _feature(
-        self, feats: Sequence[Tensor], size: tuple[int, int]
+        self, feats: Sequence[Tensor], valid: Tensor, inside: Tensor
     ) -> Tensor:
+        """Return F, ``(N, d, h, w)``, to which padding adds nothing.
+
+        ``valid`` has the size of the image, ``inside`` that of the logits.
+        """
         deep = feats.module_inputs[self.feature_from]
         if not isinstance(deep, Tensor) or deep.ndim != 4:
             raise ValueError(
@@ -195,6 +207,11 @@ class DFRLoss(BaseModule):
                 'whose input is one map (N, C, h, w), got '
                 f'{getattr(deep, "shape", type(deep).__name__)}'
             )
+        same = deep.shape[2:] == inside.shape[1:]
+        held = inside if same else touch_valid(valid, deep.shape[2:])
+        # Also values that are not finite: the gradient of the convolution's
+        # weight would have them, times 0.
+        deep = torch.where(held.unsqueeze(1), deep, 0)
         if self.conv is not None:
             if deep.shape[1] != self.conv.in_channels:
                 raise ValueError(
@@ -202,11 +219,7 @@ class DFRLoss(BaseModule):
                     f'{self.feature_from} has {deep.shape[1]} channels'
                 )
             deep = F.relu(self.conv(deep))
-        if deep.shape[2:] != size:
-            deep = F.interpolate(
-                deep, size, mode='bilinear', align_corners=False
-            )
-        return deep
+        return deep if same else resize_held(deep, held, inside.shape[1:])
 
     def _pseudo_labels(self, prob: Tensor, valid: Tensor) -> Tensor:
         """Return M of eq. 7, ``(N, h, w)``."""
@@ -256,8 +269,17 @@ def _two_weights(weight: float | Sequence[float]) -> tuple[float, float]:
     return float(weight), float(weight)
 
 
+def _check_sigmas(sigmas: dict[str, float | None]) -> None:
+    for name, sigma in sigmas.items():
+        if sigma is None or not sigma > 0:
+            raise ValueError(f'sigma_{name} must be positive, got {sigma}')
+
+
 def _check_choices(
-    kernel: Sequence[str], supervision: str, confidence: float
+    kernel: Sequence[str],
+    supervision: str,
+    confidence: float,
+    loss_name: str,
 ) -> None:
     if (
         isinstance(kernel, str)
@@ -272,3 +294,8 @@ def _check_choices(
         )
     if not 0 <= confidence < 1:
         raise ValueError(f'confidence must lie in [0, 1), got {confidence}')
+    if loss_name.count(NAME) != 1 or 'loss' in loss_name.replace(NAME, ''):
+        raise ValueError(
+            f'loss_name must hold {NAME!r} and no other loss, or MMEngine '
+            f'would train on confident_share, got {loss_name!r}'
+        )
