@@ -60,27 +60,13 @@ def read(
         OSError: If the file cannot be read.
     """
     content = load_json(source)
-    classes = {
-        key: class_name(
-            get(item, 'name', str, source, entry), source, f'{entry}.name'
-        )
-        for key, (entry, item) in _by_id(content, 'categories', source).items()
-    }
-    images = _by_id(content, 'images', source)
-    annotations: dict[Id, list[tuple[str, Any]]] = {key: [] for key in images}
+    classes = _classes(content, source, on_error)
+    images = _by_id(content, 'images', source, on_error)
     listed = members(
         get(content, 'annotations', list, source), source, 'annotations'
     )
     half = _half(listed)
-    for key, where, found in each(
-        listed,
-        lambda entry, item: [(
-            _reference(item, 'image_id', annotations, source, entry),
-            entry, item,
-        )],
-        on_error,
-    ):  # fmt: skip
-        annotations[key].append((where, found))
+    annotations = _by_image(listed, images, source, on_error)
 
     def one(key: Id, entry: str, image: object) -> Iterator[ImageAnnotation]:
         width, height = (
@@ -108,19 +94,54 @@ def read(
 
 
 def _by_id(
-    content: object, key: str, source: Path
+    content: object, key: str, source: Path, on_error: OnError
 ) -> dict[Id, tuple[str, Any]]:
     """Return the members of a list as ``id -> (entry, member)``."""
     found: dict[Id, tuple[str, Any]] = {}
-    listed = get(content, key, list, source)
-    for entry, item in members(listed, source, key):
+
+    def one(entry: str, item: object) -> Iterator[tuple[Id, tuple[str, Any]]]:
         number = get(item, 'id', (int, str), source, entry)
         if number in found:
             raise FormatError(
                 source, f'{entry}.id',
                 f'{shown(number)} is the id of {found[number][0]} already',
             )  # fmt: skip
-        found[number] = (entry, item)
+        yield number, (entry, item)
+
+    listed = members(get(content, key, list, source), source, key)
+    for number, item in each(listed, one, on_error):
+        found[number] = item
+    return found
+
+
+def _classes(
+    content: object, source: Path, on_error: OnError
+) -> dict[Id, str]:
+    """Return the names of the categories by their ids."""
+
+    def one(key: Id, entry: str, item: object) -> Iterator[tuple[Id, str]]:
+        name = get(item, 'name', str, source, entry)
+        yield key, class_name(name, source, f'{entry}.name')
+
+    categories = _by_id(content, 'categories', source, on_error)
+    entries = ((key, *item) for key, item in categories.items())
+    return dict(each(entries, one, on_error))
+
+
+def _by_image(
+    annotations: list[tuple[str, Any]],
+    images: Mapping[Id, Any],
+    source: Path,
+    on_error: OnError,
+) -> dict[Id, list[tuple[str, Any]]]:
+    """Return annotations with their entries by the id of their image."""
+    found: dict[Id, list[tuple[str, Any]]] = {key: [] for key in images}
+
+    def one(entry: str, item: object) -> Iterator[tuple[Id, str, object]]:
+        yield _reference(item, 'image_id', images, source, entry), entry, item
+
+    for key, entry, item in each(annotations, one, on_error):
+        found[key].append((entry, item))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,29 @@ def test_a_lie_about_sizes_costs_nothing(tmp_path: Path) -> None:
 @MODEST
 def test_broken_files(tmp_path: Path, seed: int) -> None:
     fuzz_json(coco.read, tmp_path / 'a.json', COCO, seed)
+
+
+def test_images_and_categories_without_id_or_name(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(COCO))
+    content['images'].insert(0, {'file_name': 'x.jpg'})
+    content['images'].append(content['images'][1])  # its id comes twice
+    content['categories'].append({'id': 99, 'name': 7})
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(content))
+    errors: list[FormatError] = []
+    read = list(coco.read(path, on_error=errors.append))
+    path.write_text(json.dumps(COCO))
+    sound = list(coco.read(path))
+    assert [(a.image, len(a.shapes)) for a in read] == [
+        (a.image, len(a.shapes)) for a in sound
+    ]
+    last = len(content['categories']) - 1
+    for error, problem in zip(errors, (
+        rf'categories\[{last}\].name: expected a string, got 7',
+        r'images\[0\].id: missing',
+        rf"images\[{len(content['images']) - 1}\].id: .* images\[1\] already",
+    ), strict=True):  # fmt: skip
+        assert re.search(problem, str(error))
 
 
 def test_cut_files(tmp_path: Path) -> None:
