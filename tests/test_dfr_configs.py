@@ -9,7 +9,6 @@ VOC = '8xb2-40k_voc12-scribble-512x512'
 MAIN = f'dfr_swin-b_upernet_{VOC}'
 FROM = dict(feature_from='decode_head.fpn_bottleneck')
 LOSS = dict(type='DFRLoss', in_channels=2048, **FROM)
-WIDTHS = (128, 256, 512, 1024)
 #: Variant in the name -> its loss.
 LOSSES = {
     'kernel': dict(
@@ -24,14 +23,14 @@ LOSSES = {
 }
 #: Variant in the name -> the blocks of table 6, from 0.
 BLOCKS = {
-    'block1': [0],
-    'block2': [1],
-    'block3': [2],
-    'block4': [3],
-    'blocks12': [0, 1],
-    'blocks34': [2, 3],
-    'blocks123': [0, 1, 2],
-    'blocks234': [1, 2, 3],
+    'block1': (0,),
+    'block2': (1,),
+    'block3': (2,),
+    'block4': (3,),
+    'blocks12': (0, 1),
+    'blocks34': (2, 3),
+    'blocks123': (0, 1, 2),
+    'blocks234': (1, 2, 3),
 }
 KERNELS = [
     dict(weight=0.9, sigma_xy=6.0, sigma_rgb=0.5),
@@ -71,15 +70,13 @@ def test_tables_4_5_and_7_change_the_loss_alone(variant):
 def test_table_6_changes_the_shared_feature(variant):
     found = content(MAIN.replace('dfr', f'dfr-{variant}', 1))
     main = content(MAIN)
-    blocks = BLOCKS[variant]
+    levels = BLOCKS[variant]
     head = main['model']['decode_head']
-    assert tuple(head['in_channels']) == WIDTHS
-    # Stages of the backbone that nothing reads: DDP must know.
-    assert found.pop('find_unused_parameters') is True
-    head.update(in_index=blocks, in_channels=[WIDTHS[b] for b in blocks])
+    assert head['type'] == 'UPerHead'
+    head.update(type='FusedLevelsUPerHead', levels=levels)
     # UPerHead's channels for each level
     main['model']['regularizers'][0]['in_channels'] = head['channels'] * len(
-        blocks
+        levels
     )
     assert found == main
 

@@ -1,7 +1,7 @@
-# Table 6: of the four blocks, only these make up the shared feature.
+# Table 6: of the pyramid's four levels, only these make up the shared feature.
 _base_ = './dfr_swin-b_upernet_8xb2-40k_voc12-scribble-512x512.py'
 model = dict(
-    decode_head=dict(in_index=[3], in_channels=[1024]),
+    decode_head=dict(type='FusedLevelsUPerHead', levels=(3,)),
     regularizers=[
         dict(
             type='DFRLoss',
@@ -10,5 +10,3 @@ model = dict(
         )
     ],
 )
-# The stages left out are trained by nothing, which DDP must know.
-find_unused_parameters = True
