@@ -8,6 +8,7 @@ from .benchmarks import (
     SparsePascalVOCDataset,
 )
 from .camvid import CamVidDataset
+from .heatmaps import Heatmaps, heatmap_path, read_heatmaps, write_heatmaps
 from .samplers import StrongWeakSampler
 from .simulate import (
     drop_scribbles,
@@ -24,6 +25,7 @@ from .toy import ToyShapesDataset, make_toy_dataset
 
 __all__ = [
     'CamVidDataset',
+    'Heatmaps',
     'SparseADE20KDataset',
     'SparseCOCODataset',
     'SparseCityscapesDataset',
@@ -32,7 +34,9 @@ __all__ = [
     'StrongWeakSampler',
     'ToyShapesDataset',
     'drop_scribbles',
+    'heatmap_path',
     'make_toy_dataset',
+    'read_heatmaps',
     'resize_labels',
     'rotate_labels',
     'shrink_scribbles',
@@ -41,4 +45,5 @@ __all__ = [
     'simulate_scribbles',
     'simulate_tags',
     'transforms',
+    'write_heatmaps',
 ]

@@ -2,6 +2,7 @@
 
 from .crop import SparseRandomCrop
 from .formatting import PackSparseInputs
+from .heatmaps import LoadHeatmaps, MoveHeatmaps, PackHeatmapInputs
 from .loading import LoadSparseAnnotations
 from .resize import SparseRandomResize, SparseResize
 from .rotate import SparseRandomRotate
@@ -16,7 +17,10 @@ from .simulate import (
 
 __all__ = [
     'DropScribbles',
+    'LoadHeatmaps',
     'LoadSparseAnnotations',
+    'MoveHeatmaps',
+    'PackHeatmapInputs',
     'PackSparseInputs',
     'ShrinkScribbles',
     'SimulateBlocks',
