@@ -46,3 +46,19 @@ def head_config(**changes):
     cfg = config()
     cfg.decode_head = HEAD | changes
     return cfg
+
+
+def config_of(head=None, **changes):
+    """AFA's model; the last stage of its backbone is at 1/16."""
+    cfg = head_config(**head or {})
+    cfg.pop('regularizers')
+    cfg.type = 'AFASegmentor'
+    cfg.backbone.strides = [4, 2, 2, 1]
+    cfg.segmentation_begin = 2
+    cfg.propagation_begin = 5
+    cfg.update(changes)
+    return cfg
+
+
+def build(head=None, **changes):
+    return stock.build(config_of(head, **changes))

@@ -1,0 +1,397 @@
+"""AFA: from image tags to masks, end to end."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import (
+    Attention,
+    affinity_labels,
+    affinity_loss,
+    labels_from_best,
+    labels_from_two_scores,
+    mean_attention,
+    with_background,
+)
+from mmseg_sparse.functional.pseudo_labels import check_background_scores
+
+from ..decode_heads import AFAHead
+from ..losses._maps import shrink_labels
+from ..padding import inside_image
+from ..progress import training_iteration
+from .features import Features
+from .label_propagation import LabelPropagation
+from .multi_scale_cam import Activations, first_images, multi_scale_cam
+from .pseudo_labels import FIELDS, PseudoLabels, as_original
+from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
+
+
+@MODELS.register_module()
+class AFASegmentor(SparseEncoderDecoder):
+    r"""Learns to segment from image tags, by labels that it makes itself.
+
+    Until iteration ``segmentation_begin`` only the classifier of ``AFAHead``
+    learns. From then on, with :math:`M` the activation maps of the images'
+    tags and two background scores,
+
+    * :math:`M`, refined by ``label_refiner``, gives labels
+      (:func:`~mmseg_sparse.functional.labels_from_two_scores`), those give
+      affinity labels, and the affinity of the head learns from them;
+    * the segmentation learns from the same labels until
+      ``propagation_begin``, then from :math:`M` propagated by a random walk
+      and refined after that.
+
+    The iteration is the training's own count: a resumed training goes on in
+    its phase. Losses are ``decode.loss_cls``, ``decode.loss_seg``,
+    ``decode.loss_aff`` and those of the regularizers, which get the
+    segmentation's labels; ``gt_sem_seg`` is never looked at but for its
+    size. ``pseudo_labeled_share`` is the share of pixels with a label.
+    Padding takes no part in anything.
+
+    **Activation maps** come from forward passes of their own, at
+    ``cam_scales`` times the images' size, each with a mirror image, without
+    gradient and in evaluation mode: dropout and stochastic depth are off and
+    the statistics of batch norms are the running ones, which stay as they
+    are. The release's backbone, MiT, has layer norms alone, so that no
+    statistics were concerned there. The affinity that propagates is that of
+    the largest scale, of the images that are not mirrored.
+
+    In inference the segmentation branch runs alone. With
+    ``test_cfg=dict(pseudo_labels=True)`` the results also hold the pseudo
+    labels of images whose samples have ``gt_label``, for
+    ``PseudoLabelMetric``.
+
+    Source: AFA, figure 3, sections 3 and 4.1; scales, mirror images, the
+    softmax before the random walk and half the resolution in PAR are the
+    release. Weights of eq. 12 are those of the head and regularizers.
+
+    Args:
+        label_refiner: Config of a module with ``refine(prob, image, valid=,
+            present=)``; True: ``PixelAdaptiveRefinement``; False: none
+            (tables 2 and 4).
+        refine_scale: Factor on the images' size for the refiner.
+        cam_scales: Scales of the activation maps.
+        cam_flip: Whether mirror images take part.
+        background_scores: :math:`\beta_h` and :math:`\beta_l` (table 11).
+        cam_softmax: Whether activation maps are made probabilities before
+            they are refined, as they are before the random walk.
+        radius: Reach of affinity labels and of the random walk, in tokens
+            (table 7).
+        alpha: Exponent of eq. 6.
+        propagation: ``'affinity'``; ``'attention'``: the mean attention in
+            place of the affinity; None: no propagation (table 3).
+        segmentation_begin: First iteration after the first warm-up.
+        propagation_begin: First iteration with propagated labels.
+        decode_head: Config of an ``AFAHead``.
+        **kwargs: The arguments of ``SparseEncoderDecoder``.
+
+    Raises:
+        TypeError: If the decode head is no ``AFAHead``.
+        ValueError: If an argument is out of range, or there is propagation
+            by affinity and the head has none.
+    """
+
+    decode_head: AFAHead
+
+    def __init__(
+        self,
+        *,
+        label_refiner: dict[str, Any] | bool = True,
+        refine_scale: float = 0.5,
+        cam_scales: Sequence[float] = (1.0, 0.5, 1.5),
+        cam_flip: bool = True,
+        background_scores: tuple[float, float] = (0.55, 0.35),
+        cam_softmax: bool = True,
+        radius: int = 8,
+        alpha: float = 2.0,
+        propagation: str | None = 'affinity',
+        segmentation_begin: int = 2000,
+        propagation_begin: int = 6000,
+        **kwargs: Any,
+    ) -> None:
+        """Build the model, then the refiner of labels."""
+        super().__init__(**kwargs)
+        if not isinstance(self.decode_head, AFAHead):
+            raise TypeError(
+                'decode_head of AFASegmentor must be an AFAHead, got '
+                f'{type(self.decode_head).__name__}'
+            )
+        self.cam_scales = tuple(cam_scales)
+        self.cam_flip = cam_flip
+        self.background_scores = tuple(background_scores)
+        self.segmentation_begin = segmentation_begin
+        self.propagation_begin = propagation_begin
+        refiner: nn.Module | None = None
+        if label_refiner is not False:
+            if label_refiner is True:
+                label_refiner = dict(type='PixelAdaptiveRefinement')
+            refiner = MODELS.build(label_refiner)
+        self.label_propagation = LabelPropagation(
+            refiner,
+            refine_scale=refine_scale,
+            softmax=cam_softmax,
+            radius=radius,
+            alpha=alpha,
+            by=propagation,
+        )
+        self._check()
+
+    def _check(self) -> None:
+        if not self.cam_scales or min(self.cam_scales) <= 0:
+            raise ValueError(
+                f'cam_scales must be positive, got {self.cam_scales}'
+            )
+        if len(self.background_scores) != 2:
+            raise ValueError(
+                f'background_scores must be two, got {self.background_scores}'
+            )
+        check_background_scores(*self.background_scores)
+        begins = (0, self.segmentation_begin, self.propagation_begin)
+        if sorted(begins) != list(begins):
+            raise ValueError(
+                'wanted 0 <= segmentation_begin <= propagation_begin, got '
+                f'{begins[1]} and {begins[2]}'
+            )
+        by = self.label_propagation.by
+        if by == 'affinity' and self.decode_head.affinity is None:
+            raise ValueError(
+                "propagation='affinity' needs the head's affinity: set "
+                'attention_heads in the decode head, or propagation=None'
+            )
+
+    def _askers(self) -> list[nn.Module]:
+        head = [self.decode_head] if self.training else []
+        return [*super()._askers(), *head]
+
+    def _decode_head_forward_train(
+        self, inputs: Features, data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
+        """Return the losses of head, affinity and regularizers."""
+        head = self.decode_head
+        size = data_samples[0].gt_sem_seg.data[0]
+        valid = inside_image(data_samples, size.expand(len(inputs[0]), -1, -1))
+        inputs.valid = valid
+        module_inputs = self._module_inputs()
+        with module_inputs as inputs.module_inputs:
+            logits, scores = head.forward(inputs)
+        module_inputs.check(inputs.module_inputs)
+        tags = head.stack_tags(data_samples)
+        losses = head.classification_loss(scores, tags)
+        iteration = training_iteration()
+        begun = iteration >= self.segmentation_begin
+        first = labels = valid.long().fill_(NO_LABEL)
+        if begun:
+            propagate = iteration >= self.propagation_begin
+            first, labels = self._labels(
+                inputs.image, valid, tags, propagate=propagate
+            )
+        inputs.labels = labels
+        parts = head.segmentation_losses(logits, labels)
+        if not begun:
+            parts.pop('acc_seg')  # of no pixel
+        losses.update(parts)
+        if head.affinity is not None:
+            losses['loss_aff'] = self._affinity_loss(inputs, first, begun)
+        share = (labels != NO_LABEL).sum() / valid.sum().clamp(min=1)
+        losses = add_prefix(losses, 'decode')
+        losses['pseudo_labeled_share'] = share
+        self._add_regularizers(losses, logits, inputs, begun)
+        return losses
+
+    def _affinity_loss(
+        self, feats: Features, labels: Tensor, begun: bool
+    ) -> Tensor:
+        """Return the weighted mean of the two terms of eq. 5."""
+        head = self.decode_head
+        if not begun:  # zero, connected
+            return sum(p.sum() for p in head.affinity.parameters()) * 0
+        affinity = head.affinities(feats)
+        grid = feats.attention[head.attention_stage][0].query_hw
+        target = affinity_labels(
+            shrink_labels(labels, grid), radius=self.label_propagation.radius
+        )
+        positive, negative = affinity_loss(affinity, target, count_offset=1)
+        return head.affinity_weight * (positive + negative) / 2
+
+    def _add_regularizers(
+        self,
+        losses: dict[str, Tensor],
+        logits: Tensor,
+        feats: Features,
+        begun: bool,
+    ) -> None:
+        """Add the regularizers' losses, those of eq. 12 with the others."""
+        for regularizer in self.regularizers:
+            if not begun:  # what learns must be part of the graph all the same
+                zero = sum(p.sum() for p in regularizer.parameters()) * 0
+                if isinstance(zero, Tensor):
+                    losses['decode.loss_cls'] = (
+                        losses['decode.loss_cls'] + zero
+                    )
+                continue
+            extra = regularizer(logits, feats, feats.labels, feats.valid)
+            for name, value in add_prefix(extra, 'decode').items():
+                if name in losses:
+                    raise ValueError(
+                        f'two losses are called {name!r}: give one of the '
+                        'regularizers another loss_name'
+                    )
+                losses[name] = value
+
+    @torch.no_grad()
+    def _labels(
+        self, images: Tensor, valid: Tensor, tags: Tensor, *, propagate: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return the affinity's labels, then the segmentation's.
+
+        Both ``(N, H, W)``, 255 where no label is.
+        """
+        propagation = self.label_propagation
+        propagate = propagate and propagation.by is not None
+        found = self._activations(images, valid, record=propagate)
+        cams = [
+            with_background(
+                found.cam, tags, score, softmax=propagation.softmax
+            )
+            for score in self.background_scores
+        ]
+        shown = cams[0][1]
+        refined = propagation.refine(
+            [c[0] for c in cams], images, valid, shown
+        )
+        first = self._two_scores(refined, shown, valid)
+        if not propagate:
+            return first, first
+        walked = propagation.walk(
+            found.cam, tags, self.background_scores, valid,
+            *self._transition(found.layers, len(images)),
+        )  # fmt: skip
+        refined = propagation.refine(walked, images, valid, shown)
+        return first, self._two_scores(refined, shown, valid)
+
+    def _two_scores(
+        self, maps: Sequence[Tensor], shown: Tensor, valid: Tensor
+    ) -> Tensor:
+        return labels_from_two_scores(
+            *maps, shown, background=self.decode_head.background, valid=valid
+        )
+
+    def _activations(
+        self, images: Tensor, valid: Tensor, *, record: bool
+    ) -> Activations:
+        return multi_scale_cam(
+            self,
+            images,
+            valid,
+            scales=self.cam_scales,
+            flip=self.cam_flip,
+            stage=self.decode_head.attention_stage if record else None,
+        )
+
+    def _transition(
+        self, layers: Sequence[Attention], count: int
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """Return what propagates, ``(N, M, M)``, and its grid."""
+        layers = first_images(layers, count)
+        if self.label_propagation.by == 'attention':
+            try:
+                return mean_attention(layers), layers[0].query_hw
+            except ValueError as error:
+                raise ValueError(
+                    "propagation='attention' of stage "
+                    f'{self.decode_head.attention_stage}: {error}'
+                ) from error
+        return self.decode_head.affinity(layers), layers[0].query_hw
+
+    @torch.no_grad()
+    def pseudo_labels(
+        self, inputs: Tensor, data_samples: Sequence[SegDataSample]
+    ) -> PseudoLabels:
+        """Make the labels of images from their tags, step by step.
+
+        What is propagated does not depend on the phase of the training.
+
+        Args:
+            inputs: Normalised images, ``(N, 3, H, W)``.
+            data_samples: N samples with ``gt_label`` and, as padding goes to
+                the right and the bottom, ``img_shape``.
+
+        Raises:
+            ValueError: If a sample has no tags, or others than the head.
+        """
+        propagation = self.label_propagation
+        tags = self.decode_head.stack_tags(data_samples).to(inputs.device)
+        valid = inside_image(data_samples, inputs[:, 0])
+        background = self.decode_head.background
+        high, low = self.background_scores
+        middle = None if background is None else (high + low) / 2
+        found = self._activations(
+            inputs, valid, record=propagation.by is not None
+        )
+        best = partial(labels_from_best, background=background, valid=valid)
+        scores = (middle, high, low)
+        maps = [
+            with_background(
+                found.cam, tags, score, softmax=propagation.softmax
+            )
+            for score in scores
+        ]
+        _, all_shown = maps[1]
+        shown = maps[0][1]
+        refine = partial(
+            propagation.refine, images=inputs, valid=valid, shown=all_shown
+        )
+        cam = best(maps[0][0], shown)
+        refined = refine([m[0] for m in maps])
+        last, propagated = refined, None
+        if propagation.by is not None:
+            walked = propagation.walk(
+                found.cam, tags, scores, valid,
+                *self._transition(found.layers, len(inputs)),
+            )  # fmt: skip
+            propagated = best(walked[0], shown)
+            last = refine(walked)
+        return PseudoLabels(
+            cam=cam,
+            refined=best(refined[0], shown),
+            propagated=propagated,
+            final=best(last[0], shown),
+            labels=self._two_scores(last[1:], all_shown, valid),
+            scores=last[0],
+            activation=found.cam * (tags > 0)[:, :, None, None],
+        )
+
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: list[SegDataSample] | None = None,
+    ) -> list[SegDataSample]:
+        """Predict, and add pseudo labels where ``test_cfg`` asks for them.
+
+        They are label maps of the original size, in the fields
+        ``pseudo_cam``, ``pseudo_refined``, ``pseudo_propagated`` (where there
+        is propagation), ``pseudo_final`` and ``pseudo_labels``.
+        """
+        if not (self.test_cfg or {}).get('pseudo_labels'):
+            return super().predict(inputs, data_samples)
+        if data_samples is None:
+            raise ValueError(
+                'test_cfg.pseudo_labels needs data samples with gt_label'
+            )
+        found = self.pseudo_labels(inputs, data_samples)
+        for field in FIELDS:
+            maps = getattr(found, field)
+            for index, sample in enumerate(data_samples):
+                if maps is not None:
+                    labels = as_original(maps[index], sample.metainfo)
+                    sample.set_field(
+                        PixelData(data=labels[None]), f'pseudo_{field}'
+                    )
+        return super().predict(inputs, data_samples)

@@ -1,0 +1,135 @@
+"""Refinement and propagation of activation maps, padding left out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import (
+    random_walk,
+    resize_inside,
+    valid_on_grid,
+    with_background,
+)
+
+from ..losses._maps import shrink_image, shrink_valid
+
+PROPAGATIONS = ('affinity', 'attention', None)
+
+
+class LabelPropagation(nn.Module):
+    """What AFA does to activation maps before they become labels.
+
+    Args:
+        refiner: A module with ``refine(prob, image, valid=, present=)``;
+            None: maps stay as they are.
+        refine_scale: Factor on the images' size for the refiner.
+        softmax: Whether maps that are not propagated become probabilities.
+        radius: Reach of the random walk, in tokens.
+        alpha: Exponent of eq. 6.
+        by: ``'affinity'``, ``'attention'`` or None, see ``AFASegmentor``.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        refiner: nn.Module | None,
+        *,
+        refine_scale: float,
+        softmax: bool,
+        radius: int,
+        alpha: float,
+        by: str | None,
+    ) -> None:
+        """Check the arguments and keep them."""
+        super().__init__()
+        if by not in PROPAGATIONS:
+            raise ValueError(
+                f'propagation must be in {PROPAGATIONS}, got {by!r}'
+            )
+        if not 0 < refine_scale <= 1:
+            raise ValueError(
+                f'refine_scale must lie in (0, 1], got {refine_scale}'
+            )
+        if radius < 0 or not alpha > 0:
+            raise ValueError(
+                'radius must be at least 0 and alpha positive, got '
+                f'{radius} and {alpha}'
+            )
+        self.refiner = refiner
+        self.refine_scale = refine_scale
+        self.softmax = softmax
+        self.radius = radius
+        self.alpha = alpha
+        self.by = by
+
+    def refine(
+        self,
+        maps: Sequence[Tensor],
+        images: Tensor,
+        valid: Tensor,
+        shown: Tensor,
+    ) -> list[Tensor]:
+        """Refine several sets of maps of one batch together.
+
+        Args:
+            maps: Each ``(N, C, H, W)``.
+            images: ``(N, 3, H, W)``.
+            valid: Bool ``(N, H, W)``, false in padding.
+            shown: Bool ``(N, C)``, the classes to refine.
+
+        Returns:
+            The refined maps, each ``(N, C, H, W)``.
+        """
+        if self.refiner is None:
+            return [*maps]
+        full = (images.shape[2], images.shape[3])
+        size = [max(int(side * self.refine_scale), 1) for side in full]
+        inside = shrink_valid(valid, size)
+        small = resize_inside(torch.cat([*maps], 1), size, valid=valid)
+        refined = self.refiner.refine(
+            small,
+            shrink_image(images.to(small.dtype), size),
+            valid=inside,
+            present=shown.repeat(1, len(maps)),
+        )
+        large = resize_inside(refined, full, valid=inside)
+        return [*large.split(maps[0].shape[1], 1)]
+
+    def walk(
+        self,
+        cam: Tensor,
+        tags: Tensor,
+        scores: Sequence[float | None],
+        valid: Tensor,
+        affinity: Tensor,
+        grid: tuple[int, int],
+    ) -> list[Tensor]:
+        """Propagate maps by one random walk for each background score.
+
+        Args:
+            cam: Activation maps, ``(N, K, H, W)``.
+            tags: ``(N, K)``, above 0 for classes of the image.
+            scores: The background scores; None: no background.
+            valid: Bool ``(N, H, W)``, false in padding.
+            affinity: ``(N, M, M)``.
+            grid: Its height and width, M their product.
+
+        Returns:
+            For each score maps ``(N, K + 1, H, W)``, the background first.
+        """
+        size = (cam.shape[2], cam.shape[3])
+        inside = valid_on_grid(valid, grid)
+        small = resize_inside(cam, grid, valid=valid)
+        maps = [with_background(small, tags, score)[0] for score in scores]
+        walked = random_walk(
+            torch.cat(maps, 1),
+            affinity,
+            alpha=self.alpha,
+            radius=self.radius,
+            valid=inside,
+        )
+        large = resize_inside(walked, size, valid=inside)
+        return [*large.split(cam.shape[1] + 1, 1)]

@@ -1,0 +1,126 @@
+"""Class activation maps of several scales of a batch, and its affinities."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import (
+    Attention,
+    merge_activations,
+    valid_on_grid,
+)
+
+from ..backbones import AttentionRecorder
+from .features import Features
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What the extra forward passes of a batch give.
+
+    Attributes:
+        cam: Maps of the tags at the images' size, ``(N, tags, H, W)``, in
+            [0, 1], 0 in padding.
+        layers: The recorded layers of the largest scale, of the images and
+            then, if there are, of their mirror images; empty where nothing
+            was to be recorded.
+    """
+
+    cam: Tensor
+    layers: Sequence[Attention]
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Run modules in evaluation mode, then set each one back as it was."""
+    parts = [part for module in modules for part in module.modules()]
+    modes = [part.training for part in parts]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, mode in zip(parts, modes, strict=True):
+            part.training = mode
+
+
+@torch.no_grad()
+def multi_scale_cam(
+    model: Any,
+    images: Tensor,
+    valid: Tensor,
+    *,
+    scales: Sequence[float],
+    flip: bool,
+    stage: int | None,
+) -> Activations:
+    """Activate a batch at several scales, without gradient.
+
+    Args:
+        model: A segmentor with ``AFAHead``; its backbone and neck run in
+            evaluation mode and are set back as they were.
+        images: Normalised, ``(N, 3, H, W)``.
+        valid: Bool ``(N, H, W)``, false in padding.
+        scales: Factors on the images' size.
+        flip: Whether each scale also sees the mirrored images.
+        stage: The stage to record at the largest scale; None: none.
+    """
+    largest = max(scales)
+    size = (images.shape[2], images.shape[3])
+    parts = [model.backbone] + ([model.neck] if model.with_neck else [])
+    merged, layers = [], []
+    with evaluating(*parts):
+        for scale in scales:
+            record = stage if scale == largest else None
+            batch = _resized(images, scale)
+            if flip:
+                batch = torch.cat([batch, batch.flip(-1)])
+            feats, recorded = _features(model, batch, record)
+            layers = recorded or layers
+            maps = model.decode_head.activation(feats).float()
+            inside = valid_on_grid(valid, (maps.shape[2], maps.shape[3]))
+            plain, *mirrored = maps.split(len(images))
+            merged.append((plain, mirrored[0] if flip else None, inside))
+    return Activations(merge_activations(merged, size, valid=valid), layers)
+
+
+def _resized(images: Tensor, scale: float) -> Tensor:
+    if scale == 1:
+        return images
+    size = [max(int(side * scale), 1) for side in images.shape[2:]]
+    return F.interpolate(images, size, mode='bilinear', align_corners=False)
+
+
+def _features(
+    model: Any, batch: Tensor, stage: int | None
+) -> tuple[Features, Sequence[Attention]]:
+    """Run backbone and neck, recording a stage."""
+    if stage is None:
+        attention: Sequence[Sequence[Attention]] = ()
+        maps = model.backbone(batch)
+    else:
+        with AttentionRecorder(model.backbone, [stage]) as attention:
+            maps = model.backbone(batch)
+    if model.with_neck:
+        maps = model.neck(maps)
+    layers = attention[stage] if stage is not None else ()
+    return Features(maps, batch, attention), layers
+
+
+def first_images(layers: Sequence[Attention], count: int) -> list[Attention]:
+    """Return the attention of the first images of a batch alone."""
+    return [
+        Attention(
+            layer.query[:count],
+            layer.key[:count],
+            layer.scale,
+            layer.query_hw,
+            layer.key_hw,
+        )
+        for layer in layers
+    ]

@@ -1,0 +1,157 @@
+"""AFASegmentor's options: each ablation, and what is refused."""
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmseg_sparse.functional import mean_attention
+from mmseg_sparse.models.segmentors.multi_scale_cam import first_images
+from tests.models import afa, stock
+from tests.models.test_afa_segmentor import AFF, CLS, SEG, labels_by_hand
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A training's progress, which the test sets."""
+    instance = MessageHub.get_instance('test_afa_options')
+    monkeypatch.setattr(
+        MessageHub, 'get_current_instance', classmethod(lambda cls: instance)
+    )
+    instance.update_info('iter', 0)
+    return instance
+
+
+def test_propagation_by_attention(hub):
+    """Table 3: the mean of the heads in place of the affinity."""
+    hub.update_info('iter', 7)
+    images, _ = afa.batch()
+    model = afa.build(propagation='attention')
+    layers = model._activations(
+        images, torch.ones(2, 64, 64).bool(), record=True
+    ).layers
+    found, grid = model._transition(layers, 2)
+    assert grid == (6, 6)
+    assert torch.equal(found, mean_attention(first_images(layers, 2)))
+    plain = afa.build()
+    other, _ = plain._transition(layers, 2)
+    assert torch.equal(other, plain.decode_head.affinity(
+        first_images(layers, 2)))  # fmt: skip
+
+
+#: What ablations change, and an iteration at which it shows.
+OPTIONS = {
+    'no propagation': (dict(propagation=None), 7),
+    'by attention': (dict(propagation='attention'), 7),
+    'no refinement': (dict(label_refiner=False), 7),
+    'scale of refinement': (dict(refine_scale=1.0), 7),
+    'no softmax': (dict(cam_softmax=False), 3),
+    'radius': (dict(radius=1), 3),
+    'alpha': (dict(alpha=8.0), 7),
+    'background scores': (dict(background_scores=(0.45, 0.45)), 3),
+    'one scale': (dict(cam_scales=(1.0,)), 3),
+    'no mirror': (dict(cam_flip=False), 3),
+}
+
+
+@pytest.mark.parametrize('name', OPTIONS)
+def test_options_change_the_losses(hub, name):
+    options, iteration = OPTIONS[name]
+    hub.update_info('iter', iteration)
+    images, samples = afa.batch()
+    base = afa.build().loss(images, samples)
+    losses = afa.build(**options).loss(images, samples)
+    assert losses.keys() == base.keys()
+    assert all(torch.isfinite(value).all() for value in losses.values())
+    changed = {key for key in base if not torch.equal(base[key], losses[key])}
+    assert CLS not in changed
+    assert SEG in changed or AFF in changed
+
+
+def test_without_affinity(hub):
+    """Table 2: neither its loss nor its propagation."""
+    hub.update_info('iter', 7)
+    images, samples = afa.batch()
+    with pytest.raises(ValueError, match=r"propagation='affinity' needs the"):
+        afa.build(dict(attention_heads=None))
+    model = afa.build(dict(attention_heads=None), propagation=None)
+    losses = model.loss(images, samples)
+    assert AFF not in losses
+    model.parse_losses(losses)[0].backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.parametrize('background', [3, None])
+def test_another_background_or_none(hub, background):
+    hub.update_info('iter', 7)
+    images, samples = afa.batch(
+        tags=[[1, 0, 1, 0], [0, 0, 0, 1]]
+        if background == 3
+        else [[1, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
+    )
+    model = afa.build(dict(background=background))
+    losses = model.loss(images, samples)
+    assert all(torch.isfinite(value).all() for value in losses.values())
+    found = model.pseudo_labels(images, samples)
+    shown = set(found.final[0].unique().tolist())
+    assert shown <= ({0, 2, 3} if background == 3 else {0, 2})
+    if background is None:
+        assert (found.final[1] == 255).all()
+
+
+def test_regularizers_get_the_pseudo_labels(hub):
+    images, samples = afa.batch()
+    model = afa.build(
+        regularizers=[
+            dict(
+                type='KeepingRegularizer', feature_from='decode_head.conv_seg'
+            )
+        ]
+    )
+    (kept,) = model.regularizers
+    losses = model.loss(images, samples)
+    assert not hasattr(kept, 'feats')
+    assert 'decode.kept' not in losses
+    hub.update_info('iter', 5)
+    losses = model.loss(images, samples)
+    assert 'decode.kept' in losses
+    labels = labels_by_hand(model, images, samples, walk=True)
+    assert torch.equal(kept.feats.labels, labels)
+    assert 'decode_head.conv_seg' in kept.feats.module_inputs
+
+
+def test_names_the_stage_that_is_not_square(hub):
+    hub.update_info('iter', 7)
+    images, samples = afa.batch()
+    model = afa.build(dict(attention_stage=1, attention_heads=1))
+    with pytest.raises(ValueError, match=r'stage 1: .*sr_ratio=1'):
+        model.loss(images, samples)
+    model = afa.build(
+        dict(attention_stage=1, attention_heads=None),
+        propagation='attention',
+    )
+    with pytest.raises(ValueError, match=r"'attention' of stage 1: .*square"):
+        model.loss(images, samples)
+    with pytest.raises(ValueError, match='stages 0 to 3, got'):
+        afa.build(dict(attention_stage=4))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(propagation='walk'), "must be in .* got 'walk'"),
+        (dict(background_scores=(0.3, 0.5)), 'low=0.5, high=0.3'),
+        (dict(background_scores=(0.3,)), r'must be two, got \(0.3,\)'),
+        (dict(cam_scales=()), r'cam_scales must be positive, got \(\)'),
+        (dict(propagation_begin=1), r'propagation_begin, got 2 and 1'),
+    ],
+)
+def test_refuses(changes, words):
+    with pytest.raises(ValueError, match=words):
+        afa.build(**changes)
+
+
+def test_refuses_other_heads():
+    cfg = afa.config_of()
+    cfg.decode_head = stock.stock_model_config('segformer').decode_head
+    with pytest.raises(TypeError, match='an AFAHead, got SegformerHead'):
+        stock.build(cfg)
