@@ -10,7 +10,13 @@ from .version import __version__
 
 compat.setup()
 
-from . import datasets, engine, models, registry  # noqa: E402
+from . import (  # noqa: E402
+    datasets,
+    engine,
+    evaluation,
+    models,
+    registry,
+)
 
 registry.mirror()
 
@@ -20,6 +26,7 @@ __all__ = [
     'config',
     'datasets',
     'engine',
+    'evaluation',
     'models',
     'registry',
 ]

@@ -13,6 +13,7 @@ from .preference_analysis import (
     preference_maps,
 )
 from .probabilities import Predictor, Probabilities
+from .pseudo_label_metric import PseudoLabelMetric
 
 __all__ = [
     'Measured',
@@ -21,6 +22,7 @@ __all__ = [
     'PreferenceAnalysis',
     'PreferenceMaps',
     'Probabilities',
+    'PseudoLabelMetric',
     'WeightedDistribution',
     'blp_maps',
     'distance_bins',
