@@ -18,11 +18,13 @@ from .cam import (
     valid_on_grid,
 )
 from .class_filter import filter_class_logits, filter_classes
+from .dense_crf import dense_crf_energy
 from .feature_consistency import (
     feature_consistency,
     feature_distance,
     feature_regularization,
 )
+from .local_aggregation import local_aggregate
 from .pixel_adaptive import (
     PixelAffinity,
     pixel_adaptive_refine,
@@ -45,6 +47,7 @@ __all__ = [
     'attention_affinity',
     'balanced_cross_entropy',
     'class_activation',
+    'dense_crf_energy',
     'feature_consistency',
     'feature_distance',
     'feature_regularization',
@@ -53,6 +56,7 @@ __all__ = [
     'labels_from_best',
     'labels_from_scores',
     'labels_from_two_scores',
+    'local_aggregate',
     'mean_attention',
     'merge_activations',
     'normalize_activation',

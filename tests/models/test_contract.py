@@ -15,6 +15,7 @@ REGULARIZERS = {
         type='AttentionAffinityLoss', stages=[1, 3], loss_weight=0.5
     ),
     'DFRLoss': dict(type='DFRLoss', in_channels=16, confidence=0.3),
+    'DenseCRFLoss': dict(type='DenseCRFLoss', loss_weight=1e-5),
     'GatedCRFLoss': dict(type='GatedCRFLoss'),
 }
 #: Likewise of the losses that a decode head takes as `loss_decode`.

@@ -2,6 +2,7 @@
 
 from .attention_affinity_loss import AttentionAffinityLoss
 from .balanced_cross_entropy_loss import BalancedCrossEntropyLoss
+from .dense_crf_loss import DenseCRFLoss
 from .dfr_loss import DFRLoss
 from .gated_crf_loss import GatedCRFLoss
 
@@ -9,5 +10,6 @@ __all__ = [
     'AttentionAffinityLoss',
     'BalancedCrossEntropyLoss',
     'DFRLoss',
+    'DenseCRFLoss',
     'GatedCRFLoss',
 ]
