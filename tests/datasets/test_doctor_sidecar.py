@@ -83,3 +83,24 @@ def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(path)  # reading it would wait for ever
     with pytest.raises(ValueError, match='this is no regular file'):
         from_folder(path.parent)
+
+
+@pytest.mark.parametrize(
+    ('make', 'name', 'code'),
+    [
+        (os.mkfifo, 'scribbles/b.png', 'unreadable'),
+        (os.mkdir, 'scribbles/b.png', 'unreadable'),
+        (os.mkfifo, 'images/b.jpg', 'image-unreadable'),
+        # A folder is no image: its labels have none.
+        (os.mkdir, 'images/b.jpg', 'label-without-image'),
+    ],
+)
+def test_pipes_and_folders_among_the_files(
+    make: Any, name: str, code: str, tmp_path: Path
+) -> None:
+    path = healthy(tmp_path) / name
+    path.unlink()
+    make(path)
+    found = findings(tmp_path)
+    assert set(found) == {code}
+    assert Path(found[code].files[0][0]).stem == 'b'

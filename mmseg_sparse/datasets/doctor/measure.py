@@ -1,12 +1,15 @@
 """What one label file holds; made to run in many processes."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats.annotations import FormatError
+from ..formats.source import read_bytes
 from ..image_finder import image_size
 from ..label_map import NO_LABEL, Labels
 from .decoding import Problem, decode
@@ -124,9 +127,13 @@ def _read(
 ) -> bytes | None:
     """Return a file's content, or None and a problem."""
     try:
-        return Path(path).read_bytes()
+        return read_bytes(Path(path))  # waits for no pipe
     except FileNotFoundError:
         problems.append(Problem(missing, path))
+    except FormatError as error:
+        problems.append(
+            Problem(broken, path, str(error).removeprefix(f'{path}: '))
+        )
     except OSError as error:
         problems.append(
             Problem(broken, path, error.strerror or type(error).__name__)
@@ -141,10 +148,15 @@ def _image_header(
     if path is None:
         return None, -1
     try:
-        number = os.stat(path).st_size
+        about = os.stat(path)
     except OSError:
         problems.append(Problem('missing-image', path))
         return None, -1
+    if not stat.S_ISREG(about.st_mode):
+        text = 'is a folder, a pipe or a device'
+        problems.append(Problem('image-unreadable', path, text))
+        return None, -1
+    number = about.st_size
     try:
         size = image_size(Path(path))
         if not _ends_well(path):
