@@ -9,6 +9,7 @@ from .affinity import (
 from .attention import Attention, attention_affinity
 from .attention_scores import mean_attention, symmetric_scores
 from .balanced_cross_entropy import balanced_cross_entropy
+from .blp import annotation_loss, blp_loss, partial_focal_loss
 from .cam import (
     class_activation,
     merge_activations,
@@ -44,8 +45,10 @@ __all__ = [
     'PixelAffinity',
     'affinity_labels',
     'affinity_loss',
+    'annotation_loss',
     'attention_affinity',
     'balanced_cross_entropy',
+    'blp_loss',
     'class_activation',
     'dense_crf_energy',
     'feature_consistency',
@@ -60,6 +63,7 @@ __all__ = [
     'mean_attention',
     'merge_activations',
     'normalize_activation',
+    'partial_focal_loss',
     'pixel_adaptive_refine',
     'pixel_affinity',
     'potts_energy',

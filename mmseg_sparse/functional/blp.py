@@ -1,0 +1,156 @@
+"""BLPSeg's losses: where strokes are drawn, and rare labels first."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NORMALIZERS = ('weights', 'labels')
+
+
+def blp_loss(
+    logits: Tensor,
+    scribble_logits: Tensor | None,
+    labels: Tensor,
+    *,
+    gamma: float = 2.0,
+    normalizer: str = 'weights',
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Cross entropy that weighs labels down where they were expected.
+
+    With :math:`\Omega_n` the labelled pixels of image :math:`n`,
+    :math:`p^{seg}` and :math:`p^{scrib}` the softmax of both logits at the
+    class :math:`y_i` of a pixel,
+
+    .. math::
+        L = \frac1N \sum_n \frac{1}{Z_n} \sum_{i\in\Omega_n}
+            \delta_i (-\log p^{seg}_i),\qquad
+        \delta_i = (1 - p^{scrib}_i p^{seg}_i)^\gamma,
+
+    where :math:`Z_n` is :math:`\sum_{\Omega_n}\delta_i` or
+    :math:`|\Omega_n|`, and :math:`\delta` has no gradient. An image without
+    a label counts among the N with a loss of 0.
+
+    Source: BLPSeg, eq. 9-11. The paper divides by the number of labels; the
+    sum of the weights and that they have no gradient are its authors'
+    release. With :math:`p^{scrib}=1` it is a focal loss.
+
+    Args:
+        logits: Scores of K classes, ``(N, K, H, W)``.
+        scribble_logits: Scores of the scribble branch, ``(N, K + 1, H, W)``,
+            the last one for pixels without stroke; None for
+            :math:`p^{scrib}=1`. No gradient goes into them.
+        labels: Class ids, int64 ``(N, H, W)``: ``[0, K)`` or
+            ``ignore_index``.
+        gamma: Exponent :math:`\gamma`, at least 0.
+        normalizer: :math:`Z`, ``'weights'`` or ``'labels'``.
+        ignore_index: Id of a pixel without label.
+
+    Returns:
+        A scalar in nats, in float32 or the wider dtype of ``logits``. With
+        nothing labelled: 0, with zero gradient.
+
+    Raises:
+        ValueError: If shapes disagree, ``gamma`` is negative or
+            ``normalizer`` unknown.
+    """
+    _check_maps('logits', logits, labels)
+    if scribble_logits is not None:
+        wanted = (logits.shape[0], logits.shape[1] + 1, *logits.shape[2:])
+        if tuple(scribble_logits.shape) != wanted:
+            raise ValueError(
+                f'expected scribble_logits {wanted}, one class more than '
+                f'logits, got {tuple(scribble_logits.shape)}'
+            )
+    if not gamma >= 0:
+        raise ValueError(f'gamma must be at least 0, got {gamma}')
+    if normalizer not in NORMALIZERS:
+        raise ValueError(
+            f'normalizer must be in {NORMALIZERS}, got {normalizer!r}'
+        )
+    known = labels != ignore_index
+    target = labels.masked_fill(~known, 0)
+    nll = F.cross_entropy(_wide(logits), target, reduction='none')
+    with torch.no_grad():
+        prob = (-nll).exp()
+        if scribble_logits is not None:
+            scribble = F.cross_entropy(
+                _wide(scribble_logits), target, reduction='none'
+            )
+            prob = prob * (-scribble).exp()
+        weight = known * (1 - prob).clamp(min=0).pow(gamma)
+        divisor = weight if normalizer == 'weights' else known.to(nll.dtype)
+        divisor = divisor.flatten(1).sum(1)
+        # Where all weights are 0 so is the sum above.
+        divisor = divisor.clamp(min=torch.finfo(nll.dtype).tiny)
+    # What is not finite where no label is stays out of the gradient.
+    nll = torch.where(known, nll, 0)
+    return ((weight * nll).flatten(1).sum(1) / divisor).mean()
+
+
+def annotation_loss(
+    scribble_logits: Tensor,
+    labels: Tensor,
+    valid: Tensor | None = None,
+    *,
+    empty_weight: float = 0.02,
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Weighted cross entropy over K classes and "no stroke here".
+
+    With :math:`V` the valid pixels of the batch and :math:`y'_i` the label
+    of a pixel, class K where it has none,
+
+    .. math:: L = -\frac{1}{|V|} \sum_{i\in V} w_{y'_i}
+                  \log p^{scrib}_{i,y'_i},
+
+    :math:`w_K` = ``empty_weight`` and every other weight 1. Source: BLPSeg,
+    eq. 1 and 2.
+
+    Args:
+        scribble_logits: Scores, ``(N, K + 1, H, W)``, the last one for
+            pixels without stroke.
+        labels: Class ids, int64 ``(N, H, W)``: ``[0, K)`` or
+            ``ignore_index``.
+        valid: Bool ``(N, H, W)``; false is padding, which is not "no
+            stroke" and does not count. None: all valid.
+        empty_weight: :math:`w_K`, at least 0.
+        ignore_index: Id of a pixel without label.
+
+    Returns:
+        A scalar in nats, in float32 or the wider dtype of the logits; with
+        nothing valid 0, with zero gradient.
+
+    Raises:
+        ValueError: If shapes disagree or ``empty_weight`` is negative.
+    """
+    _check_maps('scribble_logits', scribble_logits, labels)
+    if not empty_weight >= 0:
+        raise ValueError(
+            f'empty_weight must be at least 0, got {empty_weight}'
+        )
+    if valid is None:
+        valid = torch.ones_like(labels, dtype=torch.bool)
+    elif valid.shape != labels.shape:
+        raise ValueError(
+            f'expected valid {tuple(labels.shape)}, got {tuple(valid.shape)}'
+        )
+    empty = labels == ignore_index
+    target = labels.masked_fill(empty, scribble_logits.shape[1] - 1)
+    target = target.masked_fill(~valid, 0)
+    nll = F.cross_entropy(_wide(scribble_logits), target, reduction='none')
+    nll = torch.where(empty, empty_weight * nll, nll)
+    nll = torch.where(valid, nll, 0)
+    return nll.sum() / valid.sum().clamp(min=1)
+
+
+def _wide(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _check_maps(name: str, logits: Tensor, labels: Tensor) -> None:
+    if logits.ndim != 4 or labels.shape != logits[:, 0].shape:
+        raise ValueError(
+            f'expected {name} (N, C, H, W) and labels (N, H, W), got '
+            f'{tuple(logits.shape)}, {tuple(labels.shape)}'
+        )
