@@ -9,7 +9,7 @@ NORMALIZERS = ('weights', 'labels')
 
 def blp_loss(
     logits: Tensor,
-    scribble_logits: Tensor | None,
+    scribble_logits: Tensor,
     labels: Tensor,
     *,
     gamma: float = 2.0,
@@ -33,13 +33,13 @@ def blp_loss(
 
     Source: BLPSeg, eq. 9-11. The paper divides by the number of labels; the
     sum of the weights and that they have no gradient are its authors'
-    release. With :math:`p^{scrib}=1` it is a focal loss.
+    release.
 
     Args:
         logits: Scores of K classes, ``(N, K, H, W)``.
         scribble_logits: Scores of the scribble branch, ``(N, K + 1, H, W)``,
-            the last one for pixels without stroke; None for
-            :math:`p^{scrib}=1`. No gradient goes into them.
+            the last one for pixels without stroke. No gradient goes into
+            them.
         labels: Class ids, int64 ``(N, H, W)``: ``[0, K)`` or
             ``ignore_index``.
         gamma: Exponent :math:`\gamma`, at least 0.
@@ -54,14 +54,67 @@ def blp_loss(
         ValueError: If shapes disagree, ``gamma`` is negative or
             ``normalizer`` unknown.
     """
-    _check_maps('logits', logits, labels)
-    if scribble_logits is not None:
-        wanted = (logits.shape[0], logits.shape[1] + 1, *logits.shape[2:])
-        if tuple(scribble_logits.shape) != wanted:
-            raise ValueError(
-                f'expected scribble_logits {wanted}, one class more than '
-                f'logits, got {tuple(scribble_logits.shape)}'
-            )
+    _check_maps('logits (N, C, H, W)', logits, labels)
+    wanted = (logits.shape[0], logits.shape[1] + 1, *logits.shape[2:])
+    if tuple(scribble_logits.shape) != wanted:
+        raise ValueError(
+            f'expected scribble_logits {wanted}, one class more than '
+            f'logits, got {tuple(scribble_logits.shape)}'
+        )
+    with torch.no_grad():
+        target = labels.masked_fill(labels == ignore_index, 0)
+        expected = F.cross_entropy(
+            _wide(scribble_logits), target, reduction='none'
+        )
+        expected = (-expected).exp()
+    return _modulated(
+        logits, expected, labels, gamma, normalizer, ignore_index
+    )
+
+
+def partial_focal_loss(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    gamma: float = 2.0,
+    normalizer: str = 'labels',
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Focal loss over the labelled pixels: :math:`p^{scrib}=1`.
+
+    :func:`blp_loss` with :math:`\delta_i = (1 - p^{seg}_i)^\gamma`, which has
+    no gradient here either. Source: the focal loss of BLPSeg's table II, as
+    the end of section III-C has it.
+
+    Args:
+        logits: Scores of K classes, ``(N, K, H, W)``.
+        labels: Class ids, int64 ``(N, H, W)``: ``[0, K)`` or
+            ``ignore_index``.
+        gamma: Exponent :math:`\gamma`, at least 0.
+        normalizer: :math:`Z`, ``'weights'`` or ``'labels'``.
+        ignore_index: Id of a pixel without label.
+
+    Returns:
+        A scalar in nats, in float32 or the wider dtype of ``logits``. With
+        nothing labelled: 0, with zero gradient.
+
+    Raises:
+        ValueError: If shapes disagree, ``gamma`` is negative or
+            ``normalizer`` unknown.
+    """
+    _check_maps('logits (N, C, H, W)', logits, labels)
+    return _modulated(logits, None, labels, gamma, normalizer, ignore_index)
+
+
+def _modulated(
+    logits: Tensor,
+    expected: Tensor | None,
+    labels: Tensor,
+    gamma: float,
+    normalizer: str,
+    ignore_index: int,
+) -> Tensor:
+    """Return eq. 9 with p_scrib at the labels, ``(N, H, W)``; None: 1."""
     if not gamma >= 0:
         raise ValueError(f'gamma must be at least 0, got {gamma}')
     if normalizer not in NORMALIZERS:
@@ -73,17 +126,14 @@ def blp_loss(
     nll = F.cross_entropy(_wide(logits), target, reduction='none')
     with torch.no_grad():
         prob = (-nll).exp()
-        if scribble_logits is not None:
-            scribble = F.cross_entropy(
-                _wide(scribble_logits), target, reduction='none'
-            )
-            prob = prob * (-scribble).exp()
+        if expected is not None:
+            prob = prob * expected
         weight = known * (1 - prob).clamp(min=0).pow(gamma)
         divisor = weight if normalizer == 'weights' else known.to(nll.dtype)
         divisor = divisor.flatten(1).sum(1)
         # Where all weights are 0 so is the sum above.
         divisor = divisor.clamp(min=torch.finfo(nll.dtype).tiny)
-    # What is not finite where no label is stays out of the gradient.
+    # What is not finite where no label is stays out of the loss.
     nll = torch.where(known, nll, 0)
     return ((weight * nll).flatten(1).sum(1) / divisor).mean()
 
@@ -91,8 +141,8 @@ def blp_loss(
 def annotation_loss(
     scribble_logits: Tensor,
     labels: Tensor,
-    valid: Tensor | None = None,
     *,
+    valid: Tensor | None = None,
     empty_weight: float = 0.02,
     ignore_index: int = 255,
 ) -> Tensor:
@@ -124,16 +174,17 @@ def annotation_loss(
     Raises:
         ValueError: If shapes disagree or ``empty_weight`` is negative.
     """
-    _check_maps('scribble_logits', scribble_logits, labels)
+    _check_maps('scribble_logits (N, K + 1, H, W)', scribble_logits, labels)
     if not empty_weight >= 0:
         raise ValueError(
             f'empty_weight must be at least 0, got {empty_weight}'
         )
     if valid is None:
         valid = torch.ones_like(labels, dtype=torch.bool)
-    elif valid.shape != labels.shape:
+    elif valid.shape != labels.shape or valid.dtype != torch.bool:
         raise ValueError(
-            f'expected valid {tuple(labels.shape)}, got {tuple(valid.shape)}'
+            f'expected valid {tuple(labels.shape)} of bool, got '
+            f'{tuple(valid.shape)} of {valid.dtype}'
         )
     empty = labels == ignore_index
     target = labels.masked_fill(empty, scribble_logits.shape[1] - 1)
@@ -151,6 +202,6 @@ def _wide(logits: Tensor) -> Tensor:
 def _check_maps(name: str, logits: Tensor, labels: Tensor) -> None:
     if logits.ndim != 4 or labels.shape != logits[:, 0].shape:
         raise ValueError(
-            f'expected {name} (N, C, H, W) and labels (N, H, W), got '
+            f'expected {name} and labels (N, H, W), got '
             f'{tuple(logits.shape)}, {tuple(labels.shape)}'
         )

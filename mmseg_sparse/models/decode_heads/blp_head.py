@@ -39,8 +39,9 @@ class BLPHead(UPerHead):
     Args:
         branch_norm: Whether the branches have ``norm_cfg``, as in the paper.
         local_aggregation: Arguments of ``LocalAggregation``, whose width is
-            the head's ``channels`` unless they say otherwise; True: none;
-            False: no local aggregation (table I).
+            the head's ``channels`` unless they say otherwise and whose
+            high-level feature is what ``conv_seg`` gets; True: none; False:
+            no local aggregation (table I).
         scribble_loss: Config of the loss of the scribble branch; True:
             ``AnnotationLoss``; False: no scribble branch.
         loss_decode: Config or configs of losses of the segmentation branch;
@@ -91,7 +92,11 @@ class BLPHead(UPerHead):
             self.scribble_loss = MODELS.build(cfg)
         self.local_aggregation: nn.Module | None = None
         if local_aggregation is not False:
-            cfg = dict(type='LocalAggregation', channels=self.channels)
+            cfg = dict(
+                type='LocalAggregation',
+                channels=self.channels,
+                high_level_channels=self.channels,
+            )
             if local_aggregation is not True:
                 cfg.update(local_aggregation)
             self.local_aggregation = MODELS.build(cfg)
@@ -144,20 +149,24 @@ class BLPHead(UPerHead):
             unless there is no scribble branch.
         """
         feature = self._forward_feature(inputs)
-        logits = self.cls_seg(self.segmentation_branch(feature))
+        deep = self.segmentation_branch(feature)
+        logits = self.cls_seg(deep)
         if self.local_aggregation is not None:
-            logits = self._aggregate(logits, inputs)
+            logits = self._aggregate(logits, deep, inputs)
         if not self.training or self.scribble_loss is None:
             return logits
         return logits, self._scribble_logits(feature)
 
-    def _aggregate(self, logits: Tensor, inputs: Any) -> Tensor:
+    def _aggregate(self, logits: Tensor, deep: Tensor, inputs: Any) -> Tensor:
         if getattr(inputs, 'image', None) is None:
             raise ValueError(
                 'local_aggregation of BLPHead needs the image beside the '
                 'feature maps: set type="SparseEncoderDecoder" as the '
                 'segmentor, or local_aggregation=False'
             )
+        name = self.local_aggregation.feature_from
+        if name is not None:
+            inputs.module_inputs[name] = deep
         return self.local_aggregation(
             logits, inputs, labels=inputs.labels, valid=inputs.valid
         )

@@ -1,0 +1,203 @@
+"""BLPSeg's losses of its two branches, and the focal loss beside them."""
+
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import (
+    annotation_loss,
+    blp_loss,
+    partial_focal_loss,
+)
+
+
+@MODELS.register_module()
+class BLPLoss(nn.Module):
+    """:func:`mmseg_sparse.functional.blp_loss` of ``BLPHead``.
+
+    Args:
+        gamma: Exponent of the weight.
+        normalizer: ``'weights'`` or ``'labels'``.
+        loss_weight: Factor on the loss.
+        loss_name: Name in the log, which must hold ``loss``.
+
+    Raises:
+        ValueError: If ``loss_name`` does not hold ``loss``.
+    """
+
+    #: Read by ``BLPHead``, which then gives them.
+    needs_scribble_logits = True
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        normalizer: str = 'weights',
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_blp',
+    ) -> None:
+        """Check the arguments and keep them."""
+        super().__init__()
+        _check_name(loss_name)
+        self.gamma = gamma
+        self.normalizer = normalizer
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+        scribble_logits: Tensor | None = None,
+    ) -> Tensor:
+        """Return the weighted loss.
+
+        Args:
+            logits: ``(N, K, H, W)``.
+            labels: ``(N, H, W)``, class ids or ``ignore_index``.
+            weight: What a pixel sampler gives: refused.
+            ignore_index: Id of a pixel without label.
+            scribble_logits: ``(N, K + 1, H, W)``.
+
+        Raises:
+            ValueError: If there is a ``weight``, or no ``scribble_logits``.
+        """
+        _check_weight(self, weight)
+        if scribble_logits is None:
+            raise ValueError(
+                'BLPLoss needs the scribble branch of BLPHead: use it as '
+                "loss_decode of decode_head.type='BLPHead'"
+            )
+        return self.loss_weight * blp_loss(
+            logits,
+            scribble_logits,
+            labels,
+            gamma=self.gamma,
+            normalizer=self.normalizer,
+            ignore_index=ignore_index,
+        )
+
+
+@MODELS.register_module()
+class PartialFocalLoss(nn.Module):
+    """:func:`mmseg_sparse.functional.partial_focal_loss` of any head.
+
+    mmseg's ``FocalLoss`` is of sigmoids.
+
+    Args:
+        gamma: Exponent of the weight.
+        normalizer: ``'weights'`` or ``'labels'``.
+        loss_weight: Factor on the loss.
+        loss_name: Name in the log, which must hold ``loss``.
+
+    Raises:
+        ValueError: If ``loss_name`` does not hold ``loss``.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        normalizer: str = 'labels',
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_focal',
+    ) -> None:
+        """Check the arguments and keep them."""
+        super().__init__()
+        _check_name(loss_name)
+        self.gamma = gamma
+        self.normalizer = normalizer
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
+        """Return the weighted loss.
+
+        Args:
+            logits: ``(N, K, H, W)``.
+            labels: ``(N, H, W)``, class ids or ``ignore_index``.
+            weight: What a pixel sampler gives: refused.
+            ignore_index: Id of a pixel without label.
+
+        Raises:
+            ValueError: If there is a ``weight``.
+        """
+        _check_weight(self, weight)
+        return self.loss_weight * partial_focal_loss(
+            logits,
+            labels,
+            gamma=self.gamma,
+            normalizer=self.normalizer,
+            ignore_index=ignore_index,
+        )
+
+
+@MODELS.register_module()
+class AnnotationLoss(nn.Module):
+    """:func:`mmseg_sparse.functional.annotation_loss` of ``BLPHead``.
+
+    Args:
+        empty_weight: Weight of the class "no stroke here".
+        loss_weight: Factor on the loss.
+        loss_name: Name in the log, which must hold ``loss``.
+
+    Raises:
+        ValueError: If ``loss_name`` does not hold ``loss``.
+    """
+
+    def __init__(
+        self,
+        empty_weight: float = 0.02,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_annotation',
+    ) -> None:
+        """Check the arguments and keep them."""
+        super().__init__()
+        _check_name(loss_name)
+        self.empty_weight = empty_weight
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self,
+        scribble_logits: Tensor,
+        labels: Tensor,
+        valid: Tensor | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
+        """Return the weighted loss.
+
+        Args:
+            scribble_logits: ``(N, K + 1, H, W)``.
+            labels: ``(N, H, W)``, class ids or ``ignore_index``.
+            valid: Bool ``(N, H, W)``, false in padding.
+            ignore_index: Id of a pixel without label.
+        """
+        return self.loss_weight * annotation_loss(
+            scribble_logits,
+            labels,
+            valid=valid,
+            empty_weight=self.empty_weight,
+            ignore_index=ignore_index,
+        )
+
+
+def _check_name(loss_name: str) -> None:
+    if 'loss' not in loss_name:
+        raise ValueError(
+            "loss_name must hold 'loss', or MMEngine would log it without "
+            f'training on it, got {loss_name!r}'
+        )
+
+
+def _check_weight(loss: nn.Module, weight: Tensor | None) -> None:
+    if weight is not None:
+        raise ValueError(
+            f'{type(loss).__name__} weighs pixels itself: set sampler=None '
+            'in the head'
+        )

@@ -1,0 +1,184 @@
+"""BLPSeg's local aggregation as a refiner of any stock head."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmseg_sparse.functional import local_aggregate
+
+NO_LABEL = 255
+AGGREGATE = ('all', 'labeled', 'unlabeled')
+
+
+@MODELS.register_module()
+class LocalAggregation(BaseModule):
+    r"""Local aggregation module (LAM): average logits over similar pixels.
+
+    :func:`~mmseg_sparse.functional.local_aggregate` of the logits, by
+    features of the image, a convolution over patches of ``stride``, layer
+    normalisation and a 1×1 convolution. Where that map has not the size of
+    the logits it is resized; where ``stride`` does not divide the image, its
+    last row and column are repeated. Padding gives nothing to any pixel.
+
+    Source: BLPSeg, section III-B. The 1×1 convolution is its authors'
+    release. What the paper means by high-level features (table III) is left
+    open there: here the map that ``feature_from`` gets, normalised and
+    convolved as the low-level one; their scores are summed.
+
+    Args:
+        channels: Channels of each feature.
+        in_channels: Channels of the image.
+        stride: Stride and size of the convolution over the image.
+        sigma: :math:`\sigma` of eq. 5, in pixels of the logits.
+        learnable_sigma: Whether ``sigma`` is trained (table IV).
+        use_low_level: Whether features of the image are compared.
+        use_distance: Whether positions are compared.
+        use_high_level: Whether features of the decoder are compared.
+        high_level_channels: Their number; needed with ``use_high_level``.
+        feature_from: Module whose input they are.
+        aggregate: Pixels that logits are taken from in training: ``'all'``,
+            ``'labeled'`` or ``'unlabeled'`` (table V); a pixel of the logits
+            is labelled if any pixel under it is. In inference all.
+        init_cfg: Of the convolutions.
+
+    Raises:
+        ValueError: If ``aggregate`` or ``sigma`` is none of the values
+            above, or nothing is left to compare.
+    """
+
+    def __init__(
+        self,
+        channels: int = 64,
+        in_channels: int = 3,
+        stride: int = 4,
+        sigma: float = 6.0,
+        learnable_sigma: bool = False,
+        use_low_level: bool = True,
+        use_distance: bool = True,
+        use_high_level: bool = False,
+        high_level_channels: int | None = None,
+        feature_from: str = 'decode_head.conv_seg',
+        aggregate: str = 'all',
+        init_cfg: dict | None = None,
+    ) -> None:
+        """Check the arguments and build the convolutions."""
+        super().__init__(init_cfg)
+        if aggregate not in AGGREGATE:
+            raise ValueError(
+                f'aggregate must be in {AGGREGATE}, got {aggregate!r}'
+            )
+        if not sigma > 0:
+            raise ValueError(f'sigma must be positive, got {sigma}')
+        if not (use_low_level or use_high_level or use_distance):
+            raise ValueError(
+                'use_low_level, use_high_level and use_distance are all '
+                'False: nothing is left to compare'
+            )
+        self.stride = stride
+        self.aggregate = aggregate
+        #: Read by the segmentor, which keeps that module's input.
+        self.feature_from = feature_from if use_high_level else None
+        self.use_distance = use_distance
+        self.sigma: float | nn.Parameter = sigma
+        if learnable_sigma and use_distance:
+            self.sigma = nn.Parameter(torch.tensor(float(sigma)))
+        self.low_level: nn.Module | None = None
+        if use_low_level:
+            self.low_level = _Feature(in_channels, channels, stride)
+        self.high_level: nn.Module | None = None
+        if use_high_level:
+            if high_level_channels is None:
+                raise ValueError(
+                    'high_level_channels, the channels of the input of '
+                    f'{feature_from}, must be given: got None'
+                )
+            self.high_level = _Feature(high_level_channels, channels, 1)
+
+    def forward(
+        self,
+        logits: Tensor,
+        feats: Sequence[Tensor],
+        labels: Tensor | None = None,
+        valid: Tensor | None = None,
+    ) -> Tensor:
+        """Return the aggregated logits, of the same shape and dtype.
+
+        Args:
+            logits: ``(N, K, h, w)``.
+            feats: ``Features`` with the image.
+            labels: ``(N, H, W)`` with 255 where no label is; None in
+                inference.
+            valid: Bool ``(N, H, W)``, false in padding; None: all valid.
+        """
+        size = logits.shape[2:]
+        features = []
+        if self.low_level is not None:
+            image = _fit(feats.image, self.stride)
+            features.append(_resized(self.low_level(image), size))
+        if self.high_level is not None:
+            deep = feats.module_inputs[self.feature_from]
+            features.append(_resized(self.high_level(deep), size))
+        refined = local_aggregate(
+            logits,
+            torch.cat(features, 1) if features else None,
+            sigma=self.sigma if self.use_distance else None,
+            known=self._sources(labels, valid, size),
+        )
+        return refined.to(logits.dtype)
+
+    def _sources(
+        self,
+        labels: Tensor | None,
+        valid: Tensor | None,
+        size: tuple[int, int],
+    ) -> Tensor | None:
+        """Return the pixels to take logits from, bool ``(N, h, w)``."""
+        known = None
+        if valid is not None:
+            known = ~_any_in_cell(~valid, size)
+        if labels is None or self.aggregate == 'all':
+            return known
+        chosen = _any_in_cell(labels != NO_LABEL, size)
+        if self.aggregate == 'unlabeled':
+            chosen = ~chosen
+        return chosen if known is None else known & chosen
+
+
+class _Feature(nn.Module):
+    """Convolution over patches, layer normalisation, 1×1 convolution."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(in_channels, channels, stride, stride)
+        self.norm = nn.LayerNorm(channels)
+        self.conv = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the feature of ``(N, C, H, W)``."""
+        patches = self.patches(maps).permute(0, 2, 3, 1)
+        return self.conv(self.norm(patches).permute(0, 3, 1, 2))
+
+
+def _fit(image: Tensor, stride: int) -> Tensor:
+    """Repeat the last row and column up to a multiple of the stride."""
+    height, width = image.shape[2:]
+    right, bottom = -width % stride, -height % stride
+    if not right and not bottom:
+        return image
+    return F.pad(image, (0, right, 0, bottom), mode='replicate')
+
+
+def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    if maps.shape[2:] == size:
+        return maps
+    return F.interpolate(maps, size, mode='bilinear', align_corners=False)
+
+
+def _any_in_cell(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Tell for each pixel of a smaller map whether any under it is true."""
+    cells = mask.unsqueeze(1).to(torch.float32)
+    return F.adaptive_max_pool2d(cells, size).squeeze(1) > 0.5
