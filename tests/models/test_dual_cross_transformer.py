@@ -67,6 +67,36 @@ def test_without_crossing_the_streams_are_stock_twins():
     assert torch.equal(last, low['heatmap'])
 
 
+def test_stochastic_depth_grows_as_in_stock_twins():
+    made = backbone(depths=(2, 1, 2, 3), drop_path_rate=0.35)
+    for stream in made.transformers.values():
+        layers = [layer for stage in stream.layers for layer in stage]
+        rates = [getattr(x.drop_path, 'drop_prob', 0.0) for x in layers]
+        assert rates == pytest.approx([0.05 * i for i in range(8)])
+
+
+def test_position_encoding_follows_the_first_layer_of_a_stage():
+    made = backbone(depths=(2, 1, 2, 3))
+    order = []
+    stream = made.transformers['heatmap']
+    for index, stage in enumerate(stream.layers):
+        for layer in stage:
+            # the crossing layer is not called itself, but its MLP is
+            layer.ffn.register_forward_hook(
+                lambda *args, index=index: order.append(f'layer {index}')
+            )
+        stream.position_encodings[index].register_forward_hook(
+            lambda *args, index=index: order.append(f'position {index}')
+        )
+    with torch.no_grad():
+        made(inputs())
+    wanted = []
+    for index, depth in enumerate((2, 1, 2, 3)):
+        layers = [f'layer {index}'] * depth
+        wanted += [layers[0], f'position {index}', *layers[1:]]
+    assert order == wanted
+
+
 def test_crossing_adds_no_parameters_and_joins_the_streams():
     crossed, apart = backbone(), backbone(with_cross=False)
     assert crossed.state_dict().keys() == apart.state_dict().keys()
