@@ -134,15 +134,19 @@ def _shrink_swin(model: ConfigDict) -> None:
         in_channels=[4 * 2**stage for stage in head.in_index], channels=8
     )
     model.auxiliary_head.update(in_channels=16, channels=8)
-    _fit_feature(model, 8 * len(head.in_index))
+    _fit_feature(model, 8 * len(head.get('levels', head.in_index)))
 
 
 def _shrink_resnet(model: ConfigDict) -> None:
     model.backbone.update(depth=18, base_channels=4, stem_channels=4)
-    model.decode_head.update(
-        in_channels=32, channels=8, c1_in_channels=4, c1_channels=4
-    )
-    model.auxiliary_head.update(in_channels=16, channels=8)
+    if isinstance(model.decode_head.in_channels, int):  # DeepLabV3+
+        model.decode_head.update(
+            in_channels=32, channels=8, c1_in_channels=4, c1_channels=4
+        )
+    else:
+        model.decode_head.update(in_channels=[4, 8, 16, 32], channels=8)
+    if model.get('auxiliary_head'):
+        model.auxiliary_head.update(in_channels=16, channels=8)
     _fit_feature(model, 8)
 
 

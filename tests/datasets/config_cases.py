@@ -68,6 +68,7 @@ CASES = {
     'voc12_point': voc('PointAug'),
     'voc12_scribble': voc('ScribbleAug'),
     'voc12_scribble_colour': voc('ScribbleAug'),
+    'voc12_scribble_384': voc('ScribbleAug'),
     'voc12_tag': voc(
         None, seen=(255,), tags=(3, 20), classes=21, supervision='tag'
     ),
@@ -76,6 +77,9 @@ CASES = {
     ),
     'pcontext59_scribble': context(seen=(0, 58, 255), val_seen=(0, 58, 255)),
     'pcontext60_scribble_512': context(
+        seen=(0, 1, 59, 255), val_seen=(0, 1, 59, 255)
+    ),
+    'pcontext60_scribble_384': context(
         seen=(0, 1, 59, 255), val_seen=(0, 1, 59, 255)
     ),
     'pcontext59_scribble_512': context(
