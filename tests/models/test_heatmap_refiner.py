@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmseg.models import SegTTAModel
+from mmseg.registry import MODELS
 
 from tests.models.dctn import BACKBONE, CLASSES, FPN_HEAD, HEAD, config, sample
 from tests.models.dctn import build as build_model
@@ -138,6 +139,35 @@ def test_refiners_and_regularizers_see_the_image_alone():
     assert sum(map(float, losses.values())) > 0
     feats = model.extract_feat(torch.randn(2, 7, 32, 32))
     assert feats.image.shape == (2, 3, 32, 32)
+
+
+@MODELS.register_module()
+class SpyingRefiner(torch.nn.Module):
+    """Keeps what it is given."""
+
+    def forward(self, logits, feats, labels=None, valid=None):
+        self.given = feats, valid
+        return logits
+
+
+def test_the_refiner_of_test_cfg_is_told_image_padding_and_tags():
+    test_cfg = dict(mode='slide', crop_size=(48, 48), stride=(16, 16))
+    cfg = config(test_cfg=dict(test_cfg, refiner=dict(type='SpyingRefiner')))
+    cfg.data_preprocessor.test_cfg = dict(size_divisor=16)
+    model = build_model(cfg).eval()
+    data = raw_batch([(33, 50)], [[0, 1, 0]])
+    model.test_step(data)
+    feats, valid = model.test_refiner.given
+    wanted = F.pad(data['inputs'][0], (0, 14, 0, 15))[None]
+    assert torch.equal(feats.image, wanted)
+    assert feats.valid is valid
+    assert valid[0, :33, :50].all()
+    assert valid.sum() == 33 * 50
+    assert feats.tags.tolist() == [[0, 1, 0]]
+    model.test_step(raw_batch([(32, 48)]))
+    feats, valid = model.test_refiner.given
+    assert feats.tags is None
+    assert valid is None
 
 
 def test_the_image_stream_alone_needs_no_heat_map():
