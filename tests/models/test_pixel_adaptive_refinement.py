@@ -79,6 +79,22 @@ def test_padding_is_left_out(scale):
     assert torch.equal(found[outside], logits[outside])
 
 
+@pytest.mark.parametrize('scale', [1.0, 0.5, 0.4])
+def test_what_lies_in_padding_does_not_matter(scale):
+    logits, feats = make_case()
+    valid = torch.zeros(2, 12, 18, dtype=torch.bool)
+    valid[0, :7, :11] = True
+    valid[1, 3:, 5:] = True
+    refiner = build(scale=scale)
+    before = refiner(logits, feats, valid=valid)
+    hole = ~valid[:, None]
+    image = feats.image.masked_fill(hole, 1e3)
+    logits = logits.masked_fill(hole, -7)
+    after = refiner(logits, Features((), image), valid=valid)
+    inside = valid[:, None].expand_as(after)
+    assert torch.equal(after[inside], before[inside])
+
+
 def test_refine_leaves_absent_classes_out():
     logits, feats = make_case()
     prob = logits.softmax(1).requires_grad_()
