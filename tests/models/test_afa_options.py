@@ -1,5 +1,7 @@
 """AFASegmentor's options: each ablation, and what is refused."""
 
+import copy
+
 import pytest
 import torch
 from mmengine.logging import MessageHub
@@ -119,6 +121,20 @@ def test_regularizers_get_the_pseudo_labels(hub):
     assert 'decode_head.conv_seg' in kept.feats.module_inputs
 
 
+def test_a_regularizer_that_learns_is_in_the_graph(hub):
+    images, samples = afa.batch()
+    model = afa.build(regularizers=[dict(type='DFRLoss', in_channels=12)])
+    for iteration in (0, 3):
+        hub.update_info('iter', iteration)
+        model.zero_grad()
+        losses = model.loss(images, samples)
+        assert ('decode.loss_dfr' in losses) == (iteration == 3)
+        model.parse_losses(losses)[0].backward()
+        grads = [p.grad for p in model.regularizers.parameters()]
+        assert grads
+        assert all(grad is not None for grad in grads)
+
+
 def test_names_the_stage_that_is_not_square(hub):
     hub.update_info('iter', 7)
     images, samples = afa.batch()
@@ -138,6 +154,18 @@ def test_names_the_stage_that_is_not_square(hub):
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
+        (
+            dict(refiner=dict(type='PixelAdaptiveRefinement')),
+            r'no refiner .* test_cfg\.refiner',
+        ),
+        (
+            dict(
+                auxiliary_head=dict(
+                    type='FCNHead', in_channels=8, channels=8, num_classes=5
+                )
+            ),
+            'no auxiliary_head, which would learn from gt_sem_seg',
+        ),
         (dict(propagation='walk'), "must be in .* got 'walk'"),
         (dict(background_scores=(0.3, 0.5)), 'low=0.5, high=0.3'),
         (dict(background_scores=(0.3,)), r'must be two, got \(0.3,\)'),
@@ -155,3 +183,18 @@ def test_refuses_other_heads():
     cfg.decode_head = stock.stock_model_config('segformer').decode_head
     with pytest.raises(TypeError, match='an AFAHead, got SegformerHead'):
         stock.build(cfg)
+
+
+def test_par_refines_predictions_in_place_of_a_crf():
+    images, samples = afa.batch()
+    refined = afa.build(
+        test_cfg=dict(
+            mode='whole', refiner=dict(type='PixelAdaptiveRefinement')
+        )
+    ).eval()
+    plain = afa.build().eval()
+    maps = [
+        m.predict(images, copy.deepcopy(samples))[0].seg_logits.data
+        for m in (refined, plain)
+    ]
+    assert not torch.allclose(*maps, atol=1e-3)

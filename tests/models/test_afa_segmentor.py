@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional import (
@@ -20,7 +21,7 @@ from mmseg_sparse.models.segmentors.multi_scale_cam import (
     first_images,
     multi_scale_cam,
 )
-from tests.models import afa
+from tests.models import afa, stock
 
 CLS, SEG, AFF = (f'decode.loss_{name}' for name in ('cls', 'seg', 'aff'))
 SHARE = 'pseudo_labeled_share'
@@ -155,3 +156,42 @@ def test_inference_is_the_segmentation_alone(hub, monkeypatch):
     found = model.predict(images, samples)
     assert calls == [1]
     assert not any('pseudo' in key for key in found[0].keys())
+
+
+def test_builds_from_a_config_file_and_trains(hub, tmp_path):
+    Config(dict(model=afa.config_of())).dump(tmp_path / 'config.py')
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    model = stock.build(cfg.model)
+    images, samples = afa.batch()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    for iteration in (0, 2, 5):
+        hub.update_info('iter', iteration)
+        loss, _ = model.parse_losses(model.loss(images, samples))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.save(model.state_dict(), tmp_path / 'state.pth')
+    again = stock.build(cfg.model, seed=5)
+    again.load_state_dict(torch.load(tmp_path / 'state.pth'))
+    found, expected = (
+        m.eval().pseudo_labels(images, samples).scores for m in (again, model)
+    )
+    assert torch.equal(found, expected)
+
+
+def test_autocast_is_near_full_precision(hub):
+    images, samples = afa.batch()
+    model = afa.build()
+    for iteration in (0, 3, 7):
+        hub.update_info('iter', iteration)
+        exact = model.loss(images, samples)
+        with torch.autocast('cpu', torch.bfloat16):
+            found = model.loss(images, samples)
+        for name in (CLS, SEG, AFF):
+            assert found[name].dtype == torch.float32
+            assert found[name].item() == pytest.approx(
+                exact[name].item(), rel=0.1, abs=1e-6
+            )
+        loss, _ = model.parse_losses(found)
+        loss.backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters())

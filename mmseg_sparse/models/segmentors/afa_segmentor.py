@@ -32,6 +32,8 @@ from .multi_scale_cam import Activations, first_images, multi_scale_cam
 from .pseudo_labels import FIELDS, PseudoLabels, as_original
 from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
 
+LOSS_CLS = 'decode.loss_cls'
+
 
 @MODELS.register_module()
 class AFASegmentor(SparseEncoderDecoder):
@@ -94,8 +96,9 @@ class AFASegmentor(SparseEncoderDecoder):
 
     Raises:
         TypeError: If the decode head is no ``AFAHead``.
-        ValueError: If an argument is out of range, or there is propagation
-            by affinity and the head has none.
+        ValueError: If an argument is out of range, there is propagation by
+            affinity and the head has none, or there is a refiner of logits
+            in training or an auxiliary head.
     """
 
     decode_head: AFAHead
@@ -144,6 +147,12 @@ class AFASegmentor(SparseEncoderDecoder):
         self._check()
 
     def _check(self) -> None:
+        if self.refiner is not None or self.with_auxiliary_head:
+            raise ValueError(
+                'AFASegmentor takes no refiner (that of the labels is '
+                'label_refiner, that of predictions test_cfg.refiner) and no '
+                'auxiliary_head, which would learn from gt_sem_seg'
+            )
         if not self.cam_scales or min(self.cam_scales) <= 0:
             raise ValueError(
                 f'cam_scales must be positive, got {self.cam_scales}'
@@ -229,12 +238,9 @@ class AFASegmentor(SparseEncoderDecoder):
     ) -> None:
         """Add the regularizers' losses, those of eq. 12 with the others."""
         for regularizer in self.regularizers:
-            if not begun:  # what learns must be part of the graph all the same
-                zero = sum(p.sum() for p in regularizer.parameters()) * 0
-                if isinstance(zero, Tensor):
-                    losses['decode.loss_cls'] = (
-                        losses['decode.loss_cls'] + zero
-                    )
+            if not begun:  # what learns is in the graph all the same
+                for part in regularizer.parameters():
+                    losses[LOSS_CLS] = losses[LOSS_CLS] + part.sum() * 0
                 continue
             extra = regularizer(logits, feats, feats.labels, feats.valid)
             for name, value in add_prefix(extra, 'decode').items():
@@ -249,10 +255,7 @@ class AFASegmentor(SparseEncoderDecoder):
     def _labels(
         self, images: Tensor, valid: Tensor, tags: Tensor, *, propagate: bool
     ) -> tuple[Tensor, Tensor]:
-        """Return the affinity's labels, then the segmentation's.
-
-        Both ``(N, H, W)``, 255 where no label is.
-        """
+        """Return labels of affinity and segmentation, each ``(N, H, W)``."""
         propagation = self.label_propagation
         propagate = propagate and propagation.by is not None
         found = self._activations(images, valid, record=propagate)
