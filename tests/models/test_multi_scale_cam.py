@@ -1,5 +1,7 @@
 """The extra forward passes: what they give, and what they leave as it was."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -143,3 +145,28 @@ def test_modes_come_back_after_an_error():
     with pytest.raises(RuntimeError, match='on the way'):
         fail()
     assert all(m.training for m in model.modules())
+
+
+class Pooled(torch.nn.Module):
+    """A backbone that sees colours alone, at 1/8."""
+
+    def forward(self, images):
+        return [F.avg_pool2d(images, 8)] * 4
+
+
+def test_maps_lie_where_the_image_has_them():
+    """A patch off the middle, which its mirror image does not cover."""
+    images = torch.zeros(1, 3, 64, 96)
+    images[0, 1, 16:32, 64:88] = 1
+    head = SimpleNamespace(activation=lambda feats: feats[3][:, 1:2])
+    model = SimpleNamespace(
+        backbone=Pooled(), with_neck=False, decode_head=head
+    )
+    valid = torch.ones(1, 64, 96, dtype=torch.bool)
+    (cam,) = multi_scale_cam(
+        model, images, valid, scales=(1, 0.5, 2), flip=True, stage=None
+    ).cam[0]
+    assert cam[20:28, 70:82].min() > 0.8
+    away = torch.ones(64, 96, dtype=torch.bool)
+    away[8:40, 52:] = False
+    assert cam[away].max() < 0.1
