@@ -16,6 +16,7 @@ def local_aggregate(
     *,
     sigma: float | Tensor | None,
     known: Tensor | None = None,
+    receiving: Tensor | None = None,
 ) -> Tensor:
     r"""Average each pixel's logits over the image, by likeness and distance.
 
@@ -44,8 +45,11 @@ def local_aggregate(
         sigma: Width of the kernel in pixels, a number or a 0-dim tensor,
             which may be learned and must not be 0; None leaves distance out.
         known: Bool ``(N, H, W)``, the pixels that logits are taken from; what
-            the others hold does not matter. All pixels receive. An image
-            without one is returned as it is. None: all.
+            the others hold does not matter. An image without one is returned
+            as it is. None: all.
+        receiving: Bool ``(N, H, W)``, the pixels whose average is wanted;
+            the others keep their logits, and only wanted ones cost time.
+            Counting them makes the host wait for a GPU. None: all.
 
     Returns:
         ``(N, K, H, W)`` in float32 or the widest dtype of ``logits`` and
@@ -55,7 +59,7 @@ def local_aggregate(
         ValueError: If shapes disagree, ``sigma`` is not positive, or neither
             ``feature`` nor ``sigma`` is there.
     """
-    _check(logits, feature, sigma, known)
+    _check(logits, feature, sigma, known, receiving)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     if feature is not None:
         dtype = torch.promote_types(dtype, feature.dtype)
@@ -69,14 +73,17 @@ def local_aggregate(
         # The fused CPU kernel wants equal head sizes for q, k and v, the
         # CUDA ones a multiple of 8.
         width = -(-max(query.shape[1], value.shape[1]) // 8) * 8
+        asking = _rows(query, width)
+        index = None
+        if receiving is not None:
+            index = _first(receiving.flatten(1))
+            asking = asking.gather(2, _wide_index(index, width).unsqueeze(1))
         rows = F.scaled_dot_product_attention(
-            _rows(query, width),
-            _rows(key, width),
-            _rows(source, width),
-            scale=1.0,
-        )
-        out = rows[:, 0, :, : value.shape[1]].transpose(1, 2)
-        out = out.reshape(value.shape)
+            asking, _rows(key, width), _rows(source, width), scale=1.0
+        )[:, 0, :, : value.shape[1]]
+        if index is not None and receiving is not None:
+            rows = _put(rows, index, value, receiving)
+        out = rows.transpose(1, 2).reshape(value.shape)
         if known is None:
             return out
         anything = known.flatten(1).any(1)[:, None, None, None]
@@ -149,11 +156,37 @@ def _rows(maps: Tensor, width: int) -> Tensor:
     return flat.transpose(1, 2).contiguous().unsqueeze(1)
 
 
+def _first(chosen: Tensor) -> Tensor:
+    """Return places of the true entries of ``(N, M)``, then of others.
+
+    As many in each row as are true in the fullest.
+    """
+    most = int(chosen.sum(1).max())
+    order = chosen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    return order[:, :most]
+
+
+def _wide_index(index: Tensor, width: int) -> Tensor:
+    return index.unsqueeze(-1).expand(-1, -1, width)
+
+
+def _put(
+    rows: Tensor, index: Tensor, value: Tensor, receiving: Tensor
+) -> Tensor:
+    """Return rows ``(N, H W, K)`` of value with those at index replaced."""
+    kept = value.flatten(2).transpose(1, 2)
+    wide = _wide_index(index, value.shape[1])
+    wanted = receiving.flatten(1).gather(1, index).unsqueeze(-1)
+    rows = torch.where(wanted, rows, kept.gather(1, wide))
+    return kept.scatter(1, wide, rows)
+
+
 def _check(
     logits: Tensor,
     feature: Tensor | None,
     sigma: float | Tensor | None,
     known: Tensor | None,
+    receiving: Tensor | None,
 ) -> None:
     if logits.ndim != 4:
         raise ValueError(
@@ -181,10 +214,11 @@ def _check(
             )
     elif sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f'sigma must be positive and finite, got {sigma}')
-    if known is not None and (
-        known.shape != (n, height, width) or known.dtype != torch.bool
-    ):
-        raise ValueError(
-            f'expected known ({n}, {height}, {width}) of bool, got '
-            f'{tuple(known.shape)} of {known.dtype}'
-        )
+    for name, mask in (('known', known), ('receiving', receiving)):
+        if mask is not None and (
+            mask.shape != (n, height, width) or mask.dtype != torch.bool
+        ):
+            raise ValueError(
+                f'expected {name} ({n}, {height}, {width}) of bool, got '
+                f'{tuple(mask.shape)} of {mask.dtype}'
+            )

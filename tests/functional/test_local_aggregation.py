@@ -102,6 +102,31 @@ def test_excluded_pixels_have_no_influence_and_no_gradient():
     assert torch.equal(out[kept], before[kept])
 
 
+def test_pixels_that_receive_nothing_keep_their_logits():
+    logits, feature, known = make_case(n=3)
+    receiving = torch.rand(3, 5, 8) < 0.3
+    receiving[2] = False
+    leaves = (logits.requires_grad_(), feature.requires_grad_())
+    everything = local_aggregate(logits, feature, sigma=1.7, known=known)
+    wanted = torch.where(receiving[:, None], everything, logits)
+    found = local_aggregate(
+        logits, feature, sigma=1.7, known=known, receiving=receiving
+    )
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+    weight = torch.randn_like(found)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, leaves, weight),
+        torch.autograd.grad(wanted, leaves, weight),
+        rtol=1e-9,
+        atol=1e-9,
+    )
+    nobody = torch.zeros_like(receiving)
+    found = local_aggregate(logits, feature, sigma=1.7, receiving=nobody)
+    assert torch.equal(found, logits)
+    with pytest.raises(ValueError, match=r'receiving \(3, 5, 8\) of bool'):
+        local_aggregate(logits, feature, sigma=1.7, receiving=nobody.int())
+
+
 def test_an_image_that_gives_nothing_stays_as_it_is():
     logits, feature, known = make_case()
     known[1] = False

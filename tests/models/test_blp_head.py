@@ -51,7 +51,7 @@ def outputs(model, images, samples):
     valid[1, 56:] = False
     valid[1, :, 40:] = False
     feats = model.extract_feat(images)
-    feats.labels, feats.valid = labels, valid
+    feats.labels, feats.valid, feats.regularized = labels, valid, True
     maps = model.decode_head.forward(feats)
     logits, scribble = (
         F.interpolate(m, labels.shape[1:], mode='bilinear') for m in maps
@@ -182,6 +182,67 @@ def test_local_aggregation_is_part_of_the_prediction(hub):
     expected = with_lam.decode_head.local_aggregation(plain, feats)
     assert torch.allclose(found, expected, atol=1e-6)
     assert (found - plain).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('size', [(64, 64), (61, 47)])
+def test_what_no_label_looks_at_is_left_out(
+    size, align_corners, hub, monkeypatch
+):
+    """Losses and gradients are those of aggregating everything."""
+    labels = torch.full((2, *size), 255)
+    labels[0, 17, 3:9] = 1
+    labels[1, 0, 30] = 2
+    images, samples = stock.batch(height=size[0], width=size[1], labels=labels)
+    results = []
+    for everything in (False, True):
+        model = build(align_corners=align_corners)
+        lam = model.decode_head.local_aggregation
+        seen = []
+        plain = lam.forward
+
+        def forward(*args, receiving, seen=seen, plain=plain, **kwargs):
+            seen.append(receiving)
+            kept = None if everything else receiving  # noqa: B023
+            return plain(*args, receiving=kept, **kwargs)
+
+        monkeypatch.setattr(lam, 'forward', forward)
+        loss = model.loss(images, samples)['decode.loss_blp']
+        loss.backward()
+        assert 0 < seen[0].float().mean() < 0.3
+        results.append((loss, *(p.grad for p in model.parameters())))
+    for found, wanted in zip(*results, strict=True):
+        assert (found is None) == (wanted is None)
+        if found is not None:
+            assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(regularizers=[dict(type='KeepingRegularizer')]),
+        dict(self_training_begin=0),
+        dict(
+            loss_decode=dict(type='LovaszLoss', reduction='none'),
+            scribble_loss=False,
+        ),
+    ],
+)
+def test_everything_is_aggregated_where_it_may_be_used(
+    changes, hub, monkeypatch
+):
+    images, samples = stock.batch()
+    model = build(**changes)
+    lam, seen = model.decode_head.local_aggregation, []
+    plain = lam.forward
+
+    def forward(*args, receiving, **kwargs):
+        seen.append(receiving)
+        return plain(*args, receiving=receiving, **kwargs)
+
+    monkeypatch.setattr(lam, 'forward', forward)
+    model.loss(images, samples)
+    assert seen == [None]
 
 
 def test_annotation_logits_are_those_of_training(hub):

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import UPerHead
-from mmseg.models.losses import accuracy
+from mmseg.models.losses import CrossEntropyLoss, accuracy
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -12,8 +14,12 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import self_training_labels
 
+from ..losses import BLPLoss, PartialFocalLoss
 from ..padding import inside_image
 from ..progress import training_iteration
+
+#: Losses that are known to look at labelled pixels alone.
+LABELS_ALONE = (CrossEntropyLoss, BLPLoss, PartialFocalLoss)
 
 
 @MODELS.register_module()
@@ -164,11 +170,36 @@ class BLPHead(UPerHead):
                 'feature maps: set type="SparseEncoderDecoder" as the '
                 'segmentor, or local_aggregation=False'
             )
+        receiving = None
+        if self.training and self._labels_alone_count(inputs):
+            receiving = _near_labels(inputs.labels, logits.shape[2:])
         name = self.local_aggregation.feature_from
         if name is not None:
             inputs.module_inputs[name] = deep
         return self.local_aggregation(
-            logits, inputs, labels=inputs.labels, valid=inputs.valid
+            logits,
+            inputs,
+            labels=inputs.labels,
+            valid=inputs.valid,
+            receiving=receiving,
+        )
+
+    def _self_training(self) -> bool:
+        begin = self.self_training_begin
+        return begin is not None and training_iteration() >= begin
+
+    def _labels_alone_count(self, inputs: Any) -> bool:
+        """Tell whether no more than the logits under labels will be used.
+
+        On a CPU it saves most of the aggregation to leave out the others. A
+        GPU would make the host wait for their number.
+        """
+        return (
+            inputs.labels is not None
+            and inputs.labels.device.type == 'cpu'
+            and not inputs.regularized
+            and not self._self_training()
+            and all(type(loss) in LABELS_ALONE for loss in self._losses())
         )
 
     def _scribble_logits(self, feature: Tensor) -> Tensor:
@@ -218,8 +249,7 @@ class BLPHead(UPerHead):
         logits = self._as_large_as(seg_logits, labels)
         losses: dict[str, Tensor] = {}
         target = labels
-        begin = self.self_training_begin
-        if begin is not None and training_iteration() >= begin:
+        if self._self_training():
             target = self_training_labels(
                 logits.detach(),
                 labels,
@@ -253,6 +283,17 @@ class BLPHead(UPerHead):
             mode='bilinear',
             align_corners=self.align_corners,
         )
+
+
+def _near_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Tell which pixels of a smaller map labelled ones are resized from.
+
+    Bilinear resizing reads the pixel that a label lies in and its
+    neighbours.
+    """
+    known = (labels != 255).unsqueeze(1).to(torch.float32)
+    known = F.adaptive_max_pool2d(known, size)
+    return F.max_pool2d(known, 3, 1, 1).squeeze(1) > 0.5
 
 
 def _needs_scribble(loss: nn.Module) -> bool:

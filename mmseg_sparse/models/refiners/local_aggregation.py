@@ -104,6 +104,7 @@ class LocalAggregation(BaseModule):
         feats: Sequence[Tensor],
         labels: Tensor | None = None,
         valid: Tensor | None = None,
+        receiving: Tensor | None = None,
     ) -> Tensor:
         """Return the aggregated logits, of the same shape and dtype.
 
@@ -113,6 +114,8 @@ class LocalAggregation(BaseModule):
             labels: ``(N, H, W)`` with 255 where no label is; None in
                 inference.
             valid: Bool ``(N, H, W)``, false in padding; None: all valid.
+            receiving: Bool ``(N, h, w)``, the pixels whose average is
+                wanted; the others keep their logits. None: all.
         """
         size = logits.shape[2:]
         features = []
@@ -127,6 +130,7 @@ class LocalAggregation(BaseModule):
             torch.cat(features, 1) if features else None,
             sigma=self.sigma if self.use_distance else None,
             known=self._sources(labels, valid, size),
+            receiving=receiving,
         )
         return refined.to(logits.dtype)
 

@@ -24,6 +24,7 @@ class Features(tuple[Tensor, ...]):
             in inference.
         valid: Bool ``(N, H, W)``, false in padding; None where nothing is
             padded, or where nobody said.
+        regularized: Whether regularizers will look at all of the logits.
     """
 
     image: Tensor | None
@@ -31,6 +32,7 @@ class Features(tuple[Tensor, ...]):
     module_inputs: dict[str, Tensor]
     labels: Tensor | None
     valid: Tensor | None
+    regularized: bool
 
     def __new__(
         cls,
@@ -45,6 +47,7 @@ class Features(tuple[Tensor, ...]):
         features.module_inputs = {}
         features.labels = None
         features.valid = None
+        features.regularized = False
         return features
 
 

@@ -251,6 +251,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         losses = {'labeled_share': labeled.sum() / valid.sum().clamp(min=1)}
         if isinstance(inputs, Features):
             inputs.labels, inputs.valid = labels, valid
+            inputs.regularized = bool(self.regularizers)
         if not self._askers():
             stock = (
                 CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
