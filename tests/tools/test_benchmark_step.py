@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from tests.models import stock
@@ -68,3 +69,20 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize('labeled', [0.0, 0.04, 1.0])
+def test_strokes_are_clumps_of_the_share(labeled, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from benchmark_step import random_strokes
+
+    generator = torch.Generator().manual_seed(1)
+    labels = random_strokes((120, 90), 5, labeled, generator)
+    known = labels != 255
+    share = known.float().mean().item()
+    assert labeled <= share <= labeled + 72 / (120 * 90)
+    assert set(labels[known].tolist()) <= set(range(5))
+    if labeled == 0.04:
+        assert len(labels[known].unique()) > 1
+        beside = known[:, 1:] & known[:, :-1]
+        assert beside.sum() > 0.5 * known.sum()

@@ -176,6 +176,35 @@ def drop_weights(cfg: Any) -> Any:
     return cfg
 
 
+def random_strokes(
+    size: tuple[int, int], classes: int, labeled: float, generator: Any
+) -> Any:
+    """Return a label map with level and upright strokes, 3 pixels wide.
+
+    They are drawn until ``labeled`` of the pixels have a label, the last one
+    included: in clumps, as annotators leave them.
+    """
+    import torch
+
+    labels = torch.full(size, 255)
+    wanted = labeled * labels.numel()
+    while (labels != 255).sum() < wanted:
+        kind, *draw, label = torch.randint(
+            0, 2**31, (4,), generator=generator
+        ).tolist()
+        shape = (3, 24) if kind % 2 else (24, 3)
+        # Some begin before the border, or its pixels would be drawn rarely.
+        top, left = (
+            number % (side + length) - length
+            for number, side, length in zip(draw, size, shape, strict=True)
+        )
+        labels[
+            max(top, 0) : max(top + shape[0], 0),
+            max(left, 0) : max(left + shape[1], 0),
+        ] = label % classes
+    return labels
+
+
 def random_batch(
     batch: int, size: tuple[int, int], classes: int, labeled: float
 ) -> dict[str, list[Any]]:
@@ -190,9 +219,7 @@ def random_batch(
         inputs.append(
             torch.randint(0, 256, (3, *size), generator=generator).byte()
         )
-        labels = torch.randint(0, classes, size, generator=generator)
-        known = torch.rand(size, generator=generator) < labeled
-        labels = labels.where(known, torch.tensor(255))
+        labels = random_strokes(size, classes, labeled, generator)
         samples.append(
             SegDataSample(
                 gt_sem_seg=PixelData(data=labels[None]),
