@@ -27,7 +27,7 @@ def test_finds_the_literal_form_slower_and_larger(tmp_path):
         '--repeats', '3', '--out', 'out.json', cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert '1x21x40x48, 24 channels' in done.stdout
+    assert '1x21x56x60, 24 channels' in done.stdout
     figures = json.loads((tmp_path / 'out.json').read_text())
     one = figures['local_aggregate']
     assert one['time_ratio'] > 1.5
