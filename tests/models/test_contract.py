@@ -23,7 +23,10 @@ DECODE_LOSSES = {
     'BalancedCrossEntropyLoss': dict(
         type='BalancedCrossEntropyLoss', background=2, loss_weight=0.5
     ),
+    'PartialFocalLoss': dict(type='PartialFocalLoss', gamma=1.0),
 }
+#: Losses of one head of ours: tests/models/test_blp_losses.py.
+HEAD_LOSSES = {'AnnotationLoss', 'BLPLoss'}
 
 
 def registered(folder):
@@ -44,7 +47,11 @@ def model_config(name):
 
 
 def test_every_loss_is_in_a_table():
-    assert registered('losses') == {*REGULARIZERS, *DECODE_LOSSES}
+    assert registered('losses') == {
+        *REGULARIZERS,
+        *DECODE_LOSSES,
+        *HEAD_LOSSES,
+    }
 
 
 @pytest.mark.parametrize('name', DECODE_LOSSES)

@@ -24,6 +24,8 @@ class Features(tuple[Tensor, ...]):
             in inference.
         valid: Bool ``(N, H, W)``, false in padding; None where nothing is
             padded, or where nobody said.
+        tags: What image-level labels say is there, ``(N, tags)``, in
+            segmentors that are told; else None.
         regularized: Whether regularizers will look at all of the logits.
     """
 
@@ -32,6 +34,7 @@ class Features(tuple[Tensor, ...]):
     module_inputs: dict[str, Tensor]
     labels: Tensor | None
     valid: Tensor | None
+    tags: Tensor | None
     regularized: bool
 
     def __new__(
@@ -47,6 +50,7 @@ class Features(tuple[Tensor, ...]):
         features.module_inputs = {}
         features.labels = None
         features.valid = None
+        features.tags = None
         features.regularized = False
         return features
 
