@@ -66,8 +66,8 @@ def test_errors(case):
     loss = MODELS.build(dict(type='BLPLoss'))
     with pytest.raises(ValueError, match='needs the scribble branch'):
         loss(logits, labels)
-    with pytest.raises(ValueError, match='BLPLoss .* sampler=None'):
+    with pytest.raises(ValueError, match=r'BLPLoss .* sampler=None'):
         loss(logits, labels, labels.float(), scribble_logits=scribble)
     for kind in ('BLPLoss', 'AnnotationLoss', 'PartialFocalLoss'):
-        with pytest.raises(ValueError, match="must hold 'loss'.* got 'blp'"):
+        with pytest.raises(ValueError, match=r"must hold 'loss'.* got 'blp'"):
             MODELS.build(dict(type=kind, loss_name='blp'))
