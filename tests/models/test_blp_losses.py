@@ -71,3 +71,8 @@ def test_errors(case):
     for kind in ('BLPLoss', 'AnnotationLoss', 'PartialFocalLoss'):
         with pytest.raises(ValueError, match=r"must hold 'loss'.* got 'blp'"):
             MODELS.build(dict(type=kind, loss_name='blp'))
+    for kind in ('BLPLoss', 'PartialFocalLoss'):
+        with pytest.raises(ValueError, match=r'gamma .* got -1'):
+            MODELS.build(dict(type=kind, gamma=-1))
+        with pytest.raises(ValueError, match=r"normalizer .* got 'mean'"):
+            MODELS.build(dict(type=kind, normalizer='mean'))

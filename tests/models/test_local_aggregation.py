@@ -189,14 +189,15 @@ def test_half_precision(dtype):
     assert torch.allclose(found.float(), expected, atol=2e-2)
     with torch.autocast('cpu', torch.bfloat16):
         found = refiner(logits, feats)
-    assert torch.allclose(found, expected, atol=0.1)
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
         (dict(aggregate='some'), "got 'some'"),
-        (dict(sigma=0.0), 'sigma must be positive, got 0'),
+        (dict(sigma=0.0), 'sigma must be .*, got 0'),
+        (dict(sigma=float('inf')), 'sigma must be .*, got inf'),
         (dict(use_low_level=False, use_distance=False), 'nothing is left'),
         (dict(use_high_level=True), 'high_level_channels.* got None'),
     ],

@@ -21,7 +21,8 @@ class BLPLoss(nn.Module):
         loss_name: Name in the log, which must hold ``loss``.
 
     Raises:
-        ValueError: If ``loss_name`` does not hold ``loss``.
+        ValueError: If ``gamma`` is negative, ``normalizer`` unknown, or
+            ``loss_name`` does not hold ``loss``.
     """
 
     #: Read by ``BLPHead``, which then gives them.
@@ -37,6 +38,7 @@ class BLPLoss(nn.Module):
         """Check the arguments and keep them."""
         super().__init__()
         _check_name(loss_name)
+        _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
         self.loss_weight = loss_weight
@@ -104,6 +106,7 @@ class PartialFocalLoss(nn.Module):
         """Check the arguments and keep them."""
         super().__init__()
         _check_name(loss_name)
+        _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
         self.loss_weight = loss_weight
@@ -192,6 +195,15 @@ def _check_name(loss_name: str) -> None:
         raise ValueError(
             "loss_name must hold 'loss', or MMEngine would log it without "
             f'training on it, got {loss_name!r}'
+        )
+
+
+def _check_options(gamma: float, normalizer: str) -> None:
+    if not gamma >= 0:
+        raise ValueError(f'gamma must be at least 0, got {gamma}')
+    if normalizer not in ('weights', 'labels'):
+        raise ValueError(
+            f"normalizer must be 'weights' or 'labels', got {normalizer!r}"
         )
 
 

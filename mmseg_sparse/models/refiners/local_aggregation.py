@@ -1,5 +1,6 @@
 """BLPSeg's local aggregation as a refiner of any stock head."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -22,7 +23,9 @@ class LocalAggregation(BaseModule):
     features of the image, a convolution over patches of ``stride``, layer
     normalisation and a 1×1 convolution. Where that map has not the size of
     the logits it is resized; where ``stride`` does not divide the image, its
-    last row and column are repeated. Padding gives nothing to any pixel.
+    last row and column are repeated. Padding gives nothing to any pixel: a
+    pixel of the logits counts as image if all pixels under it are. Features
+    are computed in float32 under autocast, too: their products are exponents.
 
     Source: BLPSeg, section III-B. The 1×1 convolution is its authors'
     release. What the paper means by high-level features (table III) is left
@@ -71,8 +74,8 @@ class LocalAggregation(BaseModule):
             raise ValueError(
                 f'aggregate must be in {AGGREGATE}, got {aggregate!r}'
             )
-        if not sigma > 0:
-            raise ValueError(f'sigma must be positive, got {sigma}')
+        if not 0 < sigma < math.inf:
+            raise ValueError(f'sigma must be positive and finite, got {sigma}')
         if not (use_low_level or use_high_level or use_distance):
             raise ValueError(
                 'use_low_level, use_high_level and use_distance are all '
@@ -163,8 +166,10 @@ class _Feature(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the feature of ``(N, C, H, W)``."""
-        patches = self.patches(maps).permute(0, 2, 3, 1)
-        return self.conv(self.norm(patches).permute(0, 3, 1, 2))
+        with torch.autocast(maps.device.type, enabled=False):
+            maps = maps.to(self.conv.weight.dtype)
+            patches = self.patches(maps).permute(0, 2, 3, 1)
+            return self.conv(self.norm(patches).permute(0, 3, 1, 2))
 
 
 def _fit(image: Tensor, stride: int) -> Tensor:
