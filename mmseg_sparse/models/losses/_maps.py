@@ -46,3 +46,20 @@ def shrink_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize a label map ``(N, H, W)`` by nearest neighbour."""
     maps = labels.unsqueeze(1).to(torch.float32)
     return F.interpolate(maps, size, mode='nearest').squeeze(1).long()
+
+
+def agreed_labels(
+    labels: Tensor, size: tuple[int, int], ignore_index: int = 255
+) -> Tensor:
+    """Shrink a label map ``(N, H, W)`` without losing points and strokes.
+
+    A pixel gets the class of the labels under it, ``ignore_index`` where
+    there are none or they are of several classes.
+    """
+    known = labels != ignore_index
+    ids = labels.unsqueeze(1).to(torch.float32)
+    known = known.unsqueeze(1)
+    most = F.adaptive_max_pool2d(torch.where(known, ids, -torch.inf), size)
+    least = -F.adaptive_max_pool2d(torch.where(known, -ids, -torch.inf), size)
+    agreed = torch.where(most == least, most, ignore_index)
+    return agreed.squeeze(1).long()

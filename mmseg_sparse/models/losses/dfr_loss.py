@@ -13,14 +13,16 @@ from mmseg_sparse.functional import feature_consistency, potts_energy
 from mmseg_sparse.functional.local_window import check_window
 
 from ._maps import (
+    agreed_labels,
     resize_held,
     shrink_image,
-    shrink_labels,
     shrink_valid,
     touch_valid,
 )
 
 NO_LABEL = 255
+#: In the labels of F; no class has this index, 255 may be one.
+UNSURE = -1
 NAME = 'loss_dfr'
 KERNEL = ('xy', 'rgb', 'feature')
 SUPERVISION = ('pseudo', 'labels', 'both')
@@ -57,13 +59,16 @@ class DFRLoss(BaseModule):
             and ``'feature'`` (table 5); that of eq. 13 has the first two.
         supervision: Labels of the feature losses: ``'pseudo'``, the
             confident predictions; ``'labels'``, the given ones; ``'both'``,
-            the given ones and elsewhere the predictions (table 7).
+            the given ones and elsewhere the predictions (table 7). A pixel
+            of the logits has the given label that all labels under it are.
         background: The class whose pairs have a mean of their own in
             eq. 11; None where the dataset has no background.
-        unlabeled_only: Leave pixels with labels out of ``loss_dfr``.
+        unlabeled_only: Leave pixels of the logits with any label under them
+            out of ``loss_dfr``, on both sides of a pair.
         loss_weight: :math:`\lambda_1` of eq. 1.
         feature_loss_weight: :math:`\lambda_2`, or one number for each of
-            the two feature losses (table 4).
+            the two feature losses (table 4). With 0, F is a projection that
+            nothing trains: set ``feature_channels=None`` as well.
         loss_name: Name of the first loss in the log. What stands before or
             after ``loss_dfr`` in it does so in the other names too, so that
             a segmentor can have two of these: ``'loss_dfr_wide'`` goes with
@@ -159,7 +164,6 @@ class DFRLoss(BaseModule):
         """
         size = logits.shape[2:]
         inside = shrink_valid(valid, size)
-        labels = shrink_labels(labels, size)
         prob = logits.to(
             torch.promote_types(logits.dtype, torch.float32)
         ).softmax(1)
@@ -167,7 +171,7 @@ class DFRLoss(BaseModule):
         shades = shades / self.sigma_rgb
         guides = [shades if 'rgb' in self.kernel else shades[:, :0]]
         pseudo = self._pseudo_labels(prob.detach(), inside)
-        sure = (pseudo != NO_LABEL).sum() / inside.sum().clamp(min=1)
+        sure = (pseudo != UNSURE).sum() / inside.sum().clamp(min=1)
         losses = {'confident_share': sure.detach()}
         if self.feature_from is not None:
             feature = self._feature(feats, valid, inside)
@@ -179,7 +183,7 @@ class DFRLoss(BaseModule):
                 )
         taking_part = inside
         if self.unlabeled_only:
-            taking_part = inside & (labels == NO_LABEL)
+            taking_part = inside & ~touch_valid(labels != NO_LABEL, size)
         energy = potts_energy(
             prob,
             torch.cat(guides, 1),
@@ -225,17 +229,18 @@ class DFRLoss(BaseModule):
         """Return M of eq. 7, ``(N, h, w)``."""
         best, classes = prob.max(1)
         sure = (best > self.confidence) & valid
-        return classes.masked_fill(~sure, NO_LABEL)
+        return classes.masked_fill(~sure, UNSURE)
 
     def _supervision(
         self, pseudo: Tensor, labels: Tensor, valid: Tensor
     ) -> Tensor:
         if self.supervision == 'pseudo':
             return pseudo
-        given = labels.masked_fill(~valid, NO_LABEL)
+        given = agreed_labels(labels, valid.shape[1:], NO_LABEL)
+        none = (given == NO_LABEL) | ~valid
         if self.supervision == 'labels':
-            return given
-        return torch.where(given == NO_LABEL, pseudo, given)
+            return given.masked_fill(none, UNSURE)
+        return torch.where(none, pseudo, given)
 
     def _feature_losses(
         self, feature: Tensor, shades: Tensor, target: Tensor, valid: Tensor
@@ -248,6 +253,7 @@ class DFRLoss(BaseModule):
             guide=shades,
             sigma_xy=self.sigma_xy,
             background=self.background,
+            ignore_index=UNSURE,
             valid=valid,
             distance_weight=far,
             regularization_weight=near,

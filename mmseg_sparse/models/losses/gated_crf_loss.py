@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmseg_sparse.functional import potts_energy
 from mmseg_sparse.functional.local_window import check_window
 
-from ._maps import shrink_image, shrink_labels, shrink_valid
+from ._maps import shrink_image, shrink_valid, touch_valid
 
 NO_LABEL = 255
 KEYS = {'weight', 'sigma_xy', 'sigma_rgb'}
@@ -30,11 +30,13 @@ class GatedCRFLoss(nn.Module):
             the logits and ``sigma_rgb`` in units of the normalised image; a
             sigma left out leaves that part out. None: one of 6 and 0.5.
         radius: Reach of the window.
-        unlabeled_only: Leave pixels with labels out.
+        unlabeled_only: Leave pixels of the logits with any label under them
+            out, on both sides of a pair.
         loss_weight: Factor on the loss.
         loss_name: Name in the log, which must hold ``loss``.
 
     Raises:
+        TypeError: If ``kernels`` is a dict.
         ValueError: If a kernel has other keys or a sigma that is not
             positive, or ``loss_name`` does not hold ``loss``.
     """
@@ -52,6 +54,10 @@ class GatedCRFLoss(nn.Module):
         check_window(radius)
         if kernels is None:
             kernels = (dict(sigma_xy=6.0, sigma_rgb=0.5),)
+        if isinstance(kernels, Mapping):
+            raise TypeError(
+                f'kernels must be a list of dicts, got the dict {kernels}'
+            )
         if not kernels:
             raise ValueError('kernels must hold at least one, got none')
         for kernel in kernels:
@@ -94,7 +100,7 @@ class GatedCRFLoss(nn.Module):
         size = logits.shape[2:]
         valid = shrink_valid(valid, size)
         if self.unlabeled_only:
-            valid = valid & (shrink_labels(labels, size) == NO_LABEL)
+            valid = valid & ~touch_valid(labels != NO_LABEL, size)
         prob = logits.to(
             torch.promote_types(logits.dtype, torch.float32)
         ).softmax(1)
