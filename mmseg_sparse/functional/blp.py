@@ -128,7 +128,8 @@ def _modulated(
         prob = (-nll).exp()
         if expected is not None:
             prob = prob * expected
-        weight = known * (1 - prob).clamp(min=0).pow(gamma)
+        weight = (1 - prob).clamp(min=0).pow(gamma)
+        weight = torch.where(known, weight, 0)
         divisor = weight if normalizer == 'weights' else known.to(nll.dtype)
         divisor = divisor.flatten(1).sum(1)
         # Where all weights are 0 so is the sum above.

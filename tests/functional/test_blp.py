@@ -160,6 +160,21 @@ def test_sure_predictions_are_finite():
     assert wrong.item() > 50
 
 
+@pytest.mark.parametrize('normalizer', ['labels', 'weights'])
+def test_what_is_not_finite_without_a_label_does_not_count(normalizer):
+    logits, scribble, labels, _ = make_case()
+    spoilt = (labels == 255)[:, None]
+    spoilt[:, :, :3] = False
+    options = dict(normalizer=normalizer)
+    wanted = blp_loss(logits, scribble, labels, **options)
+    nan = (m.masked_fill(spoilt, math.nan) for m in (logits, scribble))
+    assert blp_loss(*nan, labels, **options).item() == wanted.item()
+    wanted = partial_focal_loss(logits, labels, **options)
+    nan = logits.masked_fill(spoilt, math.nan)
+    found = partial_focal_loss(nan, labels, **options)
+    assert found.item() == wanted.item()
+
+
 def test_padding_is_not_the_class_without_label():
     _, scribble, labels, valid = make_case()
     before = annotation_loss(scribble, labels, valid=valid)

@@ -302,10 +302,11 @@ def test_high_level_features_are_the_decoders(hub):
     assert torch.equal(feats.module_inputs['decode_head.conv_seg'], deep)
 
 
-def test_a_batch_without_labels_gives_zero(hub):
+@pytest.mark.parametrize('begin', [0, None])
+def test_a_batch_without_labels_gives_zero(begin, hub):
     labels = torch.full((2, 64, 64), 255)
     images, samples = stock.batch(labels=labels)
-    model = build(self_training_begin=0)
+    model = build(self_training_begin=begin)
     losses = model.loss(images, samples)
     assert losses['decode.loss_blp'].item() == 0
     loss, _ = model.parse_losses(losses)
@@ -321,11 +322,36 @@ def test_a_batch_without_labels_gives_zero(hub):
         (dict(sampler=dict(type='OHEMPixelSampler')), 'no pixel sampler, got'),
         (dict(scribble_loss=False), 'BLPLoss needs the scribble branch'),
         (dict(num_classes=2, out_channels=1, threshold=0.3), 'got 1'),
+        (dict(self_training_begin=-3), 'at least 0 or None, got -3'),
+        (dict(self_training_confidence=1.5), r'in \[0, 1\], got 1\.5'),
+        (
+            dict(
+                scribble_loss=dict(type='AnnotationLoss', loss_name='loss_blp')
+            ),
+            "both called 'loss_blp'",
+        ),
     ],
 )
 def test_refuses(changes, words, hub):
     with pytest.raises(ValueError, match=words):
         build(**changes)
+
+
+def test_none_is_without_and_norms_are_there_by_default(hub):
+    head = build(
+        local_aggregation=None, norm_cfg=None, **CE | dict(scribble_loss=None)
+    ).decode_head
+    assert head.local_aggregation is None
+    assert head.scribble_loss is None
+    kinds = [type(m).__name__ for m in head.segmentation_branch.modules()]
+    assert kinds.count('BatchNorm2d') == 2
+
+
+def test_a_refiner_beside_it_is_refused(hub):
+    cfg = config(refiner=dict(type='LocalAggregation'))
+    cfg.decode_head = HEAD
+    with pytest.raises(ValueError, match='BLPHead gives more in training'):
+        stock.build(cfg)
 
 
 def test_needs_the_image(hub):

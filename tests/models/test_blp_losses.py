@@ -76,3 +76,5 @@ def test_errors(case):
             MODELS.build(dict(type=kind, gamma=-1))
         with pytest.raises(ValueError, match=r"normalizer .* got 'mean'"):
             MODELS.build(dict(type=kind, normalizer='mean'))
+    with pytest.raises(ValueError, match=r'empty_weight .* got -1'):
+        MODELS.build(dict(type='AnnotationLoss', empty_weight=-1))

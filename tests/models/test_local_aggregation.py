@@ -199,6 +199,7 @@ def test_half_precision(dtype):
         (dict(sigma=0.0), 'sigma must be .*, got 0'),
         (dict(sigma=float('inf')), 'sigma must be .*, got inf'),
         (dict(use_low_level=False, use_distance=False), 'nothing is left'),
+        (dict(use_distance=False, learnable_sigma=True), 'nothing to learn'),
         (dict(use_high_level=True), 'high_level_channels.* got None'),
     ],
 )

@@ -35,15 +35,16 @@ class BLPHead(UPerHead):
     From iteration ``self_training_begin`` on, the segmentation branch learns
     from :func:`~mmseg_sparse.functional.self_training_labels` of its own
     prediction; the scribble branch goes on with the given labels. The
-    iteration is the training's own count, so that a resumed training goes on
-    in its phase.
+    iteration is that of MMEngine's runner, so that a resumed training goes on
+    in its phase; other training loops never reach it.
 
     Source: BLPSeg, figure 4, eq. 1-12. That no gradient leaves the scribble
     branch is its authors' release; there the branches have no normalisation
     (``branch_norm=False``).
 
     Args:
-        branch_norm: Whether the branches have ``norm_cfg``, as in the paper.
+        branch_norm: Whether the branches have batch normalisation, as in the
+            paper: ``norm_cfg``, or ``BN`` where that is None.
         local_aggregation: Arguments of ``LocalAggregation``, whose width is
             the head's ``channels`` unless they say otherwise and whose
             high-level feature is what ``conv_seg`` gets; True: none; False:
@@ -60,31 +61,37 @@ class BLPHead(UPerHead):
 
     Raises:
         ValueError: If there is a pixel sampler, a single output channel, a
-            ``BLPLoss`` without scribble branch, or if local aggregation does
-            not find the image: the segmentor must be
-            ``SparseEncoderDecoder``.
+            ``BLPLoss`` without scribble branch, losses of one name, or an
+            argument out of range; if local aggregation does not find the
+            image: the segmentor must be ``SparseEncoderDecoder``.
     """
 
     def __init__(
         self,
         *,
         branch_norm: bool = True,
-        local_aggregation: dict[str, Any] | bool = True,
-        scribble_loss: dict[str, Any] | bool = True,
+        local_aggregation: dict[str, Any] | bool | None = True,
+        scribble_loss: dict[str, Any] | bool | None = True,
         loss_decode: dict[str, Any] | list[dict[str, Any]] | None = None,
         self_training_begin: int | None = 10_000,
         self_training_confidence: float = 0.9,
         **kwargs: Any,
     ) -> None:
         """Build the decoder, then the branches."""
+        scribble_loss = False if scribble_loss is None else scribble_loss
+        if local_aggregation is None:
+            local_aggregation = False
         kwargs.setdefault('init_cfg', _init_cfg(scribble_loss is not False))
         super().__init__(
             loss_decode=loss_decode or dict(type='BLPLoss'), **kwargs
         )
         self._check(scribble_loss)
+        _check_self_training(self_training_begin, self_training_confidence)
         self.self_training_begin = self_training_begin
         self.self_training_confidence = self_training_confidence
-        norm_cfg = self.norm_cfg if branch_norm else None
+        norm_cfg = None
+        if branch_norm:
+            norm_cfg = self.norm_cfg or dict(type='BN')
         self.segmentation_branch = self._branch(norm_cfg)
         self.scribble_loss: nn.Module | None = None
         if scribble_loss is not False:
@@ -96,6 +103,7 @@ class BLPHead(UPerHead):
                 self.channels, self.num_classes + 1, 1
             )
             self.scribble_loss = MODELS.build(cfg)
+            self._check_names()
         self.local_aggregation: nn.Module | None = None
         if local_aggregation is not False:
             cfg = dict(
@@ -124,6 +132,14 @@ class BLPHead(UPerHead):
                     f'{type(loss).__name__} needs the scribble branch: set '
                     'scribble_loss=True, got False'
                 )
+
+    def _check_names(self) -> None:
+        name = self.scribble_loss.loss_name
+        if name in [loss.loss_name for loss in self._losses()]:
+            raise ValueError(
+                f'loss_decode and scribble_loss are both called {name!r}: '
+                'give one of them another loss_name'
+            )
 
     def _branch(self, norm_cfg: dict[str, Any] | None) -> nn.Sequential:
         return nn.Sequential(
@@ -282,6 +298,17 @@ class BLPHead(UPerHead):
             size=labels.shape[1:],
             mode='bilinear',
             align_corners=self.align_corners,
+        )
+
+
+def _check_self_training(begin: int | None, confidence: float) -> None:
+    if begin is not None and begin < 0:
+        raise ValueError(
+            f'self_training_begin must be at least 0 or None, got {begin}'
+        )
+    if not 0 <= confidence <= 1:
+        raise ValueError(
+            f'self_training_confidence must lie in [0, 1], got {confidence}'
         )
 
 

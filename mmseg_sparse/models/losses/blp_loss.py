@@ -67,8 +67,9 @@ class BLPLoss(nn.Module):
         _check_weight(self, weight)
         if scribble_logits is None:
             raise ValueError(
-                'BLPLoss needs the scribble branch of BLPHead: use it as '
-                "loss_decode of decode_head.type='BLPHead'"
+                'BLPLoss needs the scribble branch, which BLPHead runs in '
+                'training mode: use it as loss_decode of decode_head.type='
+                "'BLPHead', and model.train()"
             )
         return self.loss_weight * blp_loss(
             logits,
@@ -162,6 +163,10 @@ class AnnotationLoss(nn.Module):
         """Check the arguments and keep them."""
         super().__init__()
         _check_name(loss_name)
+        if not empty_weight >= 0:
+            raise ValueError(
+                f'empty_weight must be at least 0, got {empty_weight}'
+            )
         self.empty_weight = empty_weight
         self.loss_weight = loss_weight
         self.loss_name = loss_name

@@ -50,7 +50,7 @@ class LocalAggregation(BaseModule):
 
     Raises:
         ValueError: If ``aggregate`` or ``sigma`` is none of the values
-            above, or nothing is left to compare.
+            above, or nothing is left to compare or to learn.
     """
 
     def __init__(
@@ -81,13 +81,18 @@ class LocalAggregation(BaseModule):
                 'use_low_level, use_high_level and use_distance are all '
                 'False: nothing is left to compare'
             )
+        if learnable_sigma and not use_distance:
+            raise ValueError(
+                'learnable_sigma=True has nothing to learn with '
+                'use_distance=False'
+            )
         self.stride = stride
         self.aggregate = aggregate
         #: Read by the segmentor, which keeps that module's input.
         self.feature_from = feature_from if use_high_level else None
         self.use_distance = use_distance
         self.sigma: float | nn.Parameter = sigma
-        if learnable_sigma and use_distance:
+        if learnable_sigma:
             self.sigma = nn.Parameter(torch.tensor(float(sigma)))
         self.low_level: nn.Module | None = None
         if use_low_level:

@@ -26,7 +26,8 @@ class Features(tuple[Tensor, ...]):
             padded, or where nobody said.
         tags: What image-level labels say is there, ``(N, tags)``, in
             segmentors that are told; else None.
-        regularized: Whether regularizers will look at all of the logits.
+        regularized: Whether regularizers or a further head will look at all
+            of the logits.
     """
 
     image: Tensor | None

@@ -251,7 +251,8 @@ class SparseEncoderDecoder(EncoderDecoder):
         losses = {'labeled_share': labeled.sum() / valid.sum().clamp(min=1)}
         if isinstance(inputs, Features):
             inputs.labels, inputs.valid = labels, valid
-            inputs.regularized = bool(self.regularizers)
+            # The next head of a cascade looks at all of them, too.
+            inputs.regularized = bool(self.regularizers) or self.is_cascade
         if not self._askers():
             stock = (
                 CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
@@ -333,6 +334,11 @@ def _check_head(head: nn.Module, asking: str) -> None:
             f'{asking} need one logit map, but the prediction of '
             f'{type(head).__name__} does not come from one: use '
             f'another decode head, or no {asking}'
+        )
+    if 'refiner' in asking and hasattr(head, 'logits_of'):
+        raise ValueError(
+            f'a refiner needs one logit map, but {type(head).__name__} gives '
+            'more in training and refines its own: set refiner=None'
         )
     if head.out_channels == 1:
         raise ValueError(
