@@ -7,6 +7,9 @@ _base_ = [
 ]
 custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
 model = dict(decode_head=dict(num_classes=60))
-_base_.param_scheduler[0].end = 20000
+param_scheduler = [
+    dict(type='PolyLR', eta_min=0.0, power=0.9, by_epoch=False, begin=0,
+         end=20000),
+]  # fmt: skip
 train_cfg = dict(max_iters=20000, val_interval=4000)
 default_hooks = dict(checkpoint=dict(interval=4000))

@@ -40,7 +40,16 @@ def test_a_label_map_that_does_not_name_every_value(tmp_path: Path) -> None:
         root, type='SparseSegDataset', classes=CLASSES, metainfo=None,
         label_map={0: 0, 1: 2},
     )  # fmt: skip
-    del cfg['train_dataloader']['dataset']['metainfo']
+    dataset = cfg['train_dataloader']['dataset']
+    del dataset['metainfo']
+    found = config_findings(cfg)
+    # stock loading knows nothing of label_map
+    assert set(found) == {'out-of-range', 'class-never-labelled', 'refused'}
+    dataset['pipeline'] = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadSparseAnnotations'),
+        dict(type='PackSparseInputs'),
+    ]
     found = config_findings(cfg)
     assert set(found) == {'out-of-range', 'class-never-labelled'}
     assert '2 (16 pixels)' in found['out-of-range'].message
