@@ -35,6 +35,32 @@ def build_model() -> nn.Module:
     return MODELS.build(cfg).double().train()
 
 
+#: Methods whose losses may see nothing in one of the processes.
+METHODS = ('dfr', 'blpseg', 'blpseg-self')
+
+
+def build_method(name: str) -> nn.Module:
+    """Build a model of another method, likewise."""
+    init_default_scope('mmseg')
+    torch.manual_seed(1)
+    cfg = tiny.model_config(drop=0.0)
+    head = cfg['decode_head']
+    head['norm_cfg'] = dict(type='GN', num_groups=2)
+    if name == 'dfr':
+        # The feature losses learn from the given labels alone.
+        loss = dict(type='DFRLoss', in_channels=8, supervision='labels')
+        cfg['regularizers'] = [loss]
+    else:
+        cfg['regularizers'] = []
+        del head['loss_decode']
+        head.update(
+            type='BLPHead',
+            self_training_begin=0 if name == 'blpseg-self' else None,
+            self_training_confidence=0.3,
+        )
+    return MODELS.build(cfg).double().train()
+
+
 def batch(case: str) -> tuple[Tensor, Tensor]:
     """Return four images and their labels.
 
@@ -112,6 +138,11 @@ def work(rank: int, folder: Path) -> None:
         loss(wrapped, images[half], labels[half]).backward()
         results[case] = gradients(wrapped)
     results['left hooks'] = hook_count(model) - bare
+    for name in METHODS:
+        wrapped = MMDistributedDataParallel(build_method(name))
+        images, labels = batch('empty')
+        loss(wrapped, images[half], labels[half]).backward()
+        results[name] = gradients(wrapped)
     torch.save(results, folder / f'rank_{rank}.pth')
     train_and_resume(folder)
     torch.distributed.destroy_process_group()
@@ -250,3 +281,22 @@ def test_single_processes_and_gpus_are_left_alone(
         cfg = ConfigDict(launcher=launcher)
         distributed.prepare_cpu_job(cfg)
         assert cfg == dict(launcher=launcher)
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_a_process_without_labels_takes_part(folder: Path, name: str) -> None:
+    """The gradients are the mean of both processes', every one there."""
+    parts = []
+    images, labels = batch('empty')
+    for rank in range(WORLD):
+        half = slice(rank * IMAGES // WORLD, (rank + 1) * IMAGES // WORLD)
+        model = build_method(name)
+        loss(model, images[half], labels[half]).backward()
+        parts.append(gradients(model))
+    for rank in range(WORLD):
+        found = torch.load(folder / f'rank_{rank}.pth', weights_only=True)
+        for key, first in parts[0].items():
+            wanted = (first + parts[1][key]) / WORLD
+            torch.testing.assert_close(
+                found[name][key], wanted, rtol=1e-9, atol=1e-12
+            )
