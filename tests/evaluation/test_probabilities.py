@@ -18,7 +18,6 @@ HEAD = dict(
     type='BLPHead', in_channels=[8, 8, 16, 32], in_index=[0, 1, 2, 3],
     channels=12, num_classes=stock.NUM_CLASSES, norm_cfg=dict(type='BN'),
     local_aggregation=False, self_training_begin=None,
-    scribble_loss=dict(type='CrossEntropyLoss'),
     loss_decode=dict(type='CrossEntropyLoss'),
 )  # fmt: skip
 #: The image is 53 x 41; it is tested at 85 x 66 and padded to 96 x 96.

@@ -24,7 +24,6 @@ HEAD = dict(
     type='BLPHead', in_channels=[16, 32, 80, 128], in_index=[0, 1, 2, 3],
     channels=8, num_classes=7, norm_cfg=dict(type='BN'),
     local_aggregation=False, self_training_begin=None,
-    scribble_loss=dict(type='CrossEntropyLoss'),
     loss_decode=dict(type='CrossEntropyLoss'),
 )  # fmt: skip
 

@@ -120,6 +120,12 @@ class AFASegmentor(SparseEncoderDecoder):
         **kwargs: Any,
     ) -> None:
         """Build the model, then the refiner of labels."""
+        if kwargs.get('refiner') or kwargs.get('auxiliary_head'):
+            raise ValueError(
+                'AFASegmentor takes no refiner (that of the labels is '
+                'label_refiner, that of predictions test_cfg.refiner) and no '
+                'auxiliary_head, which would learn from gt_sem_seg'
+            )
         super().__init__(**kwargs)
         if not isinstance(self.decode_head, AFAHead):
             raise TypeError(
@@ -147,12 +153,6 @@ class AFASegmentor(SparseEncoderDecoder):
         self._check()
 
     def _check(self) -> None:
-        if self.refiner is not None or self.with_auxiliary_head:
-            raise ValueError(
-                'AFASegmentor takes no refiner (that of the labels is '
-                'label_refiner, that of predictions test_cfg.refiner) and no '
-                'auxiliary_head, which would learn from gt_sem_seg'
-            )
         if not self.cam_scales or min(self.cam_scales) <= 0:
             raise ValueError(
                 f'cam_scales must be positive, got {self.cam_scales}'
