@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import balanced_cross_entropy
 
+from ._checks import check_loss_name, refuse_weight
+
 
 @MODELS.register_module()
 class BalancedCrossEntropyLoss(nn.Module):
@@ -27,11 +29,7 @@ class BalancedCrossEntropyLoss(nn.Module):
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__()
-        if 'loss' not in loss_name:
-            raise ValueError(
-                "loss_name must hold 'loss', or MMEngine would log it "
-                f'without training on it, got {loss_name!r}'
-            )
+        check_loss_name(loss_name)
         self.background = background
         self.loss_weight = loss_weight
         self.loss_name = loss_name
@@ -54,11 +52,7 @@ class BalancedCrossEntropyLoss(nn.Module):
         Raises:
             ValueError: If there is a ``weight``.
         """
-        if weight is not None:
-            raise ValueError(
-                'BalancedCrossEntropyLoss weighs pixels itself: set '
-                'sampler=None in the head'
-            )
+        refuse_weight(self, weight)
         return self.loss_weight * balanced_cross_entropy(
             logits,
             labels,

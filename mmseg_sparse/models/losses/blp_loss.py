@@ -9,6 +9,8 @@ from mmseg_sparse.functional import (
     partial_focal_loss,
 )
 
+from ._checks import check_loss_name, refuse_weight
+
 
 @MODELS.register_module()
 class BLPLoss(nn.Module):
@@ -37,7 +39,7 @@ class BLPLoss(nn.Module):
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__()
-        _check_name(loss_name)
+        check_loss_name(loss_name)
         _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
@@ -64,7 +66,7 @@ class BLPLoss(nn.Module):
         Raises:
             ValueError: If there is a ``weight``, or no ``scribble_logits``.
         """
-        _check_weight(self, weight)
+        refuse_weight(self, weight)
         if scribble_logits is None:
             raise ValueError(
                 'BLPLoss needs the scribble branch, which BLPHead runs in '
@@ -106,7 +108,7 @@ class PartialFocalLoss(nn.Module):
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__()
-        _check_name(loss_name)
+        check_loss_name(loss_name)
         _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
@@ -131,7 +133,7 @@ class PartialFocalLoss(nn.Module):
         Raises:
             ValueError: If there is a ``weight``.
         """
-        _check_weight(self, weight)
+        refuse_weight(self, weight)
         return self.loss_weight * partial_focal_loss(
             logits,
             labels,
@@ -162,7 +164,7 @@ class AnnotationLoss(nn.Module):
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__()
-        _check_name(loss_name)
+        check_loss_name(loss_name)
         if not empty_weight >= 0:
             raise ValueError(
                 f'empty_weight must be at least 0, got {empty_weight}'
@@ -195,26 +197,10 @@ class AnnotationLoss(nn.Module):
         )
 
 
-def _check_name(loss_name: str) -> None:
-    if 'loss' not in loss_name:
-        raise ValueError(
-            "loss_name must hold 'loss', or MMEngine would log it without "
-            f'training on it, got {loss_name!r}'
-        )
-
-
 def _check_options(gamma: float, normalizer: str) -> None:
     if not gamma >= 0:
         raise ValueError(f'gamma must be at least 0, got {gamma}')
     if normalizer not in ('weights', 'labels'):
         raise ValueError(
             f"normalizer must be 'weights' or 'labels', got {normalizer!r}"
-        )
-
-
-def _check_weight(loss: nn.Module, weight: Tensor | None) -> None:
-    if weight is not None:
-        raise ValueError(
-            f'{type(loss).__name__} weighs pixels itself: set sampler=None '
-            'in the head'
         )
