@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from mmseg_sparse.functional import local_aggregate
 
@@ -106,6 +107,7 @@ class LocalAggregation(BaseModule):
                 )
             self.high_level = _Feature(high_level_channels, channels, 1)
 
+    @record_function('mmseg_sparse/LocalAggregation')
     def forward(
         self,
         logits: Tensor,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from mmseg_sparse.functional import (
     random_walk,
@@ -65,6 +66,7 @@ class LabelPropagation(nn.Module):
         self.alpha = alpha
         self.by = by
 
+    @record_function('mmseg_sparse/label_refiner')
     def refine(
         self,
         maps: Sequence[Tensor],
@@ -98,6 +100,7 @@ class LabelPropagation(nn.Module):
         large = resize_inside(refined, full, valid=inside)
         return [*large.split(maps[0].shape[1], 1)]
 
+    @record_function('mmseg_sparse/random_walk')
     def walk(
         self,
         cam: Tensor,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from mmseg_sparse.functional import (
     Attention,
@@ -50,6 +51,7 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
+@record_function('mmseg_sparse/multi_scale_cam')
 def multi_scale_cam(
     model: Any,
     images: Tensor,

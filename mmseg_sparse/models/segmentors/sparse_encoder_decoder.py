@@ -15,9 +15,11 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from ..backbones import AttentionRecorder
 from ..padding import inside_image, not_padded
+from .class_activations import class_activations
 from .features import Features, ModuleInputs
 
 #: In the label maps that regularizers are given.
@@ -218,6 +220,16 @@ class SparseEncoderDecoder(EncoderDecoder):
             previous = (head.forward(feats, *previous),)
         return last.predict(feats, *previous, batch_img_metas, self.test_cfg)
 
+    def class_activations(
+        self, inputs: Tensor, data_samples: Sequence[SegDataSample]
+    ) -> list[Tensor]:
+        """Return each image's maps of its tags, at its own size.
+
+        As :func:`~.class_activations.class_activations`, of a decode head
+        that classifies images, such as ``AFAHead``.
+        """
+        return class_activations(self, inputs, data_samples)
+
     def _forward(
         self,
         inputs: Tensor,
@@ -264,7 +276,8 @@ class SparseEncoderDecoder(EncoderDecoder):
         outputs = self._train_heads(inputs, data_samples, losses)
         logits = self._one_map(outputs)
         for regularizer in self.regularizers:
-            extra = regularizer(logits, inputs, labels, valid)
+            with record_function(f'mmseg_sparse/{type(regularizer).__name__}'):
+                extra = regularizer(logits, inputs, labels, valid)
             for name, value in add_prefix(extra, 'decode').items():
                 if name in losses:
                     raise ValueError(
