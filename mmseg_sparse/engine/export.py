@@ -38,8 +38,9 @@ def stock_config(cfg: Config) -> tuple[Config, list[str]]:
     """Return the config that plain mmseg tests and predicts with.
 
     Training settings are left out, ``SparseEncoderDecoder`` becomes the
-    stock segmentor without regularizers, our datasets become
-    ``BaseSegDataset`` with their classes and palette.
+    stock segmentor without regularizers, ``DualBranchEncoderDecoder`` that of
+    its strong branch, our datasets become ``BaseSegDataset`` with their
+    classes and palette.
 
     Args:
         cfg: A whole config; stays as it is.
@@ -158,6 +159,10 @@ def _without_our_scope(node: Any) -> Any:
 
 def _stock_model(model: dict[str, Any]) -> dict[str, Any]:
     model = copy.deepcopy(model)
+    if model['type'] == 'DualBranchEncoderDecoder':
+        model['type'] = 'SparseEncoderDecoder'
+        for key in ('weak_head', 'weak_loss_weight', 'strong_supervisions'):
+            model.pop(key, None)
     if model['type'] == 'SparseEncoderDecoder':
         model.pop('num_stages', None)
         model['type'] = 'EncoderDecoder'
@@ -257,9 +262,8 @@ def _take_out_hooks(kept: dict[str, Any]) -> None:
 
 
 def _for_training_only(key: str) -> bool:
-    return key.startswith(('regularizers.', 'auxiliary_head.')) or (
-        '.loss_decode.' in key
-    )
+    heads = ('regularizers.', 'auxiliary_head.', 'weak_head.')
+    return key.startswith(heads) or '.loss_decode.' in key
 
 
 def _classes_and_palette(meta: dict[str, Any], cfg: Config) -> dict[str, Any]:

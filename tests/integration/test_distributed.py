@@ -36,7 +36,9 @@ def build_model() -> nn.Module:
 
 
 #: Methods whose losses may see nothing in one of the processes.
-METHODS = ('dfr', 'blpseg', 'blpseg-self')
+METHODS = ('dfr', 'blpseg', 'blpseg-self', 'dual')
+#: How the images of each process are labelled.
+KINDS = ('dense', 'pseudo')
 
 
 def build_method(name: str) -> nn.Module:
@@ -50,6 +52,8 @@ def build_method(name: str) -> nn.Module:
         # The feature losses learn from the given labels alone.
         loss = dict(type='DFRLoss', in_channels=8, supervision='labels')
         cfg['regularizers'] = [loss]
+    elif name == 'dual':
+        cfg['type'] = 'DualBranchEncoderDecoder'
     else:
         cfg['regularizers'] = []
         del head['loss_decode']
@@ -86,11 +90,18 @@ def batch(case: str) -> tuple[Tensor, Tensor]:
     return images, labels.masked_fill(~torch.cat([known, other]), 255)
 
 
-def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+def batch_of(name: str) -> tuple[Tensor, Tensor]:
+    """Return one that leaves a loss of the method without labels."""
+    return batch('equal' if name == 'dual' else 'empty')
+
+
+def loss(
+    model: nn.Module, images: Tensor, labels: Tensor, kind: str = 'dense'
+) -> Tensor:
     samples = [
         SegDataSample(
             gt_sem_seg=PixelData(data=label[None]),
-            metainfo=dict(img_shape=tuple(label.shape)),
+            metainfo=dict(img_shape=tuple(label.shape), supervision=kind),
         )
         for label in labels
     ]
@@ -140,8 +151,8 @@ def work(rank: int, folder: Path) -> None:
     results['left hooks'] = hook_count(model) - bare
     for name in METHODS:
         wrapped = MMDistributedDataParallel(build_method(name))
-        images, labels = batch('empty')
-        loss(wrapped, images[half], labels[half]).backward()
+        images, labels = batch_of(name)
+        loss(wrapped, images[half], labels[half], KINDS[rank]).backward()
         results[name] = gradients(wrapped)
     torch.save(results, folder / f'rank_{rank}.pth')
     train_and_resume(folder)
@@ -287,11 +298,11 @@ def test_single_processes_and_gpus_are_left_alone(
 def test_a_process_without_labels_takes_part(folder: Path, name: str) -> None:
     """The gradients are the mean of both processes', every one there."""
     parts = []
-    images, labels = batch('empty')
+    images, labels = batch_of(name)
     for rank in range(WORLD):
         half = slice(rank * IMAGES // WORLD, (rank + 1) * IMAGES // WORLD)
         model = build_method(name)
-        loss(model, images[half], labels[half]).backward()
+        loss(model, images[half], labels[half], KINDS[rank]).backward()
         parts.append(gradients(model))
     for rank in range(WORLD):
         found = torch.load(folder / f'rank_{rank}.pth', weights_only=True)
