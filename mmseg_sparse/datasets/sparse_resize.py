@@ -10,6 +10,8 @@ import mmcv
 import numpy as np
 from numpy.typing import NDArray
 
+from .supervision import DENSE_KINDS
+
 Labels = NDArray[np.integer]
 Index = NDArray[np.int64]
 
@@ -37,7 +39,7 @@ def is_dense(
         supervision: The kind of labels, if known: then it decides alone.
     """
     if supervision is not None:
-        return supervision == 'dense'
+        return supervision in DENSE_KINDS
     known = labels != ignore_index
     share = np.count_nonzero(known) / max(1, labels.size)
     if share >= dense_from:

@@ -39,9 +39,9 @@ class SparseSegDataset(BaseSegDataset):
 
     Args:
         ann_file: List of images, ``name [supervision [class, class...]]`` a
-            line with a supervision of dense, scribble, point, block or tag,
-            or a ``labels.json`` of our tools; without it, every image of the
-            folder is taken.
+            line with a supervision of dense, scribble, point, block, pseudo
+            or tag, or a ``labels.json`` of our tools; without it, every image
+            of the folder is taken.
         classes: Class names in order of their indices, or a file of them, in
             place of ``metainfo=dict(classes=...)``. Where the type has
             classes of its own, a choice of them: labels and tags of the
@@ -58,7 +58,8 @@ class SparseSegDataset(BaseSegDataset):
             are an error. Neither this nor ``reduce_zero_label`` concerns
             folders whose ``labels.json`` names the dataset's classes.
         data_prefix: Folders: ``img_path``, ``seg_map_path``, and one of its
-            own for any of ``dense``, ``scribble``, ``point``, ``block``.
+            own for any of ``dense``, ``scribble``, ``point``, ``block``,
+            ``pseudo``.
         filter_cfg: ``dict(supervision=...)`` keeps the images of that kind,
             or of those.
         ignore_index: Value of the label files that means "no label", besides

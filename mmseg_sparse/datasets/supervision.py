@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-#: Ways of labelling an image; the last has no label map.
-SUPERVISIONS = ('dense', 'scribble', 'point', 'block', 'tag')
+#: Ways of labelling an image; pseudo labels are those that a model made. The
+#: last has no label map.
+SUPERVISIONS = ('dense', 'scribble', 'point', 'block', 'pseudo', 'tag')
+#: Those whose label maps cover whole images, as far as they speak at all.
+DENSE_KINDS = ('dense', 'pseudo')
 
 _LINE = re.compile(
     r'(?:"(?P<quoted>[^"]+)"|(?P<name>[^\s"]+))(?:\s+(?P<rest>.*))?'

@@ -114,3 +114,16 @@ def test_the_loader_contradicts_the_dataset(tmp_path: Path) -> None:
     found = config_findings(config(root, loader))
     assert set(found) == {'refused'}
     assert 'True in the transform' in found['refused'].message
+
+
+def test_zero_is_the_background_of_pseudo_labels(tmp_path: Path) -> None:
+    """Mostly class 0 and no 255: masks without a doubt, not strokes."""
+    root = healthy(tmp_path)
+    change(root, as_zero)
+    assert 'zero-unlabelled' in findings(root, classes=(*CLASSES, 'car'))
+    (root / 'scribbles').rename(root / 'pseudo')
+    (root / 'scribbles').symlink_to(root / 'pseudo')
+    found = diagnose(
+        examine(from_folder(root / 'pseudo', classes=(*CLASSES, 'car')))
+    )
+    assert 'zero-unlabelled' not in {f.code for f in found}

@@ -107,3 +107,9 @@ def test_items_without_supervision_are_named():
 
     with pytest.raises(KeyError, match='item 0 of Stock has no supervision'):
         samplers.StrongWeakSampler(Stock(), seed=0)
+
+
+def test_pseudo_labels_are_weak():
+    kinds = ['pseudo', 'dense', 'pseudo']
+    sampler = build(dataset=Labelled(kinds))
+    assert (sampler.strong, sampler.weak) == ([1], [0, 2])

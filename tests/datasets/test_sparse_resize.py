@@ -198,3 +198,11 @@ def test_dense_from_tells_void_from_no_label() -> None:
 def test_maps_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r'\(H, W\), got shapes \(4, 4, 3\)'):
         resize_labels(np.zeros((4, 4, 3), np.uint8), (2, 2))
+
+
+def test_pseudo_labels_are_as_stock_however_few_they_are() -> None:
+    labels = np.full((20, 20), 255, np.uint8)
+    labels[6, 6] = labels[11, 2] = 1  # between the rows that are sampled
+    found = resize_labels(labels, (7, 7), supervision='pseudo')
+    np.testing.assert_array_equal(found, nearest(labels, (7, 7), 'cv2'))
+    assert not np.array_equal(found, resize_labels(labels, (7, 7)))

@@ -170,3 +170,14 @@ def test_a_choice_of_classes_holds_for_maps_and_tags(root):
     # aeroplane: labelled; dog: a tag of the file
     tags = [sample['gt_label'].tolist() for sample in samples]
     assert tags == [[1, 1], [0, 1], [0, 0]]
+
+
+def test_pseudo_labels_have_a_folder_of_their_own(root):
+    write_labels(root / 'made/d.png', label_map((1, 1, 2)))
+    (root / 'train.txt').write_text('a dense\nd pseudo cat, dog\n')
+    folders = dict(img_path='images', dense='masks', pseudo='made')
+    dataset = build(root, data_prefix=folders, pipeline=LOAD)
+    weak = dataset[1]
+    assert weak['supervision'] == 'pseudo'
+    assert weak['gt_label'].tolist() == [1, 1]
+    np.testing.assert_array_equal(weak['gt_seg_map'], label_map((1, 1, 2)))

@@ -178,7 +178,15 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--supervision',
-        choices=['auto', 'dense', 'scribble', 'point', 'block', 'tag'],
+        choices=[
+            'auto',
+            'dense',
+            'scribble',
+            'point',
+            'block',
+            'pseudo',
+            'tag',
+        ],
         default='auto',
         help='what labels.json calls the labels; auto = by the shapes of '
         'each image; tag = classes of the images, nothing is drawn '

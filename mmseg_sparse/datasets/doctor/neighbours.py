@@ -15,7 +15,7 @@ FOLDERS = {
     ),
 }  # fmt: skip
 _SPARSE = {'scribble': 'scribble', 'point': 'point', 'click': 'point',
-           'block': 'block'}  # fmt: skip
+           'block': 'block', 'pseudo': 'pseudo'}  # fmt: skip
 
 
 def kind_of(path: str | None) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..label_map import NO_LABEL
+from ..supervision import DENSE_KINDS
 from .dense_rules import disagreements, labels_on_void, position_bias
 from .examine import Examination
 from .findings import (
@@ -191,7 +192,7 @@ def _groups(found: Examination) -> dict[str | None, list[FileStats]]:
 
 def _zero_is_silent(kind: str | None, files: list[FileStats]) -> bool:
     """Tell whether 0 seems to mean "no label" where it is read as a class."""
-    if kind == 'dense' or any(NO_LABEL in f.counts for f in files):
+    if kind in DENSE_KINDS or any(NO_LABEL in f.counts for f in files):
         return False
     if any(f.item.reading.table[0] == NO_LABEL for f in files):
         return False
