@@ -1,0 +1,142 @@
+"""Lists of which images have masks and which have weak labels."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from .supervision import SUPERVISIONS, ImageEntry, parse_list
+
+
+def choose_strong(
+    names: Sequence[str], *, share: float, seed: int = 0
+) -> list[str]:
+    """Choose the images that have masks, at random.
+
+    Names are put in the order of the SHA-256 of seed and name, and the first
+    of them taken. So a choice depends on no library's random numbers nor on
+    the order of ``names``, and of two shares with one seed the smaller
+    choice lies in the larger.
+
+    Args:
+        names: Names of images; each once.
+        share: Share to choose, in (0, 1]; the number is rounded, but at
+            least 1.
+        seed: Another seed is another order.
+
+    Returns:
+        The chosen names, in the order of ``names``.
+
+    Raises:
+        ValueError: If there are no names, or the share is out of range.
+    """
+    if not names:
+        raise ValueError('there are no images to choose strong ones from')
+    if not 0 < share <= 1:
+        raise ValueError(f'share must lie in (0, 1], got {share}')
+    ordered = sorted(
+        names,
+        key=lambda name: hashlib.sha256(f'{seed}\n{name}'.encode()).digest(),
+    )
+    chosen = set(ordered[: max(1, round(share * len(names)))])
+    return [name for name in names if name in chosen]
+
+
+def hybrid_list(
+    names: Sequence[str], strong: Sequence[str], *, weak: str = 'tag'
+) -> str:
+    """Return the list of a hybrid data set, as ``SparseSegDataset`` reads it.
+
+    Args:
+        names: All images, in the order of the list.
+        strong: Those that are ``dense``.
+        weak: Supervision of the others.
+
+    Raises:
+        ValueError: If a strong image is not among all, none or all of them
+            are strong, or there is no such supervision.
+    """
+    if weak not in SUPERVISIONS or weak == 'dense':
+        raise ValueError(
+            f'weak must be one of {", ".join(SUPERVISIONS[1:])}, got {weak!r}'
+        )
+    chosen = set(strong)
+    strays = sorted(chosen - set(names))
+    if strays:
+        raise ValueError(
+            f'strong image {strays[0]!r} is not among the {len(names)} images'
+        )
+    if not 0 < len(chosen) < len(names):
+        raise ValueError(
+            f'wanted strong and weak images, got {len(chosen)} strong ones '
+            f'of {len(names)}'
+        )
+    lines = [
+        f'{_quoted(name)} {"dense" if name in chosen else weak}'
+        for name in names
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def read_names(path: str | Path, *, img_suffix: str = '.jpg') -> list[str]:
+    """Return the names of images: in a folder, a list or ``labels.json``.
+
+    Args:
+        path: A folder of images, whose folders are part of the names; a list
+            that ``SparseSegDataset`` takes for ``ann_file``; or a
+            ``labels.json``.
+        img_suffix: Suffix of the images.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If there is no image.
+    """
+    return [entry.name for entry in read_entries(path, img_suffix=img_suffix)]
+
+
+def read_entries(
+    path: str | Path, *, img_suffix: str = '.jpg', default: str = 'tag'
+) -> list[ImageEntry]:
+    """Return what a folder or list says of its images.
+
+    Args:
+        path: As in :func:`read_names`.
+        img_suffix: Suffix of the images.
+        default: Supervision where the list names none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(path.rglob(f'*{img_suffix}'))
+        entries = [
+            ImageEntry(
+                file.relative_to(path).as_posix().removesuffix(img_suffix),
+                default,
+                str(file),
+            )
+            for file in files
+        ]
+    elif not path.is_file():
+        raise FileNotFoundError(f'{path} is neither a file nor a folder')
+    elif path.suffix == '.json':
+        from .label_folder import read_sidecar
+
+        images = read_sidecar(path)['images']
+        entries = [
+            ImageEntry(name, item['supervision'], f'{path}: {name}')
+            for name, item in images.items()
+        ]
+    else:
+        entries = parse_list(
+            path.read_bytes(),
+            str(path),
+            default=default,
+            img_suffix=img_suffix,
+        )
+    if not entries:
+        raise ValueError(f'{path}: no images (suffix {img_suffix})')
+    return entries
+
+
+def _quoted(name: str) -> str:
+    """Return a name as it stands in a list."""
+    plain = not any(sign.isspace() for sign in name) and name[:1] != '#'
+    return name if plain else f'"{name}"'

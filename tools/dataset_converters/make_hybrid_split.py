@@ -1,0 +1,113 @@
+r"""List which images have masks and which have weak labels alone.
+
+Writes a list that SparseSegDataset takes for ann_file, "NAME dense" or
+"NAME tag" a line, in the order of IMAGES. The choice follows from the seed
+and the names alone, and the images of --share 1/16 are among those of 1/8.
+TRL's splits of PASCAL VOC 2012:
+
+  python -m mmseg_sparse make_hybrid_split \
+      data/VOCdevkit/VOC2012/ImageSets/Segmentation/trainaug.txt \
+      data/VOCdevkit/VOC2012/ImageSets/Segmentation/hybrid_1464.txt \
+      --strong-from data/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt
+
+and its figure 6 with --share 1/2, 1/4, 1/8, 1/16.
+"""
+
+import argparse
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _arguments import fail
+
+
+def share(text: str) -> float:
+    """Read 1/16 or 0.0625."""
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(
+            f'expected a share such as 1/16 or 0.0625, got {text!r}'
+        ) from error
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'images',
+        type=Path,
+        help='all images: a folder, a list, or a labels.json',
+    )
+    parser.add_argument('out', type=Path, help='the list to write')
+    parser.add_argument(
+        '--strong-from',
+        type=Path,
+        metavar='LIST',
+        help='images to choose the strong ones from (default: all)',
+    )
+    parser.add_argument(
+        '--share',
+        type=share,
+        default=1.0,
+        help='share of these that is strong, such as 1/16 (default: all)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='another seed chooses others (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--weak',
+        choices=['tag', 'pseudo', 'scribble', 'point', 'block'],
+        default='tag',
+        help='how the other images are labelled (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--img-suffix',
+        default='.jpg',
+        help='how the names of images end (default: %(default)s)',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the list."""
+    args = parse_args()
+    if args.out.exists() and not args.overwrite:
+        fail(f'{args.out} is there already: name another, or --overwrite')
+    import mmseg_sparse  # noqa: F401  before anything of mmseg
+    from mmseg_sparse.datasets.hybrid_split import (
+        choose_strong,
+        hybrid_list,
+        read_names,
+    )
+    from mmseg_sparse.engine.files import write_whole
+
+    try:
+        names = read_names(args.images, img_suffix=args.img_suffix)
+        candidates = names
+        if args.strong_from is not None:
+            candidates = read_names(
+                args.strong_from, img_suffix=args.img_suffix
+            )
+        strong = choose_strong(candidates, share=args.share, seed=args.seed)
+        text = hybrid_list(names, strong, weak=args.weak)
+        write_whole(args.out, text.encode())
+    except (OSError, ValueError) as error:
+        fail(str(error))
+    print(
+        f'{args.out}: {len(strong)} strong images, '
+        f'{len(names) - len(strong)} with {args.weak} labels',
+        flush=True,
+    )
+
+
+if __name__ == '__main__':
+    main()
