@@ -7,6 +7,7 @@ A tool that imports this prints names of files and classes on any terminal.
 import argparse
 import io
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,86 @@ def check_work_dir(path: str | None) -> None:
     """End the program if something other than a folder is in the way."""
     if path is not None and Path(path).exists() and not Path(path).is_dir():
         fail(f'--work-dir is not a folder: {path!r}')
+
+
+def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tools share that write files of a data set's images."""
+    parser.add_argument(
+        'config', help='path of a config, or the name of a shipped one'
+    )
+    parser.add_argument('checkpoint', help='file of its checkpoint')
+    parser.add_argument('out', help='folder to make, or to go on with')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'val', 'test'),
+        default='train',
+        help='the images of which data loader (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--ann-file',
+        metavar='FILE',
+        help="list of images in place of the data set's; as in the config, "
+        'below its data_root if relative',
+    )
+    parser.add_argument(
+        '--device', help='default: cuda:0 where there is one, or cpu'
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='remove what this tool has written to OUT, and begin again',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValue,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
+
+
+def load_generator_config(args: argparse.Namespace) -> Any:
+    """Check such arguments and return the config."""
+    args.config = find_config(args.config)
+    if not Path(args.checkpoint).is_file():
+        fail(f'checkpoint not found: {args.checkpoint!r}')
+    import mmseg_sparse  # noqa: F401  before mmseg: it may be mmcv-lite
+
+    # isort: split
+    from mmengine.config import Config
+    from mmseg.utils import register_all_modules
+
+    register_all_modules(init_default_scope=True)
+    try:
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+    except Exception as error:  # a config is code
+        fail(f'{args.config}: {" ".join(str(error).split())}')
+    return cfg
+
+
+class ProgressBar:
+    """A bar on a terminal; a line now and then where nobody looks.
+
+    Called with (images done, images in all).
+    """
+
+    def __init__(self) -> None:
+        self.start = self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is, at most ten times a second."""
+        now = time.monotonic()
+        terminal = sys.stdout.isatty()
+        if done < total and now - self.last < (0.1 if terminal else 30):
+            return
+        self.last = now
+        left = (now - self.start) / done * (total - done)
+        text = f'{done}/{total} images, {left:.0f} s to go'
+        if terminal:
+            bar = '#' * (30 * done // total)
+            end = '\n' if done == total else ''
+            print(f'\r[{bar:30}] {text}  ', end=end, flush=True)
+        else:
+            print(text, flush=True)

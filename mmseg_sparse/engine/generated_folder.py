@@ -1,0 +1,266 @@
+"""Folders of generated files: of one model, and resumed where they stopped."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .files import PART, write_whole
+from .whole_images import WholeImage, WholeImages, step_name
+
+#: Called with (images done, images in all).
+Progress = Callable[[int, int], None]
+#: Settings that change no output.
+_BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'load_from')
+HEATMAPS_SIDECAR = 'heatmaps.json'
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What files are made of; the same origin makes the same files.
+
+    Attributes:
+        tool: Name of the tool.
+        config: Its file.
+        config_sha256: Of the settings, without those of bookkeeping such as
+            ``work_dir``.
+        checkpoint: Its file.
+        checkpoint_sha256: Of the file.
+        options: What else the files depend on.
+    """
+
+    tool: str
+    config: str
+    config_sha256: str
+    checkpoint: str
+    checkpoint_sha256: str
+    options: Mapping[str, Any]
+
+    def entries(self) -> dict[str, Any]:
+        """Return what a sidecar says of it."""
+        return dict(
+            tool=self.tool,
+            config=dict(name=self.config, sha256=self.config_sha256),
+            checkpoint=dict(
+                name=self.checkpoint, sha256=self.checkpoint_sha256
+            ),
+            options=json.loads(json.dumps(self.options)),
+        )
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """Say where a sidecar's entries are of another origin."""
+        own = self.entries()
+        found = []
+        for key in ('config', 'checkpoint'):
+            there = other.get(key)
+            there = there if isinstance(there, Mapping) else {}
+            if there.get('sha256') != own[key]['sha256']:
+                found.append(
+                    f'{key} {_told(there)} there, {_told(own[key])} here'
+                )
+        if other.get('tool') != self.tool:
+            found.append(f'tool {other.get("tool")} there, {self.tool} here')
+        options = other.get('options')
+        options = options if isinstance(options, Mapping) else {}
+        for key in sorted({*own['options'], *options}):
+            there, here = options.get(key), own['options'].get(key)
+            if there != here:
+                found.append(f'{key}={there!r} there, {here!r} here')
+        return found
+
+
+def origin_of(
+    tool: str,
+    cfg: Config,
+    checkpoint: str,
+    images: WholeImages,
+    **options: Any,
+) -> Origin:
+    """Return the origin of what a tool makes of these images.
+
+    Folders of images count, lists of images do not: those of several lists
+    may go together. Of heat maps that the model reads it counts what their
+    ``heatmaps.json`` says.
+
+    Raises:
+        FileNotFoundError: If the checkpoint is no file.
+    """
+    settings = {
+        key: value
+        for key, value in cfg.to_dict().items()
+        if key not in _BOOKKEEPING
+    }
+    text = json.dumps(settings, sort_keys=True, default=_plain)
+    options = dict(options, img_root=list(images.roots))
+    inputs = {}
+    for steps in images.pipelines:
+        for step in steps:
+            sidecar = Path(step.get('root') or '.') / HEATMAPS_SIDECAR
+            if step_name(step) == 'LoadHeatmaps' and sidecar.is_file():
+                inputs[str(step['root'])] = _sha256(sidecar.read_bytes())
+    if inputs:
+        options['heatmaps'] = inputs
+    return Origin(
+        tool,
+        str(cfg.filename),
+        _sha256(text.encode()),
+        str(checkpoint),
+        _sha256(Path(checkpoint).read_bytes()),
+        options,
+    )
+
+
+@dataclass
+class GeneratedFolder:
+    """A folder of files that one origin made.
+
+    Attributes:
+        out: The folder.
+        sidecar: Name of the file in it that says what the others are.
+        suffix: Of the others.
+        origin: What they are made of.
+        told: What the sidecar says besides, from the start.
+    """
+
+    out: Path
+    sidecar: str
+    suffix: str
+    origin: Origin
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, overwrite: bool = False) -> dict[str, Any]:
+        """Make the folder, or see that what is in it has the same origin.
+
+        The sidecar is there before any other file. What a killed process
+        left half written is removed.
+
+        Args:
+            overwrite: Remove what is there and begin again.
+
+        Returns:
+            What the sidecar says.
+
+        Raises:
+            FileExistsError: If there are files of another origin, or with
+                ``overwrite`` files that are none of ours.
+        """
+        there = self._read()
+        new = {**self.origin.entries(), **self.told}
+        if there is None:
+            if self.out.exists() and self._files():
+                raise FileExistsError(
+                    f'{self.out} has files and no {self.sidecar} that says '
+                    'what they are: name another folder'
+                )
+        elif not overwrite:
+            differences = self.origin.differences(there)
+            if differences:
+                raise FileExistsError(
+                    f'{self.out} is of another origin: '
+                    f'{"; ".join(differences)}: name another folder, or '
+                    '--overwrite'
+                )
+            self._remove(lambda path: PART in path.suffix)
+            return there
+        else:
+            self._check_ours()
+            self._remove(lambda path: path.name != self.sidecar)
+        self.write_sidecar(new)
+        return new
+
+    def write_sidecar(self, content: Mapping[str, Any]) -> None:
+        """Write the sidecar, whole or not at all."""
+        text = json.dumps(content, indent=1, allow_nan=False) + '\n'
+        write_whole(self.out / self.sidecar, text.encode())
+
+    def _read(self) -> dict[str, Any] | None:
+        path = self.out / self.sidecar
+        if self.out.exists() and not self.out.is_dir():
+            raise FileExistsError(f'{self.out} is no folder')
+        if not path.is_file():
+            return None
+        try:
+            content = json.loads(path.read_text(encoding='utf-8'))
+        except ValueError as error:
+            raise FileExistsError(
+                f'{path} is no JSON ({error}): name another folder'
+            ) from error
+        if not isinstance(content, dict):
+            raise FileExistsError(f'{path} is no object of JSON')
+        return content
+
+    def _files(self) -> list[Path]:
+        return [p for p in sorted(self.out.rglob('*')) if not p.is_dir()]
+
+    def _check_ours(self) -> None:
+        """Raise unless everything in the folder looks like our files."""
+        there = self._read() or {}
+        if there.get('tool') != self.origin.tool:
+            raise FileExistsError(
+                f'{self.out} is not overwritten: {self.sidecar} says that '
+                f'{there.get("tool")} made it, not {self.origin.tool}'
+            )
+        for path in self._files():
+            ours = path.suffix in (self.suffix, PART) or path == (
+                self.out / self.sidecar
+            )
+            if path.is_symlink() or not ours:
+                raise FileExistsError(
+                    f'{self.out} is not overwritten: {path} is none of ours'
+                )
+
+    def _remove(self, which: Callable[[Path], bool]) -> None:
+        for path in self._files():
+            if which(path):
+                path.unlink()
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a run made.
+
+    Attributes:
+        written: Number of images whose files were written.
+        skipped: Number of images whose files were there.
+        unfiltered: Of those written, how many have no tags to filter by.
+        config_text: Lines of a config that read the files.
+    """
+
+    written: int
+    skipped: int
+    unfiltered: int
+    config_text: str
+
+
+def generate(
+    items: Sequence[WholeImage],
+    is_done: Callable[[WholeImage], bool],
+    write: Callable[[WholeImage], None],
+    progress: Progress | None,
+) -> int:
+    """Write what is not done, image by image; return how many those were."""
+    written = 0
+    for done, image in enumerate(items, 1):
+        if not is_done(image):
+            write(image)
+            written += 1
+        if progress is not None:
+            progress(done, len(items))
+    return written
+
+
+def _plain(value: Any) -> str:
+    name = getattr(value, '__qualname__', None)
+    return f'{value.__module__}.{name}' if name else repr(value)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    return f'{entry.get("name")} (sha256 {str(entry.get("sha256"))[:12]})'
