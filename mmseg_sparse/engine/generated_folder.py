@@ -53,6 +53,8 @@ class Origin:
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Say where a sidecar's entries are of another origin."""
+        if other.get('tool') != self.tool:
+            return [f'made by {other.get("tool")}, not by {self.tool}']
         own = self.entries()
         found = []
         for key in ('config', 'checkpoint'):
@@ -62,8 +64,6 @@ class Origin:
                 found.append(
                     f'{key} {_told(there)} there, {_told(own[key])} here'
                 )
-        if other.get('tool') != self.tool:
-            found.append(f'tool {other.get("tool")} there, {self.tool} here')
         options = other.get('options')
         options = options if isinstance(options, Mapping) else {}
         for key in sorted({*own['options'], *options}):

@@ -13,7 +13,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_sparse.datasets import read_heatmaps
 from mmseg_sparse.engine.heatmap_writer import generate_heatmaps
-from mmseg_sparse.engine.whole_images import whole_image_pipeline, whole_images
+from mmseg_sparse.engine.whole_images import whole_images
 from tests.engine import generator_case as case
 
 NUMBER = len(case.IMAGES)
@@ -224,30 +224,3 @@ def test_what_does_not_fit_is_named(afa, refiner, root, tmp_path):
     refused(r'2\.png: has no tags.*ends with PackSegInputs',
             (cfg, afa[1]), ann_file='untagged.txt')  # fmt: skip
     assert not case.contents(tmp_path / 'none').keys() - {'heatmaps.json'}
-
-
-def test_own_steps_load_and_those_of_testing_resize():
-    def steps(*names):
-        return [dict(type=name) for name in names]
-
-    own = [*steps('LoadImageFromFile', 'LoadAnnotations', 'SimulateTags'),
-           dict(type='LoadHeatmaps', root='own'),
-           *steps('RandomFlip', 'mmseg_sparse.PackHeatmapInputs')]  # fmt: skip
-    test = [
-        *steps('LoadImageFromFile'),
-        dict(type='LoadHeatmaps', root='test'),
-        *steps('Resize', 'LoadSparseAnnotations', 'PackSegInputs'),
-    ]
-    found = whole_image_pipeline(own, test)
-    names = [step['type'] for step in found]
-    assert names == [
-        'LoadImageFromFile', 'LoadHeatmaps', 'Resize', 'LoadAnnotations',
-        'SimulateTags', 'mmseg_sparse.PackHeatmapInputs',
-    ]  # fmt: skip
-    assert found[1]['root'] == 'own'
-    bare = whole_image_pipeline(own, steps('LoadImageFromFile', 'Pack'))
-    assert [step['type'] for step in bare] == [
-        'LoadImageFromFile', 'LoadAnnotations', 'SimulateTags',
-        'mmseg_sparse.PackHeatmapInputs',
-    ]  # fmt: skip
-    assert whole_image_pipeline([], test) == [*test[:3], test[4]]

@@ -85,6 +85,10 @@ def test_results_hold_them_at_the_size_of_the_image():
         second = results[1].get(f'pseudo_{field}').data
         assert second.shape == (1, 48, 80)
         assert torch.equal(second[0, ::2, ::2], maps[1, :24, :40])
+    best = found.scores.amax(1)
+    large = F.interpolate(best[1:, None, :24, :40], (48, 80), mode='bilinear')
+    assert torch.equal(results[0].pseudo_confidence.data[0], best[0])
+    assert torch.equal(results[1].pseudo_confidence.data, large[0])
     assert torch.equal(
         results[0].pred_sem_seg.data, plain[0].pred_sem_seg.data
     )

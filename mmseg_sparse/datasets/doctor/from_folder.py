@@ -58,6 +58,7 @@ def from_folder(
     files = sorted(
         path for path in labels.rglob('*')
         if path.suffix.lower() in SUFFIXES and path.name[0] != '.'
+        and path.relative_to(labels).parts[0] != told.get('confidence')
     )  # fmt: skip
     folder_of_masks = _masks(labels, dense)
     masks = {} if folder_of_masks is None else {

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
@@ -29,7 +28,7 @@ from ..progress import training_iteration
 from .features import Features
 from .label_propagation import LabelPropagation
 from .multi_scale_cam import Activations, first_images, multi_scale_cam
-from .pseudo_labels import FIELDS, PseudoLabels, as_original
+from .pseudo_labels import PseudoLabels, add_to_results
 from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
 
 LOSS_CLS = 'decode.loss_cls'
@@ -380,7 +379,8 @@ class AFASegmentor(SparseEncoderDecoder):
 
         They are label maps of the original size, in the fields
         ``pseudo_cam``, ``pseudo_refined``, ``pseudo_propagated`` (where there
-        is propagation), ``pseudo_final`` and ``pseudo_labels``.
+        is propagation), ``pseudo_final`` and ``pseudo_labels``, and beside
+        them the scores of ``pseudo_final``, ``pseudo_confidence``.
         """
         if not (self.test_cfg or {}).get('pseudo_labels'):
             return super().predict(inputs, data_samples)
@@ -388,13 +388,5 @@ class AFASegmentor(SparseEncoderDecoder):
             raise ValueError(
                 'test_cfg.pseudo_labels needs data samples with gt_label'
             )
-        found = self.pseudo_labels(inputs, data_samples)
-        for field in FIELDS:
-            maps = getattr(found, field)
-            for index, sample in enumerate(data_samples):
-                if maps is not None:
-                    labels = as_original(maps[index], sample.metainfo)
-                    sample.set_field(
-                        PixelData(data=labels[None]), f'pseudo_{field}'
-                    )
+        add_to_results(self.pseudo_labels(inputs, data_samples), data_samples)
         return super().predict(inputs, data_samples)

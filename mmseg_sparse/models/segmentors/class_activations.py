@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..padding import inside_image
 from .multi_scale_cam import multi_scale_cam
+from .pseudo_labels import maps_as_original
 
 SCALES = (1.0, 0.5, 1.5)
 
@@ -57,19 +57,6 @@ def class_activations(
     ).cam
     cam = cam * (tags > 0)[:, :, None, None]
     return [
-        _as_original(maps, sample.metainfo)
+        maps_as_original(maps, sample.metainfo)
         for maps, sample in zip(cam, data_samples, strict=True)
     ]
-
-
-def _as_original(maps: Tensor, meta: dict[str, Any]) -> Tensor:
-    """Bring maps of the input to the image as it was, ``(K, H, W)``."""
-    height, width = meta['img_shape'][:2]
-    maps = maps[:, :height, :width]
-    if meta.get('flip'):
-        vertical = meta.get('flip_direction') == 'vertical'
-        maps = maps.flip(1 if vertical else 2)
-    return F.interpolate(
-        maps[None], meta['ori_shape'][:2], mode='bilinear',
-        align_corners=False,
-    )[0]  # fmt: skip

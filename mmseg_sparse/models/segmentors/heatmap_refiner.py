@@ -49,6 +49,9 @@ class HeatmapRefiner(SparseEncoderDecoder):
             one of another size or number of channels.
     """
 
+    #: Its pseudo labels are filtered by the tags, eq. 2, unless told not to.
+    filter_by_tags = True
+
     def extract_feat(self, inputs: Tensor) -> Features | Tensor:
         """Run the backbone on image and heat maps, ``(N, 3 + C, H, W)``."""
         feats = super().extract_feat(inputs)

@@ -1,10 +1,13 @@
 """What AFASegmentor makes of image tags on the way to masks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
 #: Fields of a data sample that ``test_cfg.pseudo_labels`` asks for.
@@ -43,13 +46,48 @@ class PseudoLabels:
     activation: Tensor
 
 
+def add_to_results(
+    found: PseudoLabels, data_samples: Sequence[SegDataSample]
+) -> None:
+    """Put a batch's labels into its samples, at the images' own size.
+
+    The fields are ``pseudo_`` and those of ``FIELDS``, ``(1, H, W)``, and
+    ``pseudo_confidence``, the best of ``scores``, which is that of
+    ``pseudo_final``.
+    """
+    for index, sample in enumerate(data_samples):
+        for field in FIELDS:
+            maps = getattr(found, field)
+            if maps is not None:
+                labels = as_original(maps[index], sample.metainfo)
+                sample.set_field(
+                    PixelData(data=labels[None]), f'pseudo_{field}'
+                )
+        best = found.scores[index].amax(0, keepdim=True)
+        best = maps_as_original(best, sample.metainfo)
+        sample.set_field(PixelData(data=best), 'pseudo_confidence')
+
+
 def as_original(labels: Tensor, meta: dict[str, Any]) -> Tensor:
     """Bring a label map of the input to the image as it was, ``(H, W)``."""
-    height, width = meta['img_shape'][:2]
-    labels = labels[:height, :width]
-    if meta.get('flip'):
-        vertical = meta.get('flip_direction') == 'vertical'
-        labels = labels.flip(0 if vertical else 1)
-    small = labels[None, None].to(torch.float32)
+    small = _unpadded(labels[None], meta)[None].to(torch.float32)
     large = F.interpolate(small, meta['ori_shape'][:2], mode='nearest-exact')
     return large[0, 0].to(labels.dtype)
+
+
+def maps_as_original(maps: Tensor, meta: dict[str, Any]) -> Tensor:
+    """Bring maps of the input to the image as it was, ``(K, H, W)``."""
+    return F.interpolate(
+        _unpadded(maps, meta)[None], meta['ori_shape'][:2], mode='bilinear',
+        align_corners=False,
+    )[0]  # fmt: skip
+
+
+def _unpadded(maps: Tensor, meta: dict[str, Any]) -> Tensor:
+    """Return maps without padding, mirrored back."""
+    height, width = meta['img_shape'][:2]
+    maps = maps[:, :height, :width]
+    if meta.get('flip'):
+        vertical = meta.get('flip_direction') == 'vertical'
+        maps = maps.flip(1 if vertical else 2)
+    return maps
