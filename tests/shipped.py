@@ -107,6 +107,8 @@ def _shrink_mit(model: ConfigDict) -> None:
     heads = model.backbone.num_heads
     model.backbone.update(embed_dims=4, num_layers=[1] * len(heads))
     model.decode_head.update(in_channels=[4 * n for n in heads], channels=8)
+    if model.decode_head.get('attention_heads'):  # AFA's
+        model.decode_head.attention_heads = heads[-1]
     _fit_feature(model, 8)
 
 

@@ -16,8 +16,9 @@ class Case:
     val_raw: tuple[int, ...] = (0, 1, 255)
     val_seen: tuple[int, ...] = (0, 1, 255)
     lists: dict[str, str] = field(default_factory=dict)
-    tags: tuple[int, ...] | None = None  # class indices, background = 0
+    tags: tuple[int, ...] | None = None  # class indices
     classes: int = 0
+    background: int | None = 0  # what is no tag
     supervision: str | None = None
 
 
@@ -28,10 +29,11 @@ def camvid(folder):
     )
 
 
-def toy(folder):
+def toy(folder, **more):
     return Case(
         ('images/train/a.png', f'{folder}/train/a.png'),
         ('images/val/b.png', 'masks/val/b.png'),
+        **more,
     )
 
 
@@ -64,12 +66,19 @@ CASES = {
     'camvid_scribble': camvid('scribbles'),
     'toy_dense': toy('masks'),
     'toy_scribble': toy('scribbles'),
+    'toy_tag': toy(
+        'masks', raw=(0, 2, 6), seen=(255,), tags=(2, 6), classes=7,
+        supervision='tag',
+    ),
     'voc12_dense': voc('SegmentationClassAug', 'aug'),
     'voc12_point': voc('PointAug'),
     'voc12_scribble': voc('ScribbleAug'),
     'voc12_scribble_colour': voc('ScribbleAug'),
     'voc12_scribble_384': voc('ScribbleAug'),
     'voc12_tag': voc(
+        None, seen=(255,), tags=(3, 20), classes=21, supervision='tag'
+    ),
+    'voc12_tag_320': voc(
         None, seen=(255,), tags=(3, 20), classes=21, supervision='tag'
     ),
     'pcontext60_scribble': context(
@@ -107,6 +116,12 @@ CASES = {
          'masks/val2014/COCO_val2014_000000000042.png'),
         seen=(255,), val_raw=(0, 80, 255), val_seen=(0, 80, 255),
         tags=(1, 80), classes=81, supervision='tag',
+    ),
+    'camvid_tile_tag': Case(
+        ('train/images/a.png', None),
+        ('val/images/b.png', 'val/masks/b.png'),
+        val_raw=(0, 10, 255), val_seen=(0, 10, 255), seen=(255,),
+        tags=(0, 10), classes=11, supervision='tag', background=None,
     ),
     'custom_sparse': Case(
         ('images/train/a.jpg', 'labels/train/a.png'),

@@ -35,7 +35,7 @@ def build(name, root):
     for path, text in case.lists.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    if name == 'voc12_tag':
+    if name.startswith('voc12_tag'):
         hot = np.eye(20)[[2, 19]].sum(0)
         np.save(root / 'cls_labels_onehot.npy', {'a': hot, 'zz': hot})
     if name == 'coco14_tag':
@@ -46,6 +46,15 @@ def build(name, root):
                 supervision='tag', size=SIZE, tags=['toothbrush', 'person'],
             )},
         )  # fmt: skip
+    for split, index in (('train', 'a'), ('val', 'b')):
+        if name == 'camvid_tile_tag':
+            write_sidecar(
+                root / split / 'labels.json',
+                DATASETS.get('CamVidDataset').METAINFO['classes'],
+                {index: dict(
+                    supervision='tag', size=SIZE, tags=['sky', 'bicyclist'],
+                )},
+            )  # fmt: skip
     # voc12_dense joins two lists; the other one is not of this test.
     train = datasets(cfg.train_dataloader)[-1]
     val = cfg.val_dataloader.dataset
@@ -74,8 +83,9 @@ def test_training_sample(name, tmp_path):
             assert 'gt_label' not in sample
         else:
             hot = sample.gt_label.tolist()
-            assert len(hot) == case.classes - 1
-            assert [i for i, on in enumerate(hot, 1) if on] == [*case.tags]
+            first = 0 if case.background is None else 1
+            assert len(hot) == case.classes - first
+            assert [i for i, on in enumerate(hot, first) if on] == [*case.tags]
 
 
 @each_case
@@ -96,7 +106,9 @@ def test_validation_sample_has_the_dense_mask(name, tmp_path):
 @each_case
 def test_config_has_what_a_leaf_needs(name):
     cfg = parse(FOLDER / f'{name}.py')
-    METRICS.build(dict(cfg.val_evaluator))
+    metrics = cfg.val_evaluator
+    for metric in metrics if isinstance(metrics, list) else [metrics]:
+        METRICS.build(dict(metric))
     assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
     if name.startswith(('voc12', 'camvid', 'toy', 'coco', 'pc', 'custom')):
         assert cfg.tta_pipeline

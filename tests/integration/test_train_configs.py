@@ -30,9 +30,11 @@ TRAINED = [
     'blpseg-lam-noself_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256',
     'blpseg-focal_r101_upernet_2xb5-42k_voc12-scribble-384x384',
     'blpseg_r101_upernet_2xb5-20k_pcontext60-scribble-384x384',
+    'afa_mit-tiny_segformer_1xb8-2k_toy-tag-64x64',
+    'afa_mit-b1_segformer_1xb8-20k_voc12-tag-320x320',
 ]
 #: Losses of the decode head, of which every config has one.
-HEAD_LOSSES = ('loss_ce', 'loss_blp', 'loss_focal')
+HEAD_LOSSES = ('loss_ce', 'loss_blp', 'loss_focal', 'loss_seg')
 
 
 def write_image(path: Path, array: np.ndarray) -> None:
@@ -42,14 +44,20 @@ def write_image(path: Path, array: np.ndarray) -> None:
 
 def write_split(root: Path, dataset: dict, rng: np.random.Generator) -> None:
     """Write two images and their labels where the dataset reads them."""
+    prefix = dataset.data_prefix
+    suffix = 'png' if dataset.type == 'ToyShapesDataset' else 'jpg'
     for index in range(2):
         image = rng.integers(256, size=(36, 48, 3), dtype=np.uint8)
-        labels = rng.integers(11, size=(36, 48), dtype=np.uint8)
-        if not dataset.data_prefix.seg_map_path.startswith(('masks', 'Seg')):
+        labels = rng.integers(7, size=(36, 48), dtype=np.uint8)
+        write_image(root / prefix.img_path / f'{index}.{suffix}', image)
+        if 'tag_file' in dataset:
+            continue
+        if not prefix.seg_map_path.startswith(('masks', 'Seg')):
             labels[:, np.arange(48) % 8 > 0] = 255
-        prefix = dataset.data_prefix
-        write_image(root / prefix.img_path / f'{index}.jpg', image)
         write_image(root / prefix.seg_map_path / f'{index}.png', labels)
+    if 'tag_file' in dataset:
+        hot = np.eye(20)[[2, 9]].sum(0)
+        np.save(root / dataset.tag_file, {'0': hot, '1': hot})
     if 'ann_file' in dataset:
         split = root / dataset.ann_file
         split.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +84,8 @@ def small(cfg: Config, root: Path) -> Config:
             ):  # fmt: skip
                 step.scale = (64, 48)
     cfg.train_cfg.update(max_iters=1, val_interval=1)
+    if cfg.model.type == 'AFASegmentor':  # everything in one iteration
+        cfg.model.update(segmentation_begin=0, propagation_begin=0)
     cfg.default_hooks.checkpoint.interval = 1
     cfg.env_cfg.dist_cfg.backend = 'gloo'
     cfg.work_dir = str(root / 'work')
@@ -105,5 +115,9 @@ def test_trains_and_validates(name, tmp_path, monkeypatch):
     if affinity:
         assert scalars['train/decode.loss_affinity'].current() > 0
         assert 0 < scalars['train/labeled_share'].current() < 0.2
+    method = parts(leaf)['method']
+    losses = {f'train/decode.loss_{x}' for x in ('cls', 'seg', 'aff')}
+    assert (losses <= {*scalars}) == (method == 'afa')
+    assert ('train/decode.loss_reg' in scalars) == name.startswith('afa_mit-b')
     assert 0 <= scalars['val/mIoU'].current() <= 100
     assert (tmp_path / 'work' / 'iter_1.pth').is_file()

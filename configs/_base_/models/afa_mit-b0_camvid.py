@@ -1,0 +1,20 @@
+# AFAHead of 128 channels on MiT-B0, for tiles of CamVid. It has no background.
+# Stage 4 stays at 1/16 of the image; it has 2 layers of 8 attention heads.
+_base_ = './segformer_mit-b0_camvid.py'
+model = dict(
+    type='AFASegmentor',
+    data_preprocessor=dict(size=(120, 160)),
+    backbone=dict(strides=[4, 2, 2, 1]),
+    decode_head=dict(
+        type='AFAHead',
+        background=None,
+        attention_heads=16,
+        loss_decode=dict(
+            _delete_=True,
+            type='BalancedCrossEntropyLoss',
+            background=None,
+            loss_weight=0.1,
+        ),
+    ),
+    test_cfg=dict(pseudo_labels=True),
+)

@@ -1,0 +1,10 @@
+# AFA's schedule of 20k iterations, four times as long: COCO.
+_base_ = './schedule_adamw_20k.py'
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0,
+         end=1500),
+    dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=False, begin=1500,
+         end=80000),
+]  # fmt: skip
+train_cfg = dict(max_iters=80000, val_interval=8000)
+default_hooks = dict(checkpoint=dict(interval=8000))

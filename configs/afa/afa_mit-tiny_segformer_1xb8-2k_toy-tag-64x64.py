@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/afa_mit-tiny_toy.py',
+    '../_base_/datasets/toy_tag.py',
+    '../_base_/schedules/schedule_adamw_toy_2k.py',
+    'mmseg::_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
+model = dict(segmentation_begin=1200, propagation_begin=1600)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
