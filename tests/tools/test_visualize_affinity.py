@@ -1,0 +1,152 @@
+"""Pictures of attention, affinity and what becomes of a tag."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import init_default_scope
+
+from mmseg_sparse.engine.whole_images import make_pseudo_labels, whole_images
+from mmseg_sparse.models.backbones import AttentionRecorder
+from tests.engine import generator_case as case
+from tests.shipped import REPOSITORY
+
+SCRIPT = REPOSITORY / 'tools/analysis_tools/visualize_affinity.py'
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory) -> Path:
+    init_default_scope('mmseg')
+    root = tmp_path_factory.mktemp('data')
+    case.write_images(root)
+    for model, heatmaps in ((case.afa_model(), False),
+                            (case.refiner_model(), True)):  # fmt: skip
+        cfg = case.config(root, model, heatmaps=heatmaps)
+        case.checkpoint(cfg, root / f'{model["type"]}.pth')
+    return root
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.setattr(sys, 'path', [str(SCRIPT.parent), *sys.path])
+    spec = importlib.util.spec_from_file_location('affinity', SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def looked(tool, root):
+    """Return the model, and what is found of an image that is padded."""
+    cfg = case.Config.fromfile(root / 'AFASegmentor.py')
+    model = case.built(cfg, root / 'AFASegmentor.pth')
+    make_pseudo_labels(model, True)
+    images = whole_images(cfg)
+
+    def look(name, points=None):
+        (item,) = tool.choose(images, [name])
+        return tool.look(model, item, points), item
+
+    return model, look
+
+
+def test_rows_of_attention_and_affinity(looked):
+    model, look = looked
+    found, item = look('a/0', [(30.2, 21.0)])
+    data = {key: [value] for key, value in item.load().items()}
+    inputs = model.data_preprocessor(data, False)['inputs']
+    assert inputs.shape[2:] == (48, 64)  # of 47 x 64, and 37 x 50 before
+    large = F.interpolate(inputs, scale_factor=1.5, mode='bilinear')
+    with torch.no_grad(), AttentionRecorder(model.backbone, [3]) as stages:
+        model.backbone(large)
+    (layer,) = stages[3]
+    assert layer.query_hw == (5, 6)  # 72 and 96 pixels at 1/16
+    # 21.5 of 37 rows of 5 * 47 / 48 tokens; 30.7 of 50 columns of 6
+    token = 2 * 6 + 3
+    (pair,) = found.pairs
+    dense = layer.dense()[0].mean(0)[token]
+    np.testing.assert_allclose(pair.attention.ravel(), dense, rtol=1e-4)
+    scores = layer.query @ layer.key.transpose(2, 3)
+    scores = (scores + scores.transpose(2, 3))[0, :, token]
+    weight = model.decode_head.affinity.conv.weight.flatten()
+    bias = model.decode_head.affinity.conv.bias
+    wanted = (weight @ scores + bias).sigmoid().detach()
+    np.testing.assert_allclose(pair.affinity.ravel(), wanted, rtol=1e-4)
+    assert pair.affinity.std() > 0.01
+    assert pair.window == (2 - 8, 2 + 8, 3 - 8, 3 + 8)
+    assert pair.tag == 0
+
+
+def test_queries_are_where_tags_are_activated_most(looked):
+    _, look = looked
+    found, item = look('a/b/1')
+    assert [pair.tag for pair in found.pairs] == [1, 2]
+    for pair in found.pairs:
+        x, y = map(int, pair.point)
+        map_ = found.activation[pair.tag]
+        assert map_.shape == (48, 32)
+        assert map_[y, x] == map_.max() > 0
+    truth = cv2.imread(
+        item.path.replace('images', 'masks'), cv2.IMREAD_UNCHANGED
+    )
+    assert np.array_equal(found.labels['truth'], truth)
+    assert set(found.labels) == {
+        'cam', 'refined', 'propagated', 'labels', 'prediction', 'truth'
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r'--point 32 3 lies outside .* 32 x'):
+        look('a/b/1', [(32.0, 3.0)])
+    with pytest.raises(ValueError, match=r"'x' is neither .* below 3"):
+        look('x')
+
+
+def test_tokens_are_where_they_are_in_the_image(tool):
+    pair = tool.Pair((0, 0), 0, None, None, (4.0, 3.0), (-1, 1, 1, 2))
+    tokens = np.zeros((5, 4), np.float32)
+    tokens[3, 2] = 1
+    large = tool.spread(tokens, pair, (40, 60))
+    assert large.shape == (40, 60)
+    # 35.5 / 50 * 5 and 50.5 / 80 * 4 tokens; the centre is at 3.5 and 2.5
+    assert large[35, 50] == pytest.approx(0.95 * 0.975)
+    assert not large[:25].any()
+    assert not large[:, :30].any()
+    box = tool.draw_window(np.zeros((40, 60, 3), np.uint8), pair)
+    rows, columns = np.nonzero(box[..., 0])
+    assert (rows.max(), columns.min(), columns.max()) == (19, 20, 59)
+
+
+def test_colours_are_blue_for_0_and_red_for_1(tool):
+    grey = np.full((1, 3, 3), 128, np.uint8)
+    blue, green, red = tool.paint(grey, np.array([[-1, 0.5, 2]]))[0]
+    assert blue.argmax() == 2
+    assert green.argmax() == 1
+    assert red.argmax() == 0
+
+
+def test_the_tool_draws_a_row_for_each_query(tool, root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+
+    def run(*arguments, name='AFASegmentor'):
+        argv = ['tool', f'{name}.py', f'{name}.pth', *arguments]
+        monkeypatch.setattr(sys, 'argv', argv)
+        tool.main()
+        return capsys.readouterr().out
+
+    out = run('sub/a.png', '--split', 'train', '--width', '64', '--images',
+              'a/0', '1')  # fmt: skip
+    assert out.endswith('sub/a.png\n')
+    sheet = cv2.imread('sub/a.png')
+    # titles, three rows with captions, a legend; ten columns
+    assert sheet.shape == (26 + 3 * (64 + 26) + 30, 12 + 10 * (64 + 12), 3)
+    with pytest.raises(SystemExit):
+        run('sub/a.png', '--split', 'train')
+    assert 'sub/a.png exists: name another' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='HeatmapRefiner makes no labels'):
+        run('b.png', '--split', 'train', name='HeatmapRefiner')
+    with pytest.raises(SystemExit, match=r'a/0\.png: has no tags'):
+        run('b.png', '--split', 'test')
+    assert not Path('b.png').exists()
