@@ -105,6 +105,18 @@ def test_predictions_are_filtered_by_the_tags(refiner, tmp_path, filter_tags):
         np.testing.assert_allclose(found, prob.numpy(), rtol=1e-3, atol=1e-6)
 
 
+def test_predictions_need_no_tags_nor_pseudo_labels(afa, root, tmp_path):
+    cfg = afa[0].copy()
+    cfg.model.test_cfg.pseudo_labels = True
+    made = generate_heatmaps(
+        cfg, afa[1], tmp_path, source='prediction', split='test'
+    )
+    assert (made.written, made.unfiltered) == (NUMBER, NUMBER)
+    found = read_heatmaps(tmp_path / '2.npz')
+    assert found.classes.tolist() == [0, 1, 2, 3]
+    assert found.dense().sum(0) == pytest.approx(1, abs=2e-3)
+
+
 def test_a_pipeline_reads_them_back(refiner, tmp_path):
     cfg, weights = refiner
     out = tmp_path / 'maps'

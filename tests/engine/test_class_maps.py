@@ -1,0 +1,82 @@
+"""Maps of classes of single images: tags, background, one output channel."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmseg_sparse.engine.class_maps import (
+    TagFilter,
+    background_of,
+    class_logits,
+    shown_maps,
+)
+
+
+def image_of(info=None, steps=()):
+    steps = [SimpleNamespace(**step) for step in steps]
+    pipeline = SimpleNamespace(transforms=steps)
+    return SimpleNamespace(
+        path='x.jpg', info=info or {}, dataset=SimpleNamespace(
+            pipeline=pipeline),
+    )  # fmt: skip
+
+
+def sample_of(logits=None, tags=None):
+    sample = SegDataSample()
+    if logits is not None:
+        sample.set_data(dict(seg_logits=PixelData(data=logits)))
+    if tags is not None:
+        sample.set_field(torch.tensor(tags), 'gt_label')
+    return sample
+
+
+def test_what_says_which_class_has_no_tag():
+    steps = [dict(background=1), dict(), dict(background='auto')]
+    assert background_of(image_of(dict(background=3), steps), 3, 4, 2) == 3
+    assert background_of(image_of(steps=steps), 3, 4, 2) == 1
+    assert background_of(image_of(steps=steps[1:]), 3, 4, 2) == 2
+    assert background_of(image_of(dict(background=None)), 3, 4) == 0
+    assert background_of(image_of(dict(background=3), steps), 4, 4) is None
+    with pytest.raises(ValueError, match=r'x\.jpg: has 2 tags .* 4 classes'):
+        background_of(image_of(), 2, 4)
+
+
+def test_one_channel_stands_for_two_classes():
+    prob = torch.tensor([[[0.2, 1.0, 0.0]]])
+    logits = class_logits(sample_of(prob), image_of(), 2)
+    wanted = torch.cat([1 - prob, prob])
+    torch.testing.assert_close(logits.softmax(0), wanted)
+    with pytest.raises(ValueError, match=r'x\.jpg: .* 3 classes, .* has 4'):
+        class_logits(sample_of(torch.zeros(3, 1, 1)), image_of(), 4)
+
+
+def test_who_is_filtered():
+    model = SimpleNamespace(decode_head=SimpleNamespace(background=2))
+    tagged, bare = sample_of(tags=[1.0, 0.0, 0.0]), sample_of()
+    some = TagFilter(4, model, None)
+    tags, background = some.tags(tagged, image_of())
+    assert (tags.tolist(), background) == ([[1, 0, 0]], 2)
+    assert some.tags(bare, image_of()) is None
+    assert some.unfiltered == 1
+    assert TagFilter(4, model, False).tags(tagged, image_of()) is None
+    with pytest.raises(ValueError, match=r'x\.jpg: has no tags'):
+        TagFilter(4, model, True).tags(bare, image_of())
+
+
+def test_absent_classes_have_nothing():
+    logits = torch.tensor([0.5, 2.0, 1.0, 200.0])[:, None, None]
+    filters = TagFilter(4, SimpleNamespace(), None)
+    tags = torch.tensor([[1.0, 0.0, 0.0]]), 2
+    prob = filters.prob(logits, tags).flatten()
+    # in float32 nothing but the last class is left of the softmax
+    assert prob.tolist() == [0, 0, 0, 0]
+    assert filters.logits(logits, tags).argmax() == 2
+    assert filters.logits(logits, None) is logits
+    maps, classes = shown_maps(
+        logits, torch.tensor([True, False, False, True])
+    )
+    assert maps.flatten().tolist() == [0.5, 200]
+    assert classes.tolist() == [0, 3]
