@@ -5,4 +5,5 @@ _base_ = [
     'mmseg::_base_/default_runtime.py',
 ]
 custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
-model = dict(segmentation_begin=500, propagation_begin=1000)
+model = dict(segmentation_begin=800, propagation_begin=1200)
+train_cfg = dict(val_interval=2000)
