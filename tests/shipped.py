@@ -141,7 +141,9 @@ def _shrink_swin(model: ConfigDict) -> None:
 
 def _shrink_resnet(model: ConfigDict) -> None:
     model.backbone.update(depth=18, base_channels=4, stem_channels=4)
-    if isinstance(model.decode_head.in_channels, int):  # DeepLabV3+
+    if model.decode_head.type == 'FCNHead':
+        model.decode_head.update(in_channels=32, channels=8)
+    elif isinstance(model.decode_head.in_channels, int):  # DeepLabV3+
         model.decode_head.update(
             in_channels=32, channels=8, c1_in_channels=4, c1_channels=4
         )

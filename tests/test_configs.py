@@ -42,6 +42,7 @@ REGULARIZERS = {
     'gated_crf': ['GatedCRFLoss'],
     'blpseg': [],
     'afa': ['DenseCRFLoss'],  # or none, see test_afa_configs
+    'trl': [],
 }
 BACKBONES = {
     'mit-tiny': ('MixVisionTransformer', 16, 4),
@@ -61,6 +62,7 @@ HEADS = {
     'setr-pup': 'SETRUPHead',
     'upernet': 'UPerHead',
     'deeplabv3plus': 'DepthwiseSeparableASPPHead',
+    'fcn': 'FCNHead',
 }
 #: Names that begin so have a head of ours, on the stock one that they say.
 OWN_HEADS = {
@@ -69,11 +71,16 @@ OWN_HEADS = {
     'afa': 'AFAHead',
 }
 #: Baselines run without a line of ours.
-SEGMENTORS = {'ce': 'EncoderDecoder', 'afa': 'AFASegmentor'}
+SEGMENTORS = {
+    'ce': 'EncoderDecoder',
+    'afa': 'AFASegmentor',
+    'trl': 'DualBranchEncoderDecoder',
+}
 DATA = {
     'camvid': ('CamVidDataset', 'CamVid'),
     'camvidtile': ('SparseSegDataset', 'CamVid tiles'),
     'coco14': ('SparseCOCODataset', 'MS COCO 2014'),
+    'coco17': ('SparseCOCODataset', 'MS COCO 2017'),
     'voc12': ('PascalVOCDataset', 'PASCAL VOC 2012'),
     'toy': ('ToyShapesDataset', 'Toy shapes'),
     'pcontext59': ('PascalContextDataset59', 'PASCAL-Context 59'),
@@ -91,6 +98,10 @@ FOLDERS = {
     ('voc12', 'tag'): {None},
     ('coco14', 'tag'): {None},
     ('camvidtile', 'tag'): {None},
+    ('camvidtile', 'hybrid'): {'train/masks'},
+    ('toy', 'hybrid'): {'masks/train'},
+    ('voc12', 'hybrid'): {'SegmentationClass'},
+    ('coco17', 'hybrid'): {'masks/train2017'},
     ('pcontext59', 'scribble'): {'ScribbleContext'},
     ('pcontext60', 'scribble'): {'ScribbleContext'},
 }
@@ -98,7 +109,8 @@ VALIDATION = {
     'camvid': 'masks/val', 'voc12': 'SegmentationClass', 'toy': 'masks/val',
     'pcontext59': 'SegmentationClassContext',
     'pcontext60': 'SegmentationClassContext',
-    'coco14': 'masks/val2014', 'camvidtile': 'val/masks',
+    'coco14': 'masks/val2014', 'coco17': 'masks/val2017',
+    'camvidtile': 'val/masks',
 }  # fmt: skip
 METAFILES = [
     REPOSITORY / name

@@ -6,6 +6,7 @@ from .benchmarks import (
     SparseCityscapesDataset,
     SparseCOCODataset,
     SparsePascalVOCDataset,
+    SparseToyShapesDataset,
 )
 from .camvid import CamVidDataset
 from .heatmaps import Heatmaps, heatmap_path, read_heatmaps, write_heatmaps
@@ -31,6 +32,7 @@ __all__ = [
     'SparseCityscapesDataset',
     'SparsePascalVOCDataset',
     'SparseSegDataset',
+    'SparseToyShapesDataset',
     'StrongWeakSampler',
     'ToyShapesDataset',
     'drop_scribbles',

@@ -14,6 +14,7 @@ from mmseg.datasets import (
 from mmseg.registry import DATASETS
 
 from .sparse_seg import SparseSegDataset
+from .toy import ToyShapesDataset
 
 #: Class index of Cityscapes' label ids 0 to 33; 255 = not evaluated. The
 #: licence plate, id -1, is 255 in 8-bit files.
@@ -115,3 +116,15 @@ class SparseCOCODataset(SparseSegDataset):
         ),
         palette=_bit_palette(81),
     )  # fmt: skip
+
+
+@DATASETS.register_module()
+class SparseToyShapesDataset(SparseSegDataset):
+    """The toy shapes of ``make_toy_dataset``: 7 classes, 0 the background."""
+
+    METAINFO = ToyShapesDataset.METAINFO
+
+    def __init__(
+        self, *args: Any, img_suffix: str = '.png', **kwargs: Any
+    ) -> None:
+        super().__init__(*args, img_suffix=img_suffix, **kwargs)

@@ -70,6 +70,10 @@ CASES = {
         'masks', raw=(0, 2, 6), seen=(255,), tags=(2, 6), classes=7,
         supervision='tag',
     ),
+    'toy_hybrid': toy(
+        'masks', raw=(0, 2, 6), seen=(0, 2, 6), tags=(2, 6), classes=7,
+        supervision='dense', lists={'hybrid.txt': 'a dense\n'},
+    ),
     'voc12_dense': voc('SegmentationClassAug', 'aug'),
     'voc12_point': voc('PointAug'),
     'voc12_scribble': voc('ScribbleAug'),
@@ -80,6 +84,15 @@ CASES = {
     ),
     'voc12_tag_320': voc(
         None, seen=(255,), tags=(3, 20), classes=21, supervision='tag'
+    ),
+    'voc12_hybrid': Case(
+        ('JPEGImages/a.jpg', 'SegmentationClass/a.png'),
+        ('JPEGImages/b.jpg', 'SegmentationClass/b.png'),
+        raw=(0, 3, 255), seen=(0, 3, 255), tags=(3, 20), classes=21, supervision='dense',
+        lists={
+            'ImageSets/Segmentation/hybrid_1464.txt': 'a dense\n',
+            'ImageSets/Segmentation/val.txt': 'b\n',
+        },
     ),
     'pcontext60_scribble': context(
         seen=(0, 1, 59, 255), val_seen=(0, 1, 59, 255)
@@ -116,6 +129,20 @@ CASES = {
          'masks/val2014/COCO_val2014_000000000042.png'),
         seen=(255,), val_raw=(0, 80, 255), val_seen=(0, 80, 255),
         tags=(1, 80), classes=81, supervision='tag',
+    ),
+    'coco17_hybrid': Case(
+        ('train2017/a.jpg', 'masks/train2017/a.png'),
+        ('val2017/b.jpg', 'masks/val2017/b.png'),
+        raw=(0, 80, 255), seen=(0, 80, 255), val_raw=(0, 80, 255),
+        val_seen=(0, 80, 255), tags=(1, 80), classes=81,
+        supervision='dense', lists={'hybrid_20k.txt': 'a dense\n'},
+    ),
+    'camvid_tile_hybrid': Case(
+        ('train/images/a.png', 'train/masks/a.png'),
+        ('val/images/b.png', 'val/masks/b.png'),
+        raw=(0, 10, 255), seen=(0, 10, 255), val_raw=(0, 10, 255),
+        val_seen=(0, 10, 255), tags=(0, 10), classes=11, background=None,
+        supervision='dense', lists={'train/hybrid.txt': 'a dense\n'},
     ),
     'camvid_tile_tag': Case(
         ('train/images/a.png', None),

@@ -35,7 +35,7 @@ def build(name, root):
     for path, text in case.lists.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    if name.startswith('voc12_tag'):
+    if name.startswith(('voc12_tag', 'voc12_hybrid')):
         hot = np.eye(20)[[2, 19]].sum(0)
         np.save(root / 'cls_labels_onehot.npy', {'a': hot, 'zz': hot})
     if name == 'coco14_tag':
@@ -46,8 +46,22 @@ def build(name, root):
                 supervision='tag', size=SIZE, tags=['toothbrush', 'person'],
             )},
         )  # fmt: skip
+    if name == 'coco17_hybrid':
+        write_sidecar(
+            root / 'tags/train2017/labels.json',
+            SparseCOCODataset.METAINFO['classes'],
+            {'a': dict(
+                supervision='tag', size=SIZE, tags=['toothbrush', 'person'],
+            )},
+        )  # fmt: skip
+    if name == 'toy_hybrid':
+        classes = DATASETS.get('ToyShapesDataset').METAINFO['classes']
+        info = dict(
+            supervision='tag', size=SIZE, tags=[classes[2], classes[6]]
+        )
+        write_sidecar(root / 'tags/labels.json', classes, {'a': info})
     for split, index in (('train', 'a'), ('val', 'b')):
-        if name == 'camvid_tile_tag':
+        if name.startswith('camvid_tile'):
             write_sidecar(
                 root / split / 'labels.json',
                 DATASETS.get('CamVidDataset').METAINFO['classes'],

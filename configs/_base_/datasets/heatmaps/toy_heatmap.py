@@ -1,0 +1,32 @@
+# toy_hybrid.py for networks that refine heat maps: the strong images with
+# the heat maps of LoadHeatmaps' root, which trl_pipeline sets. There is no
+# validation: heat maps are made of the training images alone.
+_base_ = '../toy_hybrid.py'
+train_pipeline = [
+    *_base_.train_pipeline[:2],
+    dict(type='LoadHeatmaps', root='work_dirs/heatmaps'),
+    dict(
+        type='MoveHeatmaps',
+        transforms=[
+            dict(type='RandomFlip', prob=0.5),
+        ],
+    ),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackHeatmapInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadSparseAnnotations'),
+    dict(type='LoadHeatmaps', root='work_dirs/heatmaps'),
+    dict(type='PackHeatmapInputs'),
+]
+train_dataloader = dict(
+    batch_size=8,
+    dataset=dict(
+        filter_cfg=dict(supervision='dense'), pipeline=train_pipeline
+    ),
+)
+val_dataloader = None
+val_evaluator = None
+test_dataloader = None
+test_evaluator = None

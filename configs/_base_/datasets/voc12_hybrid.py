@@ -1,0 +1,30 @@
+# PASCAL VOC 2012: the 1464 images of train have masks, the others of trainaug
+# tags alone. hybrid_1464.txt is made as configs/trl/README.md says,
+# cls_labels_onehot.npy a dict of 20 zeros and ones by image name. Pseudo
+# labels of the weak images, if any, are in the folder of that name.
+_base_ = './voc12_scribble.py'
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadSparseAnnotations'),
+    dict(type='RandomResize', scale=(2048, 512), ratio_range=(0.5, 2.0),
+         keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(328, 328)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSparseInputs'),
+]  # fmt: skip
+train_dataloader = dict(
+    batch_size=4,
+    dataset=dict(
+        _delete_=True,
+        type='SparsePascalVOCDataset',
+        data_root=_base_.data_root,
+        data_prefix=dict(
+            img_path='JPEGImages',
+            seg_map_path='SegmentationClass',
+            pseudo='pseudo_labels',
+        ),
+        ann_file='ImageSets/Segmentation/hybrid_1464.txt',
+        tag_file='cls_labels_onehot.npy',
+        pipeline=train_pipeline,
+    ),
+)

@@ -1,0 +1,10 @@
+# The classifier alone of afa_mit-b0_camvid.py: nothing else begins.
+_base_ = './afa_mit-b0_camvid.py'
+model = dict(
+    decode_head=dict(attention_heads=None),
+    label_refiner=False,
+    propagation=None,
+    segmentation_begin=10**9,
+    propagation_begin=10**9,
+    test_cfg=dict(pseudo_labels=False),
+)

@@ -1,0 +1,9 @@
+# Half as long as schedule_adamw_toy_2k.py.
+_base_ = './schedule_adamw_toy_2k.py'
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
+    dict(type='PolyLR', eta_min=0.0, power=0.9, by_epoch=False, begin=50,
+         end=1000),
+]  # fmt: skip
+train_cfg = dict(max_iters=1000, val_interval=1000)
+default_hooks = dict(checkpoint=dict(interval=500))

@@ -1,0 +1,10 @@
+# TRL on the toy shapes, predictions not filtered by the tags.
+split = 'work_dirs/toy_hybrid/hybrid.txt'
+dense_masks = 'work_dirs/toy_hybrid/masks/train'
+classifier = (
+    '../stages/trl-classifier_mit-tiny_segformer_1xb8-1k_toy-hybrid-64x64.py'
+)
+dctn1 = '../stages/trl-dctn1_svt-tiny_dctn_1xb8-1k_toy-hybrid-64x64.py'
+dctn2 = '../stages/trl-dctn2_svt-tiny_dctnfpn_1xb8-1k_toy-hybrid-64x64.py'
+final = '../trl_mit-tiny_segformer_1xb8-2k_toy-hybrid-64x64.py'
+clf = (False, False)

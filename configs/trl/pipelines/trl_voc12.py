@@ -1,0 +1,10 @@
+# TRL on VOC 2012: 1464 strong images, 9118 weak ones, whose masks (of aug)
+# measure the pseudo labels and teach nothing.
+split = 'data/VOCdevkit/VOC2012/ImageSets/Segmentation/hybrid_1464.txt'
+dense_masks = 'data/VOCdevkit/VOC2012/SegmentationClassAug'
+classifier = (
+    '../stages/trl-classifier_r50_segformer_1xb16-10k_voc12-hybrid-320x320.py'
+)
+dctn1 = '../stages/trl-dctn1_svt-s_dctn_1xb8-27k_voc12-hybrid-320x320.py'
+dctn2 = '../stages/trl-dctn2_svt-s_dctnfpn_1xb8-27k_voc12-hybrid-320x320.py'
+final = '../trl_r101_fcn_1xb4-85k_voc12-hybrid-328x328.py'
