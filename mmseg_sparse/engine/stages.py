@@ -1,0 +1,253 @@
+"""Stages of work that follow each other, each done once."""
+
+import difflib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .files import write_whole
+
+#: Says with which settings a stage began.
+BEGUN = 'stage.json'
+#: Says that it is done, and what came of it; written last.
+DONE = 'done.json'
+_LOCK = '.lock'
+_REMOVED = '.removed'
+
+
+class StageError(RuntimeError):
+    """A stage cannot go on; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A piece of work with a folder of its own.
+
+    Attributes:
+        name: Of the stage and its folder.
+        inputs: What its result depends on besides other stages, for JSON.
+        after: Names of the stages whose results it uses.
+        run: Does the work, or what is left of it, given its folder; returns
+            what the marker is to say of the result, for JSON.
+    """
+
+    name: str
+    inputs: Mapping[str, Any]
+    after: tuple[str, ...]
+    run: Callable[[Path], Mapping[str, Any]]
+
+
+class Stages:
+    """Stages in order, in the folders of one folder.
+
+    A stage is done when its ``done.json``, which is written last, agrees with
+    its inputs and those of all stages it comes after. One that was cut off
+    is run again in the same folder. One that began with other inputs is
+    refused, so that results of different settings never mix.
+
+    Args:
+        work_dir: Holds a folder for each stage.
+        stages: In order; each comes after those that it uses.
+    """
+
+    def __init__(self, work_dir: str | Path, stages: Sequence[Stage]) -> None:
+        """Compute the fingerprints."""
+        self.work_dir = Path(work_dir)
+        self.stages = tuple(stages)
+        self._begun: dict[str, dict[str, Any]] = {}
+        for stage in stages:
+            upstream = {n: self.fingerprint(n) for n in stage.after}
+            told = json.loads(json.dumps(dict(stage.inputs)))
+            text = json.dumps([told, upstream], sort_keys=True)
+            self._begun[stage.name] = dict(
+                stage=stage.name,
+                fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+                inputs=told,
+                after=upstream,
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the stages, in order."""
+        return tuple(stage.name for stage in self.stages)
+
+    def fingerprint(self, name: str) -> str:
+        """Return what a stage's inputs, and those before it, hash to."""
+        found: str = self._begun[name]['fingerprint']
+        return found
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a stage."""
+        return self.work_dir / name
+
+    def result(self, name: str) -> dict[str, Any] | None:
+        """Return what the marker of a stage says; None if it is not done."""
+        done = _read(self.folder(name) / DONE)
+        if done is None or done.get('fingerprint') != self.fingerprint(name):
+            return None
+        result: dict[str, Any] = done['result']
+        return result
+
+    def difference(self, name: str) -> str | None:
+        """Say how a stage's folder is of other inputs, None if it is not."""
+        folder = self.folder(name)
+        there = _read(folder / BEGUN)
+        if there is None:
+            if folder.exists() and any(folder.iterdir()):
+                return f'it has files, but no {BEGUN} that says what they are'
+            return None
+        here = self._begun[name]
+        if there.get('fingerprint') == here['fingerprint']:
+            return None
+        for key in sorted({*there['inputs'], *here['inputs']}):
+            old, new = there['inputs'].get(key), here['inputs'].get(key)
+            if old != new:
+                return f'{key}: {_first_difference(old, new)}'
+        other = [
+            upstream for upstream, found in here['after'].items()
+            if there['after'].get(upstream) != found
+        ]  # fmt: skip
+        return f'it comes after another {", ".join(other) or "order"}'
+
+    def state(self, name: str) -> str:
+        """Return ``'done'``, ``'begun'``, ``'to do'`` or ``'other'``."""
+        if self.difference(name):
+            return 'other'
+        if self.result(name) is not None:
+            return 'done'
+        begun = (self.folder(name) / BEGUN).is_file()
+        return 'begun' if begun else 'to do'
+
+    def run(
+        self,
+        *,
+        until: str | None = None,
+        overwrite_from: str | None = None,
+        report: Callable[[str], None] = print,
+    ) -> None:
+        """Run what is not done, in order.
+
+        Args:
+            until: The last stage to run.
+            overwrite_from: Remove the folders of this stage and of all after
+                it first.
+            report: Called with a line on each stage.
+
+        Raises:
+            StageError: If a folder is of other inputs, or another process is
+                at work.
+        """
+        for name in (until, overwrite_from):
+            if name is not None and name not in self.names:
+                raise StageError(
+                    f'unknown stage {name!r}, want one of '
+                    f'{", ".join(self.names)}'
+                )
+        with self._lock():
+            for rest in self.work_dir.glob(f'.*{_REMOVED}'):
+                shutil.rmtree(rest)
+            self._check(overwrite_from)
+            for stage in self.stages:
+                self._run_stage(stage, report)
+                if stage.name == until:
+                    break
+
+    def _run_stage(
+        self, stage: Stage, report: Callable[[str], None]
+    ) -> None:  # fmt: skip
+        state = self.state(stage.name)
+        report(f'{stage.name}: {"goes on" if state == "begun" else state}')
+        if state == 'done':
+            return
+        folder = self.folder(stage.name)
+        _write(folder / BEGUN, self._begun[stage.name])
+        result = stage.run(folder)
+        marker = dict(
+            fingerprint=self.fingerprint(stage.name), result=dict(result)
+        )
+        _write(folder / DONE, marker)
+        report(f'{stage.name}: done')
+
+    def _check(self, overwrite_from: str | None) -> None:
+        """Raise where a folder is of other inputs, or remove it."""
+        names = self.names
+        kept = len(names)
+        if overwrite_from is not None:
+            kept = names.index(overwrite_from)
+        for name in names[:kept]:
+            difference = self.difference(name)
+            if difference is not None:
+                raise StageError(
+                    f'stage {name} in {self.folder(name)} is of other '
+                    f'settings: {difference}; give another --work-dir, or '
+                    f'--overwrite-from {name} to do it and all after it again'
+                )
+        for name in reversed(names[kept:]):
+            folder = self.folder(name)
+            if not folder.exists():
+                continue
+            if any(folder.iterdir()) and not (folder / BEGUN).is_file():
+                raise StageError(
+                    f'{folder} is not overwritten: it has files, but no '
+                    f'{BEGUN} that says they are of a stage'
+                )
+            # In one step: a killed removal leaves no half of a stage.
+            gone = self.work_dir / f'.{name}{_REMOVED}'
+            os.replace(folder, gone)
+            shutil.rmtree(gone)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Keep other processes out, until this and its children ended."""
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        if os.name != 'posix':
+            yield
+            return
+        import fcntl
+
+        with open(self.work_dir / _LOCK, 'w') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StageError(
+                    f'another process is at work in {self.work_dir}: wait '
+                    'for it, or end it'
+                ) from error
+            # What a killed pipeline started may still be writing.
+            os.set_inheritable(file.fileno(), True)
+            yield
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise StageError(f'{path} is no JSON: {error}') from error
+    return dict(content)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    write_whole(path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+def _first_difference(old: Any, new: Any) -> str:
+    """Say where two inputs differ, by the first line where they do."""
+    texts = [
+        json.dumps(x, indent=1, sort_keys=True).splitlines()
+        for x in (old, new)
+    ]
+    gone = added = None
+    for line in difflib.ndiff(*texts):
+        if line[:2] == '- ' and gone is None:
+            gone = line[2:].strip().rstrip(',')
+        elif line[:2] == '+ ' and added is None:
+            added = line[2:].strip().rstrip(',')
+    return f'{gone or "nothing"} there, {added or "nothing"} here'

@@ -1,0 +1,322 @@
+"""TRL from tags and a few masks to the final model, stage by stage."""
+
+import copy
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmseg_sparse.datasets.hybrid_split import hybrid_list, read_entries
+from mmseg_sparse.datasets.supervision import SUPERVISIONS, ImageEntry
+
+from .export_data import inner_datasets
+from .files import LAST_CHECKPOINT, is_complete, write_whole
+from .label_quality import heatmap_miou, label_miou, table_text
+from .stages import Stage, StageError, Stages
+from .trl_settings import TRLSettings
+
+#: Called with the name of a tool and its arguments; returns when it is done.
+Launch = Callable[[str, Sequence[str]], None]
+CONFIG = 'config.py'
+#: What the stages that generate something write, in their folders.
+HEATMAPS = 'heatmaps'
+LABELS = 'labels'
+PSEUDO_LIST = 'hybrid_pseudo.txt'
+REPORT = 'report.json'
+STRONG = 'dense'
+WEAK = tuple(kind for kind in SUPERVISIONS if kind != STRONG)
+#: Of a config, what changes no result.
+_BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
+
+
+def run_tool(name: str, arguments: Sequence[str]) -> None:
+    """Run a tool of ours in a process of its own.
+
+    Raises:
+        StageError: If it fails.
+    """
+    command = [sys.executable, '-m', 'mmseg_sparse', name, *arguments]
+    # The lock of the stages is the only descriptor that can be inherited.
+    status = subprocess.run(command, close_fds=False, check=False).returncode
+    if status:
+        raise StageError(
+            f'{name} {" ".join(arguments)} ended with status {status}: see '
+            'what it said above'
+        )
+
+
+class TRLPipeline:
+    """The stages of TRL, figure 2, for :class:`~.stages.Stages`.
+
+    Args:
+        settings: What the config says.
+        launch: Runs the tools.
+    """
+
+    def __init__(
+        self, settings: TRLSettings, launch: Launch = run_tool
+    ) -> None:
+        """Read the configs of all stages."""
+        self.settings = settings
+        self.launch = launch
+        self.work_dir = settings.work_dir.resolve()
+        self.entries = _split_entries(settings)
+        self.configs = {
+            name: self._config(name, path)
+            for name, path in settings.configs.items()
+        }
+        self.stages = Stages(self.work_dir, self._stages())
+
+    def _config(self, name: str, path: Path) -> Config:
+        """Return a training's config, with the paths of this pipeline."""
+        cfg = Config.fromfile(path)
+        cfg.randomness = dict(seed=self.settings.seed)
+        upstream = dict(dctn1='cam', dctn2='refined').get(name)
+        if upstream is not None:
+            for step in _steps(cfg._cfg_dict, 'LoadHeatmaps'):
+                step.root = str(self.work_dir / upstream / HEATMAPS)
+        split = self.settings.split.resolve()
+        if name == 'final':
+            split = self.work_dir / 'pseudo_labels' / PSEUDO_LIST
+        for dataset in _datasets(cfg):
+            dataset.ann_file = str(split)
+            if name == 'final':
+                dataset.data_prefix['pseudo'] = str(
+                    self.work_dir / 'pseudo_labels' / LABELS
+                )
+        return cfg
+
+    def _stages(self) -> list[Stage]:
+        clf = self.settings.clf
+        kinds = {
+            e.name: [e.supervision, *(e.tags or ())] for e in self.entries
+        }
+        train, make = self._training, self._generation
+        evaluation = dict(
+            dense_masks=str(self.settings.dense_masks),
+            background=self.settings.background,
+        )
+        stages = [
+            train('classifier', split=kinds),
+            make('cam', 'classifier', (), True),
+            train('dctn1', 'cam', split=kinds),
+            make('refined', 'dctn1', ('cam',), clf[0]),
+        ]
+        if 'dctn2' in self.configs:
+            stages += [
+                train('dctn2', 'refined'),
+                make('pseudo_labels', 'dctn2', ('refined',), clf[1]),
+                train('final', 'pseudo_labels'),
+            ]
+        before = tuple(stage.name for stage in stages)
+        return [
+            *stages,
+            Stage('evaluation', evaluation, before, self._evaluate),
+        ]
+
+    def _training(self, name: str, *after: str, **inputs: Any) -> Stage:
+        inputs['config'] = self._told(self.configs[name])
+        trained = self.settings.classifier_checkpoint
+        if name == 'classifier' and trained is not None:
+            digest = hashlib.sha256(trained.read_bytes()).hexdigest()
+            inputs['checkpoint'] = digest
+        return Stage(name, inputs, after, partial(self._train, name))
+
+    def _generation(
+        self, name: str, model: str, after: tuple[str, ...], clf: bool
+    ) -> Stage:
+        run = partial(self._generate, name, model, clf)
+        return Stage(name, dict(clf=clf), (model, *after), run)
+
+    def _told(self, cfg: Config) -> Any:
+        """Return a config for JSON, wherever the work folder is."""
+        content = {
+            key: value
+            for key, value in cfg.to_dict().items()
+            if key not in _BOOKKEEPING
+        }
+        text = json.dumps(content, default=repr)
+        return json.loads(text.replace(str(self.work_dir), 'WORK_DIR'))
+
+    def _train(self, name: str, folder: Path) -> dict[str, Any]:
+        """Train, or go on; return the checkpoint."""
+        trained = self.settings.classifier_checkpoint
+        if name == 'classifier' and trained is not None:
+            return dict(checkpoint=str(trained.resolve()))
+        cfg = copy.deepcopy(self.configs[name])
+        _dump(cfg, folder / CONFIG)
+        if _last_checkpoint(folder, cfg) is None:
+            self.launch(
+                'train',
+                [str(folder / CONFIG), '--work-dir', str(folder), '--resume'],
+            )
+        last = _last_checkpoint(folder, cfg)
+        if last is None:
+            raise StageError(
+                f'stage {name}: the training ended, but {folder} has no '
+                f'checkpoint of iteration {cfg.train_cfg.max_iters}: set '
+                'default_hooks.checkpoint.save_last=True'
+            )
+        return dict(checkpoint=last)
+
+    def _checkpoint(self, name: str) -> str:
+        result = self.stages.result(name)
+        assert result is not None
+        return str(Path(self.stages.folder(name)) / result['checkpoint'])
+
+    def _generate(
+        self, name: str, model: str, clf: bool, folder: Path
+    ) -> dict[str, Any]:
+        """Write heat maps or pseudo labels; images that are done stay."""
+        weak = name == 'pseudo_labels'
+        out = folder / (LABELS if weak else HEATMAPS)
+        self._run_generator(model, out, weak=weak, clf=clf)
+        if weak:
+            names = [entry.name for entry in self.entries]
+            strong = [e.name for e in self.entries if e.supervision == STRONG]
+            text = hybrid_list(names, strong, weak='pseudo')
+            write_whole(folder / PSEUDO_LIST, text.encode())
+        return {}
+
+    def _run_generator(
+        self, model: str, out: Path, *, weak: bool, clf: bool
+    ) -> None:
+        """Run a model on the weak images, for labels, or on all."""
+        cfg = copy.deepcopy(self.configs[model])
+        for dataset in _datasets(cfg):
+            dataset.filter_cfg = dict(supervision=list(WEAK)) if weak else None
+        config = out.with_name(f'{out.name}_config.py')
+        _dump(cfg, config)
+        arguments = [str(config), self._checkpoint(model), str(out)]
+        if weak:
+            clf_option = '--filter-tags' if clf else '--no-filter-tags'
+            arguments += [clf_option, '--no-confidence']
+        elif not clf:
+            arguments.append('--no-filter')
+        tool = 'generate_pseudo_labels' if weak else 'generate_heatmaps'
+        self.launch(tool, arguments)
+
+    def _evaluate(self, folder: Path) -> dict[str, Any]:
+        """Measure each step, and the final model; write the table."""
+        rows: list[tuple[str, float | None, str]] = []
+        if self.settings.dense_masks is not None:
+            rows += self._measure_labels(folder)
+        if 'final' in self.configs:
+            rows.append(
+                ('final model', self._test(folder), 'validation images')
+            )
+        report = [
+            dict(name=name, mIoU=value, remark=remark)
+            for name, value, remark in rows
+        ]
+        text = table_text(rows)
+        write_whole(folder / 'report.txt', text.encode())
+        write_whole(folder / REPORT, json.dumps(report, indent=1).encode())
+        print(text, end='', flush=True)
+        return dict(rows=report)
+
+    def _measure_labels(
+        self, folder: Path
+    ) -> list[tuple[str, float | None, str]]:
+        """Return rows of the pseudo labels, on the weak images (table 2)."""
+        masks = self.settings.dense_masks
+        names = [e.name for e in self.entries if e.supervision != STRONG]
+        classes = self.configs['dctn1'].model.decode_head.num_classes
+        where = self.stages.folder
+        found, score = heatmap_miou(
+            where('cam') / HEATMAPS, masks, names, classes,
+            background=self.settings.background,
+        )  # fmt: skip
+        remark = f'{len(names)} weak images'
+        if score is not None:
+            remark += f'; best background score, {score}'
+        rows = [('CAM', found, remark)]
+        filtered = (
+            ('DCTN1', partial(heatmap_miou, where('refined') / HEATMAPS)),
+            ('DCTN2', partial(label_miou, where('pseudo_labels') / LABELS)),
+        )
+        for (name, measure), clf in zip(
+            filtered, self.settings.clf, strict=True
+        ):
+            if name.lower() not in self.configs:
+                break
+            value = measure(masks, names, classes)
+            value = value[0] if isinstance(value, tuple) else value
+            if clf:
+                out = folder / name.lower()
+                self._run_generator(name.lower(), out, weak=True, clf=False)
+                raw = label_miou(out, masks, names, classes)
+                rows.append((name, raw, 'weak images'))
+                rows.append((f'{name} + CLF', value, 'weak images'))
+            else:
+                rows.append((name, value, 'weak images'))
+        return rows
+
+    def _test(self, folder: Path) -> float:
+        """Return the mIoU of the final model."""
+        out = folder / 'final'
+        config = self.stages.folder('final') / CONFIG
+        arguments = [str(config), self._checkpoint('final')]
+        self.launch('test', [*arguments, '--work-dir', str(out)])
+        for path in sorted(out.glob('*/*.json'), reverse=True):
+            metrics = json.loads(path.read_text(encoding='utf-8'))
+            if 'mIoU' in metrics:
+                return float(metrics['mIoU'])
+        raise StageError(f'stage evaluation: the test left no mIoU in {out}')
+
+
+def _split_entries(settings: TRLSettings) -> list[ImageEntry]:
+    """Return the images of the split.
+
+    Raises:
+        ValueError: If there are no strong or no weak ones.
+    """
+    entries = read_entries(settings.split)
+    strong = sum(entry.supervision == STRONG for entry in entries)
+    if not 0 < strong < len(entries):
+        raise ValueError(
+            f'{settings.split}: wanted strong images ({STRONG}) and weak '
+            f'ones, got {strong} strong ones of {len(entries)}'
+        )
+    return entries
+
+
+def _datasets(cfg: Config) -> list[Any]:
+    """Return the configs of the training data sets, without wrappers."""
+    return [
+        node
+        for node in inner_datasets(cfg.train_dataloader.dataset)
+        if not (node.get('dataset') or node.get('datasets'))
+    ]
+
+
+def _steps(node: Any, name: str) -> Iterator[Any]:
+    """Yield the dicts of a type anywhere in a config."""
+    if isinstance(node, dict):
+        if node.get('type') == name:
+            yield node
+        for value in node.values():
+            yield from _steps(value, name)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _steps(value, name)
+
+
+def _dump(cfg: Config, path: Path) -> None:
+    write_whole(path, cfg.pretty_text.encode())
+
+
+def _last_checkpoint(folder: Path, cfg: Config) -> str | None:
+    """Return the name of a finished training's checkpoint, if there is one."""
+    last = folder / LAST_CHECKPOINT
+    if not last.is_file():
+        return None
+    name = Path(last.read_text().strip()).name
+    wanted = f'iter_{cfg.train_cfg.max_iters}.pth'
+    return name if name == wanted and is_complete(folder / name) else None

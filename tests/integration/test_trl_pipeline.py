@@ -1,0 +1,344 @@
+"""TRL's stages in order: killed in each and continued, never mixed.
+
+Processes are forked from this one: tools need no new interpreter, which
+would take most of the time.
+"""
+
+import json
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmseg_sparse.__main__ import list_tools, tools_root
+from mmseg_sparse.datasets import make_toy_dataset, write_heatmaps
+from mmseg_sparse.engine.label_quality import (
+    SCORES,
+    confusion,
+    heatmap_miou,
+    label_miou,
+    mean_iou,
+)
+from mmseg_sparse.engine.stages import StageError
+from mmseg_sparse.engine.trl_pipeline import TRLPipeline
+from mmseg_sparse.engine.trl_settings import read_settings
+from tests.integration import tiny
+from tests.shipped import CONFIGS, parse
+
+TRL = CONFIGS / 'trl'
+TOY = 'toy-hybrid-64x64.py'
+SHIPPED = dict(
+    classifier=f'stages/trl-classifier_mit-tiny_segformer_1xb8-1k_{TOY}',
+    dctn1=f'stages/trl-dctn1_svt-tiny_dctn_1xb8-1k_{TOY}',
+    dctn2=f'stages/trl-dctn2_svt-tiny_dctnfpn_1xb8-1k_{TOY}',
+    final=f'trl_mit-tiny_segformer_1xb8-2k_{TOY}',
+)
+#: In each stage, the file that a process is killed after, and how many of it.
+KILLS = [
+    ('classifier/iter_2.pth', 1),
+    ('cam/heatmaps/*.npz', 2),
+    ('cam/done.json', 1),
+    ('dctn1/iter_2.pth', 1),
+    ('refined/heatmaps/*.npz', 3),
+    ('dctn2/iter_4.pth', 1),
+    ('pseudo_labels/labels/*.png', 2),
+    ('final/iter_2.pth', 1),
+    ('evaluation/dctn1/*.png', 1),
+]
+ROWS = ['CAM', 'DCTN1', 'DCTN1 + CLF', 'DCTN2', 'DCTN2 + CLF', 'final model']
+STAGES = ['classifier', 'cam', 'dctn1', 'refined', 'dctn2', 'pseudo_labels',
+          'final', 'evaluation']  # fmt: skip
+
+
+def forked(work: Callable[[], None], log: Path) -> int:
+    """Do work in a forked process; return its wait status."""
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1]
+    status = 1
+    try:
+        with open(log, 'ab', 0) as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        work()
+        status = 0
+    except SystemExit as error:
+        print(error, file=sys.stderr)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def launch_in(log: Path) -> Callable[[str, Sequence[str]], None]:
+    def launch(name: str, arguments: Sequence[str]) -> None:
+        def work() -> None:
+            torch.set_num_threads(1)
+            script = list_tools(tools_root())[name]
+            sys.argv = [str(script), *arguments]
+            sys.path.insert(0, str(script.parent))
+            runpy.run_path(str(script), run_name='__main__')
+
+        if forked(work, log):
+            raise StageError(f'{name} failed: {log.read_text()[-3000:]}')
+
+    return launch
+
+
+def kill_after(work_dir: Path, pattern: str, count: int) -> None:
+    """Kill the process group once so many files are there, whole."""
+    seen = 0
+    replace = os.replace
+
+    def replacing(source: str, target: str | Path) -> None:
+        nonlocal seen
+        replace(source, target)
+        if Path(target).is_relative_to(work_dir) and Path(target).match(
+            pattern
+        ):
+            seen += 1
+            if seen == count:
+                os.killpg(0, signal.SIGKILL)
+
+    os.replace = replacing
+
+
+def run(
+    config: Path, work_dir: Path, kill: tuple[str, int] | None = None
+) -> None:
+    """Run the pipeline in a process group, which is killed if so wished."""
+    log = work_dir.with_suffix('.log')
+
+    def work() -> None:
+        os.setsid()
+        if kill is not None:
+            kill_after(work_dir.resolve(), *kill)
+        settings = read_settings(config, str(work_dir))
+        TRLPipeline(settings, launch_in(log)).stages.run()
+
+    status = forked(work, log)
+    if kill is None:
+        assert status == 0, log.read_text()[-3000:]
+    else:
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == 9
+        assert killed, f'{kill}: {log.read_text()[-3000:]}'
+
+
+def write_config(root: Path, name: str, data: Path) -> None:
+    """Write a config: the shipped one, of four iterations."""
+    cfg = parse(TRL / SHIPPED[name])
+    cfg.train_dataloader.batch_size = 2
+    cfg.train_dataloader.dataset.update(data_root=str(data), tag_file=None)
+    cfg.train_cfg.update(max_iters=4, val_interval=4)
+    cfg.default_hooks.checkpoint.interval = 2
+    cfg.log_level = 'WARNING'
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        if loader is not None:
+            loader.dataset.data_root = str(data)
+    (root / f'{name}.py').write_text(cfg.pretty_text)
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline on five images, of which two have masks."""
+    root = tmp_path_factory.mktemp('trl')
+    data = root / 'data'
+    make_toy_dataset(data, num_train=5, num_val=2)
+    names = sorted(p.stem for p in (data / 'images/train').iterdir())
+    (data / 'tags').mkdir()
+    images = {}
+    for name in names:
+        mask = np.asarray(Image.open(data / f'masks/train/{name}.png'))
+        images[name] = [int(c) for c in np.unique(mask) if 0 < c < 255]
+    classes = ('background', 'stripes', 'checker', 'dots', 'rings', 'zigzag',
+               'bricks')  # fmt: skip
+    lines = [
+        f'{name} {"dense" if index % 3 == 1 else "tag"} '
+        + ', '.join(classes[c] for c in images[name])
+        for index, name in enumerate(names)
+    ]
+    (root / 'split.txt').write_text('\n'.join(lines) + '\n')
+    for name in SHIPPED:
+        write_config(root, name, data)
+    (root / 'pipeline.py').write_text(
+        f'split = {str(root / "split.txt")!r}\n'
+        f'dense_masks = {str(data / "masks/train")!r}\n'
+        + ''.join(f'{name} = "{name}.py"\n' for name in SHIPPED)
+    )
+    return root / 'pipeline.py'
+
+
+@pytest.fixture(scope='module')
+def whole(config: Path) -> Path:
+    """The work folder of a run in one go."""
+    work_dir = config.parent / 'whole'
+    run(config, work_dir)
+    return work_dir
+
+
+def test_reports_every_step(whole: Path) -> None:
+    report = json.loads((whole / 'evaluation/report.json').read_text())
+    assert [row['name'] for row in report] == ROWS
+    assert all(0 <= row['mIoU'] <= 100 for row in report)
+    text = (whole / 'evaluation/report.txt').read_text()
+    assert all(name in text for name in ROWS)
+    assert 'best background score' in text
+    labels = sorted(p.name for p in (whole / 'pseudo_labels/labels').iterdir()
+                    if p.suffix == '.png')  # fmt: skip
+    assert labels == [f'train_{i:04d}.png' for i in (0, 2, 3)]
+    listed = (whole / 'pseudo_labels/hybrid_pseudo.txt').read_text()
+    assert listed.split()[1::2] == ['pseudo', 'dense', 'pseudo', 'pseudo',
+                                    'dense']  # fmt: skip
+
+
+def test_killed_in_each_stage_it_comes_to_the_same(
+    config: Path, whole: Path
+) -> None:
+    work_dir = config.parent / 'parts'
+    for kill in KILLS:
+        run(config, work_dir, kill)
+    run(config, work_dir)
+    for pattern in ('*/labels/*.png', '*/heatmaps/*.npz', '*/report.txt'):
+        files = sorted(whole.glob(pattern))
+        assert files
+        for file in files:
+            other = work_dir / file.relative_to(whole)
+            assert file.read_bytes() == other.read_bytes(), other
+    for name in SHIPPED:
+        one, two = (
+            tiny.state(folder / name / 'iter_4.pth')
+            for folder in (whole, work_dir)
+        )
+        assert not tiny.differences(one, two)
+
+
+def test_what_is_done_is_skipped(config: Path, whole: Path) -> None:
+    def launch(name: str, arguments: Sequence[str]) -> None:
+        raise AssertionError(name)
+
+    lines: list[str] = []
+    settings = read_settings(config, str(whole))
+    stages = TRLPipeline(settings, launch).stages
+    stages.run(report=lines.append)
+    assert lines == [f'{name}: done' for name in STAGES]
+
+
+def test_other_settings_are_refused(config: Path, whole: Path) -> None:
+    """The error names the stage and what differs; nothing is touched."""
+    changed = config.parent / 'changed'
+    changed.mkdir()
+    for path in config.parent.glob('*.py'):
+        (changed / path.name).write_text(path.read_text())
+    with open(changed / 'dctn1.py', 'a') as file:
+        file.write('optim_wrapper = dict(optimizer=dict(lr=5e-4))\n')
+    settings = read_settings(changed / 'pipeline.py', str(whole))
+    stages = TRLPipeline(settings, lambda *_: pytest.fail('ran')).stages
+    before = sorted(whole.rglob('*'))
+    assert [stages.state(n) for n in stages.names[:2]] == ['done'] * 2
+    assert {stages.state(n) for n in stages.names[2:]} == {'other'}
+    wanted = (
+        r'stage dctn1 in .*whole/dctn1 is of other settings: config: '
+        r'"lr": 0.001 there, "lr": 0.0005 here; .*--overwrite-from dctn1'
+    )
+    with pytest.raises(StageError, match=wanted):
+        stages.run()
+    with pytest.raises(StageError, match='stage dctn1 in'):
+        stages.run(overwrite_from='refined')
+    assert 'after another dctn1' in stages.difference('refined')
+    assert sorted(whole.rglob('*')) == before
+
+
+def test_overwriting_begins_at_a_stage(
+    config: Path, tmp_path: Path, whole: Path
+) -> None:
+    import shutil
+
+    copied = tmp_path / 'work'
+    shutil.copytree(whole, copied)
+    ran: list[str] = []
+
+    def launch(name: str, arguments: Sequence[str]) -> None:
+        ran.append(name)
+        raise StageError('stopped')
+
+    settings = read_settings(config, str(copied))
+    stages = TRLPipeline(settings, launch).stages
+    with pytest.raises(StageError, match='stopped'):
+        stages.run(overwrite_from='final')
+    assert ran == ['train']
+    assert [stages.state(n) for n in stages.names[-3:]] == [
+        'done', 'begun', 'to do',
+    ]  # fmt: skip
+    (copied / 'evaluation').mkdir()
+    (copied / 'evaluation/mine.txt').write_text('mine')
+    with pytest.raises(StageError, match='not overwritten'):
+        stages.run(overwrite_from='evaluation')
+    with pytest.raises(StageError, match="unknown stage 'dctn3'"):
+        stages.run(until='dctn3')
+
+
+def test_one_process_at_a_time(config: Path, tmp_path: Path) -> None:
+    settings = read_settings(config, str(tmp_path / 'work'))
+    other = TRLPipeline(settings, lambda *_: None).stages
+
+    def launch(name: str, arguments: Sequence[str]) -> None:
+        with pytest.raises(StageError, match='another process is at work'):
+            other.run()
+        raise StageError('looked')
+
+    with pytest.raises(StageError, match='looked'):
+        TRLPipeline(settings, launch).stages.run()
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ("split = 'a'\n", 'missing classifier, dctn1'),
+        ('{all}dctn4 = 1\n', 'unknown dctn4'),
+        ('{all}clf = (True,)\n', 'clf must be two of True, False'),
+        ("{all}dense_masks = 'none'\n", 'dense_masks: no folder none'),
+        ("{all}split = 'none.txt'\n", 'split: there is no file none.txt'),
+    ],
+)
+def test_wrong_configs(config: Path, text: str, message: str) -> None:
+    path = config.parent / 'wrong.py'
+    path.write_text(text.format(all=config.read_text()))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_settings(path)
+
+
+def test_miou_by_hand(tmp_path: Path) -> None:
+    mask = np.array([[0, 0, 1], [1, 2, 255]], np.uint8)
+    found = np.array([[0, 1, 1], [255, 2, 0]], np.uint8)
+    # classes: 1 of 2 pixels, 1 of 1 + 1 + 1, 1 of 1; 3 is nowhere
+    assert mean_iou(confusion(found, mask, 4)) == pytest.approx(
+        100 * (1 / 2 + 1 / 3 + 1) / 3
+    )
+    for folder, labels in (('masks', mask), ('labels', found)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(labels).save(tmp_path / folder / 'a.png')
+    assert label_miou(tmp_path / 'labels', tmp_path / 'masks', ['a'], 4) == (
+        pytest.approx(100 * (1 / 2 + 1 / 3 + 1) / 3)
+    )
+    maps = np.array([[[0.1, 0.2, 0.9], [0.7, 0.1, 0]],
+                     [[0.0, 0.1, 0.3], [0.2, 0.3, 0]]])  # fmt: skip
+    write_heatmaps(tmp_path / 'a.npz', maps, [1, 2], num_classes=4)
+    best, score = heatmap_miou(
+        tmp_path, tmp_path / 'masks', ['a'], 4, background=0
+    )
+    assert (best, score) == (100.0, 0.2)
+    assert score in SCORES
+    alone, score = heatmap_miou(tmp_path, tmp_path / 'masks', ['a'], 4)
+    assert score is None
+    assert alone == pytest.approx(100 * (0 + 2 / 4 + 1) / 3)
+    with pytest.raises(ValueError, match='value 4 is none of 4'):
+        confusion(np.full((2, 3), 4), mask, 4)

@@ -1,0 +1,93 @@
+r"""Run TRL's stages in order: from tags and a few masks to the final model.
+
+  python -m mmseg_sparse trl_pipeline configs/trl/pipelines/trl_toy.py
+
+The stages are
+
+  classifier      learns the tags of all images
+  cam             its class activation maps of all images
+  dctn1           learns to refine them, on the strong images
+  refined         what it makes of all images, filtered by their tags (CLF)
+  dctn2           learns to refine that, on the strong images
+  pseudo_labels   what it makes of the weak images, filtered, argmax
+  final           learns from masks (strong head) and pseudo labels (weak one)
+  evaluation      a table of mIoU: report.txt, report.json
+
+each in a folder of its own in the work folder. The same command again skips
+what is done and goes on with what was cut off: trainings from their last
+checkpoint, to the same weights, and files one by one. A stage that began with
+other settings is refused until --overwrite-from names it or one before it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from _arguments import check_work_dir, fail, find_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config',
+        help='config of a pipeline: its path, or the name of a shipped one',
+    )
+    parser.add_argument(
+        '--work-dir',
+        help="folder of the stages (default: the config's work_dir)",
+    )
+    parser.add_argument(
+        '--until', metavar='STAGE', help='the last stage to run'
+    )
+    parser.add_argument(
+        '--overwrite-from',
+        metavar='STAGE',
+        help='remove the results of this stage and of all after it first',
+    )
+    parser.add_argument(
+        '--list',
+        action='store_true',
+        help='tell the state of each stage and run nothing',
+    )
+    args = parser.parse_args()
+    args.config = find_config(args.config)
+    check_work_dir(args.work_dir)
+    return args
+
+
+def main() -> None:
+    """Run the stages."""
+    args = parse_args()
+    import mmseg_sparse  # noqa: F401  before anything of mmseg
+    from mmseg_sparse.engine.stages import StageError
+    from mmseg_sparse.engine.trl_pipeline import TRLPipeline
+    from mmseg_sparse.engine.trl_settings import read_settings
+
+    try:
+        settings = read_settings(args.config, args.work_dir)
+        stages = TRLPipeline(settings).stages
+        if args.list:
+            for name in stages.names:
+                state = stages.state(name)
+                if state == 'other':
+                    state = f'other settings: {stages.difference(name)}'
+                print(f'{name:14} {state}')
+            return
+        stages.run(
+            until=args.until,
+            overwrite_from=args.overwrite_from,
+            report=lambda line: print(f'== {line}', flush=True),
+        )
+    except KeyboardInterrupt:
+        sys.exit('trl_pipeline.py: interrupted; the same command goes on')
+    except (OSError, StageError, ValueError) as error:
+        fail(' '.join(str(error).split()))
+
+
+if __name__ == '__main__':
+    main()
