@@ -151,48 +151,65 @@ def draw_row(
     """
     import cv2
 
-    from mmseg_sparse.visualization import overlay
-
     scale = width / max(found.image.shape[:2])
     size = tuple(max(round(s * scale), 1) for s in found.image.shape[:2])
     small = cv2.resize(
         found.image, size[::-1],
         interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
     )  # fmt: skip
+    # Colours of an image and of what is laid over it would mix.
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
     at = ((pair.point[0] + 0.5) * scale, (pair.point[1] + 0.5) * scale)
     pictures = [draw_point(small, at)]
     captions = [f'{names[0]}: {names[1]}']
     for column in columns:
-        caption = ''
-        if column == 'attention':
-            top = max(pair.attention.max(), 4 / pair.attention.size)
-            level = spread(pair.attention / top, pair, size)
-            picture = draw_point(paint(small, level), at)
-            caption = f'up to {pair.attention.max() * pair.attention.size:.1f}'
-            caption += ' x uniform'
-        elif column == 'affinity':
-            picture = paint(small, spread(pair.affinity, pair, size))
-            picture = draw_point(draw_window(picture, pair), at)
-            low, high = pair.affinity.min(), pair.affinity.max()
-            caption = f'{low:.2f} to {high:.2f}'
-        elif column == 'activation':
-            level = cv2.resize(found.activation[pair.tag], size[::-1])
-            picture = draw_point(paint(small, level), at)
+        if column in LABELS:
+            picture, caption = _labels(found, column, grey, palette)
         else:
-            labels = found.labels.get(column)
-            if labels is None:
-                pictures.append(fitted(small[:0], size))
-                captions.append('none')
-                continue
-            large = cv2.resize(
-                labels, size[::-1], interpolation=cv2.INTER_NEAREST
-            )
-            picture = overlay(small, large, palette)
-            picture[large == 255] = 255
-            caption = _right(labels, found.labels.get('truth'), column)
+            picture, caption = _values(found, pair, column, grey)
+            picture = draw_point(picture, at)
         pictures.append(picture)
         captions.append(caption)
     return pictures, captions
+
+
+def _values(
+    found: Found, pair: Pair, column: str, grey: Any
+) -> tuple[Any, str]:
+    """Return the picture of attention, affinity or activation."""
+    import cv2
+
+    size = grey.shape[:2]
+    if column == 'activation':
+        level = cv2.resize(found.activation[pair.tag], size[::-1])
+        return paint(grey, level), ''
+    if column == 'affinity':
+        picture = paint(grey, spread(pair.affinity, pair, size))
+        low, high = pair.affinity.min(), pair.affinity.max()
+        return draw_window(picture, pair), f'{low:.2f} to {high:.2f}'
+    times = pair.attention * pair.attention.size
+    level = spread(times / max(times.max(), 4), pair, size)
+    return paint(grey, level), f'up to {times.max():.1f} x uniform'
+
+
+def _labels(
+    found: Found, column: str, grey: Any, palette: Any
+) -> tuple[Any, str]:
+    """Return the picture of a label map, white where there is no label."""
+    import cv2
+
+    from mmseg_sparse.visualization import overlay
+
+    labels = found.labels.get(column)
+    if labels is None:
+        return fitted(grey[:0], grey.shape[:2]), 'none'
+    large = cv2.resize(
+        labels, grey.shape[1::-1], interpolation=cv2.INTER_NEAREST
+    )
+    picture = overlay(grey, large, palette)
+    picture[large == 255] = 255
+    return picture, _right(labels, found.labels.get('truth'), column)
 
 
 def _right(labels: Any, truth: Any, column: str) -> str:
