@@ -88,7 +88,8 @@ CASES = {
     'voc12_hybrid': Case(
         ('JPEGImages/a.jpg', 'SegmentationClass/a.png'),
         ('JPEGImages/b.jpg', 'SegmentationClass/b.png'),
-        raw=(0, 3, 255), seen=(0, 3, 255), tags=(3, 20), classes=21, supervision='dense',
+        raw=(0, 3, 255), seen=(0, 3, 255), tags=(3, 20), classes=21,
+        supervision='dense',
         lists={
             'ImageSets/Segmentation/hybrid_1464.txt': 'a dense\n',
             'ImageSets/Segmentation/val.txt': 'b\n',

@@ -4,6 +4,7 @@ Processes are forked from this one: tools need no new interpreter, which
 would take most of the time.
 """
 
+import dataclasses
 import json
 import os
 import runpy
@@ -255,6 +256,33 @@ def test_other_settings_are_refused(config: Path, whole: Path) -> None:
         stages.run(overwrite_from='refined')
     assert 'after another dctn1' in stages.difference('refined')
     assert sorted(whole.rglob('*')) == before
+
+
+def test_every_setting_counts_from_its_stage_on(
+    config: Path, whole: Path
+) -> None:
+    other = config.parent / 'other.txt'
+    text = (config.parent / 'split.txt').read_text()
+    other.write_text(text.replace('train_0002 tag', 'train_0002 dense'))
+    settings = read_settings(config, str(whole))
+    weights = whole / 'classifier/iter_4.pth'
+    for changes, first in (
+        (dict(clf=(True, False)), 'pseudo_labels'),
+        (dict(clf=(False, True)), 'refined'),
+        (dict(seed=1), 'classifier'),
+        (dict(split=other), 'classifier'),
+        (dict(classifier_checkpoint=weights), 'classifier'),
+        (dict(background=None), 'evaluation'),
+        (dict(dense_masks=None), 'evaluation'),
+    ):
+        changed = dataclasses.replace(settings, **changes)
+        stages = TRLPipeline(changed).stages
+        states = {name: stages.state(name) for name in stages.names}
+        wanted = STAGES.index(first)
+        assert states == {
+            name: 'done' if index < wanted else 'other'
+            for index, name in enumerate(STAGES)
+        }
 
 
 def test_overwriting_begins_at_a_stage(
