@@ -238,12 +238,21 @@ def test_export_leaves_the_weak_head_behind():
     assert torch.equal(ours, theirs)
 
 
-def test_another_weak_head_is_built():
-    model = build(weak_head=FCN)
+def test_what_only_the_other_head_reads_is_connected():
+    neck = dict(
+        type='FPN', in_channels=[8, 8, 16, 32], out_channels=16, num_outs=4
+    )
+    head = sparse.config().decode_head
+    head.in_channels = [16, 16, 16, 16]
+    weak = dict(FCN, in_channels=16)  # reads the last map alone
+    model = build(neck=neck, decode_head=head, weak_head=weak)
     losses = model.loss(*batch(('pseudo', 'pseudo')))
-    sum(value for name, value in losses.items() if 'loss' in name).backward()
-    # the FCN does not look at stages 0 to 2: zero, and there
+    losses['weak.loss_ce'].backward(retain_graph=True)
+    lateral = model.neck.lateral_convs[0].conv.weight
+    assert lateral.grad is None
+    losses['decode.loss_ce'].backward()
     assert all(p.grad is not None for p in model.parameters())
+    assert not lateral.grad.any()
 
 
 @pytest.mark.parametrize(
