@@ -36,7 +36,7 @@ from tests.shipped import CONFIGS, parse
 TRL = CONFIGS / 'trl'
 TOY = 'toy-hybrid-64x64.py'
 SHIPPED = dict(
-    classifier=f'stages/trl-classifier_mit-tiny_segformer_1xb8-1k_{TOY}',
+    classifier=f'stages/trl-classifier_mit-tiny_segformer_1xb8-2k_{TOY}',
     dctn1=f'stages/trl-dctn1_svt-tiny_dctn_1xb8-1k_{TOY}',
     dctn2=f'stages/trl-dctn2_svt-tiny_dctnfpn_1xb8-1k_{TOY}',
     final=f'trl_mit-tiny_segformer_1xb8-2k_{TOY}',

@@ -1,8 +1,9 @@
 _base_ = [
     '../../_base_/models/cam_mit-tiny_toy.py',
     '../../_base_/datasets/toy_hybrid.py',
-    '../../_base_/schedules/schedule_adamw_toy_1k.py',
+    '../../_base_/schedules/schedule_adamw_toy_2k.py',
     'mmseg::_base_/default_runtime.py',
 ]
 custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
+default_hooks = dict(checkpoint=dict(interval=500))
