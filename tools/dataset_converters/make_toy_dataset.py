@@ -41,7 +41,21 @@ def parse_args() -> argparse.Namespace:
         default=0,
         help='other seeds give other images (default: %(default)s)',
     )
-    return parser.parse_args()
+    parser.add_argument(
+        '--shapes',
+        type=int,
+        nargs=2,
+        default=(2, 4),
+        metavar=('LEAST', 'MOST'),
+        help='number of shapes of an image (default: 2 4)',
+    )
+    args = parser.parse_args()
+    least, most = args.shapes
+    if not 1 <= least <= most:
+        parser.error(
+            f'wanted 1 <= LEAST <= MOST for --shapes, got {least} and {most}'
+        )
+    return args
 
 
 def show(done: int, total: int) -> None:
@@ -57,6 +71,7 @@ def main() -> None:
     """Make the data set."""
     args = parse_args()
     from mmseg_sparse.datasets.toy import make_toy_dataset
+    from mmseg_sparse.datasets.toy_scene import SceneStyle
 
     try:
         made = make_toy_dataset(
@@ -64,6 +79,7 @@ def main() -> None:
             num_train=args.num_train,
             num_val=args.num_val,
             seed=args.seed,
+            style=SceneStyle(shapes=tuple(args.shapes)),
             progress=show,
         )
     except (OSError, ValueError) as error:
