@@ -326,7 +326,7 @@ class _Files:
             image.name,
             labels,
             self.palette,
-            supervision='dense',
+            supervision='pseudo',
             size=(labels.shape[1], labels.shape[0]),
             tags=tags,
         )

@@ -1,6 +1,7 @@
 """The doctor's numbers, by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,29 @@ def test_labels_beside_a_dense_mask(tmp_path: Path) -> None:
         codes['disagrees'].files[0][1] == '25.0 % of 4 labelled pixels wrong'
     )
     assert '20.0 %' in codes['labels-on-void'].message
+
+
+@pytest.mark.parametrize(
+    ('kinds', 'severity'),
+    [(['pseudo'] * 2, 'note'), (['pseudo', 'point'], 'error')],
+)
+def test_models_may_err(kinds: list, severity: str, tmp_path: Path) -> None:
+    for name in 'ab':
+        save(tmp_path / 'masks' / f'{name}.png', square())
+        save(tmp_path / 'points' / f'{name}.png', (square() + 1) % 3)
+        (tmp_path / 'images').mkdir(exist_ok=True)
+        Image.new('RGB', (11, 7)).save(tmp_path / f'images/{name}.jpg')
+    data = from_folder(tmp_path / 'points', classes=CLASSES)
+    items = [
+        replace(item, supervision=kind)
+        for item, kind in zip(data.items, kinds, strict=True)
+    ]
+    found = {f.code: f for f in diagnose(examine(replace(data, items=items)))}
+    assert found['disagrees'].message.startswith('100.0 %')
+    assert found['disagrees'].severity == severity
+    assert ('--min-confidence' in found['disagrees'].mend) == (
+        severity == 'note'
+    )
 
 
 def test_labels_of_a_shifted_numbering_are_an_error(tmp_path: Path) -> None:

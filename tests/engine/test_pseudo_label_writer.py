@@ -163,7 +163,7 @@ def test_a_data_set_trains_on_them(plain, root, tmp_path):
         sample = dataset[index]['data_samples']
         labels = read(tmp_path, name)[0]
         assert np.array_equal(sample.gt_sem_seg.data[0].numpy(), labels)
-        assert sample.supervision == 'dense'
+        assert sample.supervision == 'pseudo'
         tags = [tag in case.IMAGES[name][1] for tag in case.CLASSES[1:]]
         shown = np.isin([1, 2, 3], labels)
         assert (sample.gt_label.numpy() > 0).tolist() == (

@@ -22,15 +22,22 @@ def disagreements(found: Examination) -> Iterator[Finding]:
         return
     share = agreement.disagreeing / agreement.compared
     severity = ERROR if share > MANY else WARNING if share > SOME else NOTE
+    advice = _shift(found) or (
+        'correct the worst files; if a class is wrong everywhere, the '
+        'order of classes is: import_labels --class-map LABEL=CLASS'
+    )
+    if all(item.supervision == 'pseudo' for item in found.data.items):
+        severity = NOTE
+        advice = (
+            'usual for labels that a model made: --min-confidence of '
+            'generate_pseudo_labels leaves out those it is unsure of'
+        )
     worst = sorted(agreement.wrong, reverse=True)
     yield Finding(
         'disagrees', severity,
         f'{percent(share)} of the labelled pixels have another class in the '
         f'dense masks ({agreement.disagreeing} of {agreement.compared})',
-        _shift(found) or (
-            'correct the worst files; if a class is wrong everywhere, the '
-            'order of classes is: import_labels --class-map LABEL=CLASS'
-        ),
+        advice,
         len(worst),
         named([(file, f'{percent(part)} of {n} labelled pixels wrong')
                for part, n, file in worst]),
