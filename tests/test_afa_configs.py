@@ -11,7 +11,7 @@ from tests.test_config_content import content, leaf
 VOC = 'mit-b1_segformer_1xb8-20k_voc12-tag-320x320'
 MAIN = f'afa_{VOC}'
 TILES = 'afa_mit-b0_segformer_1xb8-2k_camvidtile-tag-120x160'
-TOY = 'afa_mit-tiny_segformer_1xb8-2k_toy-tag-64x64'
+TOY = 'afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64'
 OTHERS = (
     TILES,
     TOY,
