@@ -100,6 +100,13 @@ def test_mean_deviation_bound_and_log(project):
     assert second[5] == '60.00'
 
 
+def test_of_tags_no_pixel_is_labelled(project):
+    own = result([run(0, 50.0)], 50.0) | {'Labeled Pixels (%)': 0}
+    status, text = project(model('a', Results=[own]))
+    assert status == 0
+    assert rows(text)[0][3] == '0 %'
+
+
 def test_paper_number_stands_apart(project):
     paper = dict(Dataset='VOC', Metrics=dict(mIoU=79.4), Table='P, table 2')
     _, text = project(model('a', **{'Paper Results': paper}))

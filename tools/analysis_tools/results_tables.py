@@ -70,7 +70,7 @@ def check_result(
     """
     name = model['Name']
     for key in ('Dataset', 'Labeled Pixels (%)', 'Metrics', 'Runs'):
-        if not result.get(key):
+        if result.get(key) in (None, '', {}, []):
             raise ValueError(f'{name}: a result needs {key!r}')
     for run in result['Runs']:
         missing = sorted(RUN_KEYS - run.keys())
