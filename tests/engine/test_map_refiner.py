@@ -1,0 +1,143 @@
+"""Refining a folder of soft predictions."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from mmseg_sparse.datasets.heatmaps import read_heatmaps, write_heatmaps
+from mmseg_sparse.engine.map_refiner import Refinement, refine_maps
+from mmseg_sparse.functional import pixel_adaptive_refine
+from tests.tools.test_cli import tool
+
+HEIGHT, WIDTH = 23, 31
+KERNEL = dict(dilations=(1, 3), num_iters=4, w_rgb=0.2, w_pos=0.4, w_mix=0.05)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Heat maps of two classes in a folder, and an array of logits."""
+    rng = np.random.default_rng(0)
+    for name in ('a/one', 'two'):
+        image = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        image = cv2.GaussianBlur(image, (5, 5), 2)
+        (tmp_path / 'images/a').mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / f'images/{name}.png')
+    maps = rng.random((2, HEIGHT, WIDTH)).astype(np.float16)
+    write_heatmaps(
+        tmp_path / 'maps/a/one.npz', maps, np.array([1, 4]), num_classes=6
+    )
+    logits = rng.normal(size=(3, 11, 15)).astype(np.float32)
+    np.save(tmp_path / 'maps/two.npy', logits)
+    return tmp_path
+
+
+def picture(root, name):
+    image = np.asarray(Image.open(root / f'images/{name}.png'))
+    return torch.tensor(image).permute(2, 0, 1)[None].float()
+
+
+def test_maps_of_present_classes_are_refined_by_the_image(root):
+    (root / 'maps/two.npy').unlink()
+    refine_maps(
+        root / 'maps', root / 'images', root / 'out', Refinement(**KERNEL)
+    )
+    given = read_heatmaps(root / 'maps/a/one.npz')
+    found = read_heatmaps(root / 'out/a/one.npz')
+    expected = pixel_adaptive_refine(
+        torch.tensor(given.maps.astype(np.float32))[None],
+        picture(root, 'a/one'), **KERNEL,
+    )[0]  # fmt: skip
+    assert found.num_classes == 6
+    assert found.classes.tolist() == [1, 4]
+    assert np.abs(found.maps - expected.numpy() / 1.05**4).max() < 1e-3
+    assert np.abs(found.maps - given.maps).max() > 0.1
+
+
+def test_arrays_of_any_size_become_probabilities_and_keep_it(root):
+    (root / 'maps/a/one.npz').unlink()
+    refinement = Refinement(softmax=True, scale=0.5, **KERNEL)
+    refine_maps(root / 'maps', root / 'images', root / 'out', refinement)
+    prob = torch.tensor(np.load(root / 'maps/two.npy')).softmax(0)[None]
+    small = (12, 16)  # half of 23 and 31, rounded to even
+    expected = pixel_adaptive_refine(
+        F.interpolate(prob, small, mode='bilinear'),
+        F.interpolate(picture(root, 'two'), small, mode='area'),
+        **KERNEL,
+    )
+    expected = F.interpolate(expected / 1.05**4, (11, 15), mode='bilinear')[0]
+    found = np.load(root / 'out/two.npy')
+    assert found.shape == (3, 11, 15)
+    assert np.abs(found - expected.numpy()).max() < 1e-5
+    assert np.abs(found.sum(0) - 1).max() < 1e-5
+
+
+def stop(done, total):
+    raise KeyboardInterrupt
+
+
+def test_goes_on_and_mixes_no_settings(root):
+    folders = root / 'maps', root / 'images', root / 'out'
+    with pytest.raises(KeyboardInterrupt):
+        refine_maps(*folders, Refinement(), progress=stop)
+    assert refine_maps(*folders, Refinement()) == (1, 1)
+    assert refine_maps(*folders, Refinement()) == (0, 2)
+    first = (root / 'out/two.npy').read_bytes()
+    with pytest.raises(FileExistsError, match=r'num_iters=10 there, 3 here'):
+        refine_maps(*folders, Refinement(num_iters=3))
+    assert (root / 'out/two.npy').read_bytes() == first
+    with pytest.raises(KeyboardInterrupt):
+        refine_maps(
+            *folders, Refinement(num_iters=3), overwrite=True, progress=stop
+        )
+    # What the old settings made is gone, so that it cannot be taken for new.
+    assert not (root / 'out/two.npy').exists()
+    assert refine_maps(*folders, Refinement(num_iters=3)) == (1, 1)
+    assert json.loads((root / 'out/refined.json').read_text())['scale'] == 1.0
+
+
+def test_bad_input_is_named(root):
+    folders = root / 'maps', root / 'images', root / 'out'
+    with pytest.raises(FileNotFoundError, match='none is no folder'):
+        refine_maps(root / 'none', *folders[1:], Refinement())
+    with pytest.raises(ValueError, match='would replace what it refines'):
+        refine_maps(*folders[:2], root / 'maps', Refinement())
+    with pytest.raises(ValueError, match=r'scale must lie in \(0, 1\], got 2'):
+        Refinement(scale=2)
+    with pytest.raises(ValueError, match=r'one\.npz: heat maps are no logits'):
+        refine_maps(*folders, Refinement(softmax=True))
+    for array, words in (
+        (np.zeros((3, 4), np.float32), r'got float32 \(3, 4\)'),
+        (np.zeros((3, 4, 5), np.int64), 'got int64'),
+        (np.full((3, 4, 5), np.nan), 'not finite'),
+    ):
+        np.save(root / 'maps/two.npy', array)
+        with pytest.raises(ValueError, match=words):
+            refine_maps(*folders, Refinement())
+    (root / 'maps/two.npy').write_bytes(b'nothing')
+    with pytest.raises(ValueError, match=r'two\.npy: cannot be read'):
+        refine_maps(*folders, Refinement())
+    (root / 'images/two.png').unlink()
+    with pytest.raises(FileNotFoundError, match=r'one image .*two\.\*'):
+        refine_maps(*folders, Refinement())
+    (root / 'other').mkdir()
+    (root / 'other/notes.txt').write_text('mine')
+    (root / 'maps/two.npy').unlink()
+    with pytest.raises(FileExistsError, match='has files and no refined'):
+        refine_maps(*folders[:2], root / 'other', Refinement())
+    assert (root / 'other/notes.txt').read_text() == 'mine'
+
+
+def test_the_tool_says_what_it_did(root):
+    (root / 'maps/two.npy').unlink()
+    arguments = ('refine_maps.py', 'maps', 'images', 'out', '--device', 'cpu')
+    done = tool(*arguments, '--num-iters', '2', cwd=root)
+    assert 'out: 1 written, 0 skipped' in done.stdout
+    done = tool(*arguments, cwd=root, check=False)
+    assert done.returncode != 0
+    assert 'num_iters=2 there, 10 here' in done.stderr
+    assert 'Traceback' not in done.stderr
