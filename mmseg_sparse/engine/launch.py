@@ -85,6 +85,9 @@ def enable_drawing(
 def enable_tta(cfg: Config) -> None:
     """Test with test-time augmentation, as mmseg's ``--tta``.
 
+    Only predictions are merged: pseudo labels, which need tags, are neither
+    made nor measured.
+
     Raises:
         ValueError: If the config lacks ``tta_model`` or ``tta_pipeline``.
     """
@@ -92,6 +95,14 @@ def enable_tta(cfg: Config) -> None:
         if cfg.get(key) is None:
             raise ValueError(f'--tta needs {key} in the config')
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    if (cfg.model.get('test_cfg') or {}).get('pseudo_labels'):
+        warnings.warn('--tta measures no pseudo labels', stacklevel=2)
+        cfg.model.test_cfg.pseudo_labels = False
+        evaluators = cfg.test_evaluator
+        if not isinstance(evaluators, dict):
+            cfg.test_evaluator = [
+                e for e in evaluators if e['type'] != 'PseudoLabelMetric'
+            ]
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 

@@ -326,3 +326,15 @@ def test_padding_in_the_pipeline_is_warned_of(cfg, padded):
         launch.warn_of_padding(cfg)
     found = ['data_preprocessor.size' in str(w.message) for w in caught]
     assert any(found) == padded
+
+
+def test_augmented_testing_makes_no_pseudo_labels():
+    cfg = Config.fromfile(
+        REPOSITORY
+        / 'configs/afa/afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64.py'
+    )
+    with pytest.warns(UserWarning, match='measures no pseudo labels'):
+        launch.enable_tta(cfg)
+    assert cfg.model.module.type == 'AFASegmentor'
+    assert cfg.model.module.test_cfg.pseudo_labels is False
+    assert [e.type for e in cfg.test_evaluator] == ['IoUMetric']
