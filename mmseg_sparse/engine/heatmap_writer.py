@@ -109,7 +109,7 @@ def generate_heatmaps(
         Path(out),
         HEATMAPS_SIDECAR,
         SUFFIX,
-        origin_of(TOOL, cfg, checkpoint, images, **options),
+        origin_of(TOOL, cfg, checkpoint, images, split=split, **options),
         dict(classes=list(images.classes)),
     )
     folder.prepare(overwrite)

@@ -116,8 +116,8 @@ def generate_pseudo_labels(
         model, len(images.classes), source, min_confidence, filter_tags
     )
     options = dict(
-        source=source, min_confidence=min_confidence, confidence=confidence,
-        filter_tags=filter_tags,
+        split=split, source=source, min_confidence=min_confidence,
+        confidence=confidence, filter_tags=filter_tags,
     )  # fmt: skip
     folder = GeneratedFolder(
         Path(out),
@@ -133,7 +133,13 @@ def generate_pseudo_labels(
         ),
     )
     sidecar = folder.prepare(overwrite)
-    files = _Files(Path(out), images, confidence, dict(sidecar['images']))
+    files = _Files(
+        Path(out),
+        images,
+        confidence,
+        dict(sidecar['images']),
+        labeller.filter.of_head,
+    )
     written = generate(
         images.items,
         files.are_whole,
@@ -271,7 +277,9 @@ class _Files:
         images: WholeImages,
         confidence: bool,
         listed: dict[str, Any],
+        of_head: int | None,
     ) -> None:
+        self.of_head = of_head
         self.out = out
         self.classes = images.classes
         self.palette = images.palette or distinct_palette(len(images.classes))
@@ -319,7 +327,9 @@ class _Files:
         hot = image.info.get('gt_label')
         tags: list[str] = []
         if hot is not None:
-            background = background_of(image, len(hot), len(self.classes))
+            background = background_of(
+                image, len(hot), len(self.classes), self.of_head
+            )
             names = [c for i, c in enumerate(self.classes) if i != background]
             tags = [c for c, h in zip(names, hot, strict=True) if h]
         file = label_file(

@@ -1,5 +1,6 @@
 """Pseudo labels of a data set's images: values, files, what is refused."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -225,3 +226,11 @@ def test_what_does_not_fit_is_refused(plain, afa, tmp_path):
         generate_pseudo_labels(*plain, tmp_path / 'a')
     with pytest.raises(FileExistsError, match=r'import_labels made it, not'):
         generate_pseudo_labels(*plain, tmp_path / 'a', overwrite=True)
+
+
+def test_images_of_another_split_are_not_mixed_in(plain, tmp_path):
+    cfg = copy.deepcopy(plain[0])
+    cfg.val_dataloader = cfg.train_dataloader
+    generate_pseudo_labels(cfg, plain[1], tmp_path)
+    with pytest.raises(FileExistsError, match="split='train' there, 'val' he"):
+        generate_pseudo_labels(cfg, plain[1], tmp_path, split='val')

@@ -105,6 +105,8 @@ def test_share_of_right_labels_leaves_void_out():
         (['--maps', 'M=maps', '--background', 'z'], "'z' is none of the cla"),
         (['--labels', 'L=labels', '--images', 'two'], 'labels/two.png'),
         (['--maps', 'M=images'], 'has a file in each of images'),
+        (['--maps', 'M=maps', '--classes', 'a,b'], 'names 2'),
+        (['--labels', 'L=truth', '--classes', 'a,b'], 'class 2, --classes n'),
     ],
 )  # fmt: skip
 def test_bad_input_is_named(arguments, words, folders):

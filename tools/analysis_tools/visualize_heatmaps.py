@@ -143,7 +143,13 @@ class Painter:
 
         from mmseg_sparse.datasets.heatmaps import read_heatmaps
 
-        maps = read_heatmaps(path).dense()
+        found = read_heatmaps(path)
+        if found.num_classes != len(self.palette):
+            raise ValueError(
+                f'{path}: has maps of {found.num_classes} classes, --classes '
+                f'names {len(self.palette)}'
+            )
+        maps = found.dense()
         large = np.stack([cv2.resize(one, self.size[::-1]) for one in maps])
         best = large.argmax(0)
         level = large.max(0).clip(0, 1)[..., None] * 0.8
@@ -161,6 +167,12 @@ class Painter:
         from mmseg_sparse.visualization import overlay
 
         labels = decode_labels(path.read_bytes(), str(path))
+        known = labels[labels != 255]
+        if known.size and known.max() >= len(self.palette):
+            raise ValueError(
+                f'{path}: has class {known.max()}, --classes names '
+                f'{len(self.palette)}'
+            )
         large = cv2.resize(
             labels, self.size[::-1], interpolation=cv2.INTER_NEAREST
         )
