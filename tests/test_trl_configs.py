@@ -75,6 +75,14 @@ def test_name_agrees_with_schedule_and_data(leaf):
     assert cfg.param_scheduler[-1]['end'] == cfg.train_cfg.max_iters
     assert cfg.train_dataloader.batch_size == int(name['batch'])
     (dataset,) = datasets(cfg.train_dataloader)
+    # Images that are cropped to more than a batch's size do not stack.
+    size = (int(name['height']), int(name['width']))
+    batch = cfg.model.data_preprocessor.get('size')
+    assert batch is None or all(map(int.__ge__, batch, size))
+    moving = of_type(dataset.pipeline, 'MoveHeatmaps')
+    steps = moving[0].transforms if moving else dataset.pipeline
+    crops = [tuple(c.crop_size) for c in of_type(steps, 'RandomCrop')]
+    assert crops == [size] * (name['dataset'] != 'toy')
     classes = DATA[name['dataset']][1]
     model = cfg.model
     assert model.decode_head.num_classes == classes
@@ -101,10 +109,6 @@ def test_name_agrees_with_schedule_and_data(leaf):
     for step in (*dataset.pipeline, *cfg.test_pipeline):
         TRANSFORMS.build(dict(step))
     assert cfg.val_dataloader is cfg.val_cfg is cfg.test_dataloader is None
-    crops = of_type(dataset.pipeline, 'RandomCrop')
-    for crop in crops:
-        wanted = (int(name['height']), int(name['width']))
-        assert tuple(crop.crop_size) == wanted
 
 
 @pytest.mark.parametrize('dataset', REFINING)

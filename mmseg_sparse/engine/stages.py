@@ -188,18 +188,27 @@ class Stages:
                     f'settings: {difference}; give another --work-dir, or '
                     f'--overwrite-from {name} to do it and all after it again'
                 )
-        for name in reversed(names[kept:]):
+        self._remove(names[kept:])
+
+    def _remove(self, names: Sequence[str]) -> None:
+        """Remove folders of stages, the last first: all of them or none."""
+        there = [name for name in names if self.folder(name).exists()]
+        for name in there:
             folder = self.folder(name)
-            if not folder.exists():
-                continue
+            if folder.is_symlink():
+                raise StageError(
+                    f'{folder} is not overwritten: it is a link, which you '
+                    'may remove yourself'
+                )
             if any(folder.iterdir()) and not (folder / BEGUN).is_file():
                 raise StageError(
                     f'{folder} is not overwritten: it has files, but no '
                     f'{BEGUN} that says they are of a stage'
                 )
+        for name in reversed(there):
             # In one step: a killed removal leaves no half of a stage.
             gone = self.work_dir / f'.{name}{_REMOVED}'
-            os.replace(folder, gone)
+            os.replace(self.folder(name), gone)
             shutil.rmtree(gone)
 
     @contextmanager

@@ -76,7 +76,7 @@ class TRLPipeline:
     def _config(self, name: str, path: Path) -> Config:
         """Return a training's config, with the paths of this pipeline."""
         cfg = Config.fromfile(path)
-        cfg.randomness = dict(seed=self.settings.seed)
+        cfg.merge_from_dict(dict(randomness=dict(seed=self.settings.seed)))
         upstream = dict(dctn1='cam', dctn2='refined').get(name)
         if upstream is not None:
             for step in _steps(cfg._cfg_dict, 'LoadHeatmaps'):

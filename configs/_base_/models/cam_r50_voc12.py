@@ -4,7 +4,7 @@
 _base_ = 'mmseg::_base_/models/fcn_r50-d8.py'
 model = dict(
     type='AFASegmentor',
-    data_preprocessor=dict(size=(320, 320)),
+    data_preprocessor=dict(size=(328, 328)),
     backbone=dict(dilations=(1, 1, 1, 2), strides=(1, 2, 2, 1)),
     decode_head=dict(
         _delete_=True,
