@@ -1,6 +1,6 @@
 # AFAHead of 128 channels on MiT-B0, for tiles of CamVid. It has no background.
 # Stage 4 stays at 1/16 of the image; it has 2 layers of 8 attention heads. The
-# radius is a quarter of its 8x10 tokens, as 8 is of the 32x32 of a crop of 512.
+# radius is a quarter of its 8x10 tokens, as 8 is of the 32x32 of a 512 crop.
 _base_ = './segformer_mit-b0_camvid.py'
 model = dict(
     type='AFASegmentor',
