@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -79,8 +80,12 @@ class TRLPipeline:
         cfg.merge_from_dict(dict(randomness=dict(seed=self.settings.seed)))
         upstream = dict(dctn1='cam', dctn2='refined').get(name)
         if upstream is not None:
+            # Files mirror the folders of the images.
+            images = {_folder_of(d, 'img_path') for d in _datasets(cfg)}
             for step in _steps(cfg._cfg_dict, 'LoadHeatmaps'):
                 step.root = str(self.work_dir / upstream / HEATMAPS)
+                if len(images) == 1:
+                    step.img_root = next(iter(images))
         split = self.settings.split.resolve()
         if name == 'final':
             split = self.work_dir / 'pseudo_labels' / PSEUDO_LIST
@@ -103,7 +108,11 @@ class TRLPipeline:
             background=self.settings.background,
         )
         stages = [
-            train('classifier', split=kinds),
+            train(
+                'classifier',
+                split=kinds,
+                tags=_digests(self.configs['classifier']),
+            ),
             make('cam', 'classifier', (), True),
             train('dctn1', 'cam', split=kinds),
             make('refined', 'dctn1', ('cam',), clf[0]),
@@ -166,6 +175,9 @@ class TRLPipeline:
         return dict(checkpoint=last)
 
     def _checkpoint(self, name: str) -> str:
+        trained = self.settings.classifier_checkpoint
+        if name == 'classifier' and trained is not None:
+            return str(trained.resolve())  # it may have moved since
         result = self.stages.result(name)
         assert result is not None
         return str(Path(self.stages.folder(name)) / result['checkpoint'])
@@ -294,6 +306,23 @@ def _datasets(cfg: Config) -> list[Any]:
         for node in inner_datasets(cfg.train_dataloader.dataset)
         if not (node.get('dataset') or node.get('datasets'))
     ]
+
+
+def _folder_of(dataset: Any, key: str) -> str:
+    """Return the folder of a data set's files, as its items have it."""
+    folder = (dataset.get('data_prefix') or {}).get(key) or ''
+    return os.path.join(dataset.get('data_root') or '', folder)
+
+
+def _digests(cfg: Config) -> list[str]:
+    """Return digests of the files of tags of a config's data sets."""
+    found = []
+    for dataset in _datasets(cfg):
+        if dataset.get('tag_file'):
+            path = Path(dataset.get('data_root') or '', dataset.tag_file)
+            if path.is_file():
+                found.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    return found
 
 
 def _steps(node: Any, name: str) -> Iterator[Any]:

@@ -285,6 +285,50 @@ def test_every_setting_counts_from_its_stage_on(
         }
 
 
+def test_tags_of_a_file_count_and_maps_keep_folders(
+    config: Path, tmp_path: Path
+) -> None:
+    for path in config.parent.glob('*.py'):
+        (tmp_path / path.name).write_text(path.read_text())
+    tags = tmp_path / 'tags.json'
+    tags.write_text('old')
+    with open(tmp_path / 'classifier.py', 'a') as file:
+        file.write(f"train_dataloader['dataset']['tag_file'] = '{tags}'\n")
+    settings = read_settings(tmp_path / 'pipeline.py', str(tmp_path / 'work'))
+    first = TRLPipeline(settings)
+    same = TRLPipeline(settings)
+    tags.write_text('new')
+    other = TRLPipeline(settings)
+    for name in STAGES:
+        told = first.stages.fingerprint(name)
+        assert same.stages.fingerprint(name) == told
+        assert other.stages.fingerprint(name) != told
+    dataset = first.configs['dctn1'].train_dataloader.dataset
+    (step,) = (s for s in dataset.pipeline if s['type'] == 'LoadHeatmaps')
+    assert step.img_root == str(config.parent / 'data/images/train')
+
+
+def test_a_classifier_that_has_moved_is_found(
+    config: Path, whole: Path, tmp_path: Path
+) -> None:
+    ran: list[str] = []
+
+    def launch(name: str, arguments: Sequence[str]) -> None:
+        ran.append(arguments[1])
+        raise StageError('stopped')
+
+    weights = (whole / 'classifier/iter_4.pth').read_bytes()
+    settings = read_settings(config, str(tmp_path / 'work'))
+    paths = [tmp_path / name for name in ('a.pth', 'b.pth')]
+    for path in paths:
+        path.write_bytes(weights)
+        moved = dataclasses.replace(settings, classifier_checkpoint=path)
+        with pytest.raises(StageError, match='stopped'):
+            TRLPipeline(moved, launch).stages.run()
+        path.unlink()
+    assert ran == [str(path) for path in paths]
+
+
 def test_overwriting_begins_at_a_stage(
     config: Path, tmp_path: Path, whole: Path
 ) -> None:

@@ -6,8 +6,8 @@ _base_ = './voc12_scribble.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadSparseAnnotations'),
-    dict(type='RandomResize', scale=(2048, 512), ratio_range=(0.5, 2.0),
-         keep_ratio=True),
+    dict(type='RandomResize', scale=(500, 500), ratio_range=(0.5, 2.0),
+         keep_ratio=True),  # of their own size
     dict(type='RandomCrop', crop_size=(328, 328)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSparseInputs'),

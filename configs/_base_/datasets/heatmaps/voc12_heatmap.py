@@ -10,7 +10,7 @@ train_pipeline = [
         transforms=[
             dict(
                 type='RandomResize',
-                scale=(2048, 512),
+                scale=(500, 500),
                 ratio_range=(0.5, 2.0),
                 keep_ratio=True,
             ),
