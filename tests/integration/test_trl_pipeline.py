@@ -19,14 +19,7 @@ import torch
 from PIL import Image
 
 from mmseg_sparse.__main__ import list_tools, tools_root
-from mmseg_sparse.datasets import make_toy_dataset, write_heatmaps
-from mmseg_sparse.engine.label_quality import (
-    SCORES,
-    confusion,
-    heatmap_miou,
-    label_miou,
-    mean_iou,
-)
+from mmseg_sparse.datasets import make_toy_dataset
 from mmseg_sparse.engine.stages import StageError
 from mmseg_sparse.engine.trl_pipeline import TRLPipeline
 from mmseg_sparse.engine.trl_settings import read_settings
@@ -386,31 +379,3 @@ def test_wrong_configs(config: Path, text: str, message: str) -> None:
     path.write_text(text.format(all=config.read_text()))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         read_settings(path)
-
-
-def test_miou_by_hand(tmp_path: Path) -> None:
-    mask = np.array([[0, 0, 1], [1, 2, 255]], np.uint8)
-    found = np.array([[0, 1, 1], [255, 2, 0]], np.uint8)
-    # classes: 1 of 2 pixels, 1 of 1 + 1 + 1, 1 of 1; 3 is nowhere
-    assert mean_iou(confusion(found, mask, 4)) == pytest.approx(
-        100 * (1 / 2 + 1 / 3 + 1) / 3
-    )
-    for folder, labels in (('masks', mask), ('labels', found)):
-        (tmp_path / folder).mkdir()
-        Image.fromarray(labels).save(tmp_path / folder / 'a.png')
-    assert label_miou(tmp_path / 'labels', tmp_path / 'masks', ['a'], 4) == (
-        pytest.approx(100 * (1 / 2 + 1 / 3 + 1) / 3)
-    )
-    maps = np.array([[[0.1, 0.2, 0.9], [0.7, 0.1, 0]],
-                     [[0.0, 0.1, 0.3], [0.2, 0.3, 0]]])  # fmt: skip
-    write_heatmaps(tmp_path / 'a.npz', maps, [1, 2], num_classes=4)
-    best, score = heatmap_miou(
-        tmp_path, tmp_path / 'masks', ['a'], 4, background=0
-    )
-    assert (best, score) == (100.0, 0.2)
-    assert score in SCORES
-    alone, score = heatmap_miou(tmp_path, tmp_path / 'masks', ['a'], 4)
-    assert score is None
-    assert alone == pytest.approx(100 * (0 + 2 / 4 + 1) / 3)
-    with pytest.raises(ValueError, match='value 4 is none of 4'):
-        confusion(np.full((2, 3), 4), mask, 4)

@@ -9,6 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _arguments import ProgressBar, fail
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -58,15 +61,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def show(done: int, total: int) -> None:
-    """Print progress, on one line where that is a terminal."""
-    if sys.stdout.isatty():
-        end = '\n' if done == total else ''
-        print(f'\r  {done}/{total} images', end=end, flush=True)
-    elif done % 100 == 0 or done == total:
-        print(f'  {done}/{total} images', flush=True)
-
-
 def main() -> None:
     """Make the data set."""
     args = parse_args()
@@ -80,10 +74,10 @@ def main() -> None:
             num_val=args.num_val,
             seed=args.seed,
             style=SceneStyle(shapes=tuple(args.shapes)),
-            progress=show,
+            progress=ProgressBar(),
         )
     except (OSError, ValueError) as error:
-        sys.exit(f'make_toy_dataset: {error}')
+        fail(str(error))
     print(f'{args.out}: {"made" if made else "current, kept"}', flush=True)
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import fail
+from _arguments import ProgressBar, fail
 
 
 def parse_args() -> argparse.Namespace:
@@ -276,16 +276,6 @@ def find_classes(
     return tuple(names)[int(args.reduce_zero_label) :], ()
 
 
-def show(done: int, total: int) -> None:
-    """Print a progress bar, or a line now and then where nobody looks."""
-    if sys.stdout.isatty():
-        bar = '#' * (30 * done // total)
-        end = '\n' if done == total else ''
-        print(f'\r[{bar:30}] {done}/{total} images', end=end, flush=True)
-    elif done % 1000 == 0 or done == total:
-        print(f'{done}/{total} images', flush=True)
-
-
 def main() -> None:
     """Simulate labels for a folder."""
     args = parse_args()
@@ -312,7 +302,7 @@ def main() -> None:
             workers=args.workers,
             overwrite=args.overwrite,
             suffix=args.suffix,
-            progress=show,
+            progress=ProgressBar(),
         )  # fmt: skip
     except (OSError, TypeError, ValueError) as error:
         fail(str(error))

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import fail
+from _arguments import ProgressBar, fail
 
 
 def parse_args() -> argparse.Namespace:
@@ -99,15 +99,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def show(done: int, total: int) -> None:
-    """Print progress, on one line where that is a terminal."""
-    if sys.stdout.isatty():
-        end = '\n' if done == total else ''
-        print(f'\r  {done}/{total} images', end=end, flush=True)
-    elif done % 100 == 0 or done == total:
-        print(f'  {done}/{total} images', flush=True)
-
-
 def main() -> None:
     """Cut the data set."""
     args = parse_args()
@@ -139,7 +130,7 @@ def main() -> None:
             args.out,
             suffix=args.suffix,
             overwrite=args.overwrite,
-            progress=show,
+            progress=ProgressBar(),
         )
     except KeyboardInterrupt:
         sys.exit('tile_dataset.py: interrupted, nothing was written')

@@ -1,25 +1,9 @@
 # TRL's segmentation on COCO: Adam 1e-4, 10 epochs of 118 287 images in batches
 # of 4. Its decay of 0.1 is the learning rate's here, after two thirds.
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4))
+_base_ = './schedule_adam_27k.py'
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[197000], gamma=0.1, by_epoch=False,
          begin=0, end=296000),
 ]  # fmt: skip
-train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=296000, val_interval=29600
-)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook',
-        by_epoch=False,
-        interval=29600,
-        max_keep_ckpts=2,
-    ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'),
-)
+train_cfg = dict(max_iters=296000, val_interval=29600)
+default_hooks = dict(checkpoint=dict(interval=29600))
