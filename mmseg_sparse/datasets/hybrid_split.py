@@ -121,7 +121,12 @@ def read_entries(
 
         images = read_sidecar(path)['images']
         entries = [
-            ImageEntry(name, item['supervision'], f'{path}: {name}')
+            ImageEntry(
+                name,
+                item['supervision'],
+                f'{path}: {name}',
+                tuple(item['tags']) if item.get('tags') else None,
+            )
             for name, item in images.items()
         ]
     else:

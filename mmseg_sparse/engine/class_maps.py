@@ -39,6 +39,8 @@ def class_logits(
 class TagFilter:
     """Class label filtering (TRL, CLF) of single images.
 
+    It takes the place of a ``ClassLabelFilter`` in the model's ``test_cfg``.
+
     Args:
         classes: Number of classes.
         model: Whose decode head may say by ``background`` which class has no
@@ -59,6 +61,9 @@ class TagFilter:
         self.of_head = getattr(head, 'background', None)
         self.wanted = wanted
         self.unfiltered = 0
+        refiner = getattr(model, 'test_refiner', None)
+        if getattr(refiner, 'filters_tags', False):
+            model.test_refiner = None
 
     def tags(
         self, sample: SegDataSample, image: WholeImage

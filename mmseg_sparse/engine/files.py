@@ -3,6 +3,8 @@
 import os
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -63,6 +65,39 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for it out of a folder.
+
+    Where the system or the file system has no locks, nobody is kept out.
+
+    Raises:
+        FileExistsError: If another one is there, or it is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f'{folder} is no folder')
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.name != 'posix':
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileExistsError(
+                f'another process is writing to {folder}: wait for it, or '
+                'end it'
+            ) from error
+        except OSError:
+            pass
+        yield
     finally:
         os.close(descriptor)
 

@@ -3,20 +3,23 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from .files import PART, write_whole
+from .files import PART, alone_in, write_whole
 from .whole_images import WholeImage, WholeImages, step_name
 
 #: Called with (images done, images in all).
 Progress = Callable[[int, int], None]
-#: Settings that change no output.
-_BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'load_from')
+#: Of a config, what changes no result.
+BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
 HEATMAPS_SIDECAR = 'heatmaps.json'
+#: What a sidecar says of single images: the tags they had.
+_TAGS = 'tags'
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def origin_of(
     settings = {
         key: value
         for key, value in cfg.to_dict().items()
-        if key not in _BOOKKEEPING
+        if key not in (*BOOKKEEPING, 'load_from')
     }
     text = json.dumps(settings, sort_keys=True, default=_plain)
     options = dict(options, img_root=list(images.roots))
@@ -101,7 +104,7 @@ def origin_of(
         for step in steps:
             sidecar = Path(step.get('root') or '.') / HEATMAPS_SIDECAR
             if step_name(step) == 'LoadHeatmaps' and sidecar.is_file():
-                inputs[str(step['root'])] = _sha256(sidecar.read_bytes())
+                inputs[str(step['root'])] = _origin_sha256(sidecar)
     if inputs:
         options['heatmaps'] = inputs
     return Origin(
@@ -131,6 +134,34 @@ class GeneratedFolder:
     suffix: str
     origin: Origin
     told: dict[str, Any] = field(default_factory=dict)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Return a context in which no other process writes there."""
+        return alone_in(self.out)
+
+    def forget_retagged(self, items: Sequence[WholeImage]) -> dict[str, Any]:
+        """Remove files of images that have other tags by now.
+
+        The sidecar says the tags that a file was made with. Of tags that the
+        pipeline makes of label maps nothing is known.
+
+        Args:
+            items: The images that files are to be made of.
+
+        Returns:
+            What the sidecar says.
+        """
+        sidecar = self._read() or {}
+        there = dict(sidecar.get(_TAGS) or {})
+        now = {item.name: _tag_indices(item) for item in items}
+        for name, tags in now.items():
+            if name in there and there[name] != tags:
+                (self.out / f'{name}{self.suffix}').unlink(missing_ok=True)
+        if {**there, **now} != there:
+            merged = dict(sorted({**there, **now}.items()))
+            sidecar = {**sidecar, _TAGS: merged}
+            self.write_sidecar(sidecar)
+        return sidecar
 
     def prepare(self, overwrite: bool = False) -> dict[str, Any]:
         """Make the folder, or see that what is in it has the same origin.
@@ -179,19 +210,9 @@ class GeneratedFolder:
 
     def _read(self) -> dict[str, Any] | None:
         path = self.out / self.sidecar
-        if self.out.exists() and not self.out.is_dir():
-            raise FileExistsError(f'{self.out} is no folder')
         if not path.is_file():
             return None
-        try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-        except ValueError as error:
-            raise FileExistsError(
-                f'{path} is no JSON ({error}): name another folder'
-            ) from error
-        if not isinstance(content, dict):
-            raise FileExistsError(f'{path} is no object of JSON')
-        return content
+        return _object(path)
 
     def _files(self) -> list[Path]:
         return [p for p in sorted(self.out.rglob('*')) if not p.is_dir()]
@@ -253,6 +274,13 @@ def generate(
     return written
 
 
+def _tag_indices(image: WholeImage) -> list[int] | None:
+    hot = image.info.get('gt_label')
+    if hot is None:
+        return None
+    return [index for index, value in enumerate(hot) if value]
+
+
 def _plain(value: Any) -> str:
     name = getattr(value, '__qualname__', None)
     return f'{value.__module__}.{name}' if name else repr(value)
@@ -260,6 +288,26 @@ def _plain(value: Any) -> str:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """Return what a sidecar says."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise FileExistsError(
+            f'{path} is no JSON ({error}): name another folder'
+        ) from error
+    if not isinstance(content, dict):
+        raise FileExistsError(f'{path} is no object of JSON')
+    return content
+
+
+def _origin_sha256(sidecar: Path) -> str:
+    """Return a digest of what a sidecar says of all its files."""
+    content = _object(sidecar)
+    content.pop(_TAGS, None)
+    return _sha256(json.dumps(content, sort_keys=True).encode())
 
 
 def _told(entry: Mapping[str, Any]) -> str:

@@ -63,10 +63,11 @@ def generate_heatmaps(
     set's folder of images, as
     :func:`~mmseg_sparse.datasets.write_heatmaps` writes it: maps of the
     image's own size, of the classes that are there alone. A run that was
-    stopped goes on: files that are whole are left alone. The same images,
-    config, checkpoint and options give the same files, byte by byte;
-    ``OUT/heatmaps.json`` says which these were, and files of others are
-    never mixed with them.
+    stopped goes on: files that are whole are left alone, unless the tags of
+    their image, in the data set's list or file of tags, have changed. The
+    same images, config, checkpoint and options give the same files, byte by
+    byte; ``OUT/heatmaps.json`` says which these were, and files of others
+    are never mixed with them.
 
     Args:
         cfg: Config of the model and the data sets.
@@ -88,7 +89,8 @@ def generate_heatmaps(
         progress: Called with (images done, images in all).
 
     Raises:
-        FileExistsError: If ``out`` has files of another origin.
+        FileExistsError: If ``out`` has files of another origin, or another
+            process is writing to it.
         ValueError: If config, checkpoint, options and images do not fit each
             other.
     """
@@ -112,7 +114,6 @@ def generate_heatmaps(
         origin_of(TOOL, cfg, checkpoint, images, split=split, **options),
         dict(classes=list(images.classes)),
     )
-    folder.prepare(overwrite)
 
     def path(image: WholeImage) -> Path:
         return Path(out) / f'{image.name}{SUFFIX}'
@@ -122,12 +123,16 @@ def generate_heatmaps(
             path(image), *maker(image), num_classes=len(images.classes)
         )
 
-    written = generate(
-        images.items,
-        lambda image: _is_whole(path(image), len(images.classes)),
-        write,
-        progress,
-    )
+    with folder.alone():
+        folder.prepare(overwrite)
+        if options.get('filter_tags') is not False:
+            folder.forget_retagged(images.items)
+        written = generate(
+            images.items,
+            lambda image: _is_whole(path(image), len(images.classes)),
+            write,
+            progress,
+        )
     root = images.roots[0] if len(images.roots) == 1 else None
     return Generated(
         written,

@@ -100,7 +100,8 @@ def generate_pseudo_labels(
         progress: Called with (images done, images in all).
 
     Raises:
-        FileExistsError: If ``out`` has files of another origin.
+        FileExistsError: If ``out`` has files of another origin, or another
+            process is writing to it.
         ValueError: If config, checkpoint, options and images do not fit each
             other.
     """
@@ -132,23 +133,26 @@ def generate_pseudo_labels(
             images={},
         ),
     )
-    sidecar = folder.prepare(overwrite)
-    files = _Files(
-        Path(out),
-        images,
-        confidence,
-        dict(sidecar['images']),
-        labeller.filter.of_head,
-    )
-    written = generate(
-        images.items,
-        files.are_whole,
-        lambda image: files.write(image, *labeller(image)),
-        progress,
-    )
-    folder.write_sidecar(
-        {**sidecar, 'images': dict(sorted(files.listed.items()))}
-    )
+    with folder.alone():
+        sidecar = folder.prepare(overwrite)
+        if source != 'prediction' or filter_tags is not False:
+            sidecar = folder.forget_retagged(images.items)
+        files = _Files(
+            Path(out),
+            images,
+            confidence,
+            dict(sidecar['images']),
+            labeller.filter.of_head,
+        )
+        written = generate(
+            images.items,
+            files.are_whole,
+            lambda image: files.write(image, *labeller(image)),
+            progress,
+        )
+        folder.write_sidecar(
+            {**sidecar, 'images': dict(sorted(files.listed.items()))}
+        )
     return Generated(
         written,
         len(images.items) - written,

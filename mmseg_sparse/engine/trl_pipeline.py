@@ -1,12 +1,10 @@
 """TRL from tags and a few masks to the final model, stage by stage."""
 
 import copy
-import hashlib
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,23 @@ from mmengine.config import Config
 from mmseg_sparse.datasets.hybrid_split import hybrid_list, read_entries
 from mmseg_sparse.datasets.supervision import SUPERVISIONS, ImageEntry
 
-from .export_data import inner_datasets
-from .files import LAST_CHECKPOINT, is_complete, write_whole
+from .files import write_whole
+from .generated_folder import BOOKKEEPING
 from .label_quality import heatmap_miou, label_miou, table_text
+from .stage_configs import (
+    STRONG,
+    folder_of,
+    last_checkpoint,
+    last_name,
+    masks_digest,
+    sha256,
+    steps_of,
+    tag_digests,
+    to_json,
+    training_datasets,
+    weight_digests,
+    without_images,
+)
 from .stages import Stage, StageError, Stages
 from .trl_settings import TRLSettings
 
@@ -30,10 +42,7 @@ HEATMAPS = 'heatmaps'
 LABELS = 'labels'
 PSEUDO_LIST = 'hybrid_pseudo.txt'
 REPORT = 'report.json'
-STRONG = 'dense'
 WEAK = tuple(kind for kind in SUPERVISIONS if kind != STRONG)
-#: Of a config, what changes no result.
-_BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
 
 
 def run_tool(name: str, arguments: Sequence[str]) -> None:
@@ -58,6 +67,12 @@ class TRLPipeline:
     Args:
         settings: What the config says.
         launch: Runs the tools.
+
+    Raises:
+        FileNotFoundError: If a mask is missing, of a strong image or, to
+            measure by, of a weak one.
+        ValueError: If the list has no strong or no weak images, or a config
+            does not say how long it trains.
     """
 
     def __init__(
@@ -67,12 +82,18 @@ class TRLPipeline:
         self.settings = settings
         self.launch = launch
         self.work_dir = settings.work_dir.resolve()
-        self.entries = _split_entries(settings)
         self.configs = {
             name: self._config(name, path)
             for name, path in settings.configs.items()
         }
+        for name, cfg in self.configs.items():
+            last_name(cfg, f'{settings.configs[name]}: train_cfg')
+        (node, *_) = training_datasets(self.configs['dctn1'])
+        suffix = without_images(node).img_suffix
+        self.entries = _split_entries(settings.split, suffix)
         self.stages = Stages(self.work_dir, self._stages())
+        if self.stages.result('evaluation') is None:
+            self._check_masks()
 
     def _config(self, name: str, path: Path) -> Config:
         """Return a training's config, with the paths of this pipeline."""
@@ -81,21 +102,35 @@ class TRLPipeline:
         upstream = dict(dctn1='cam', dctn2='refined').get(name)
         if upstream is not None:
             # Files mirror the folders of the images.
-            images = {_folder_of(d, 'img_path') for d in _datasets(cfg)}
-            for step in _steps(cfg._cfg_dict, 'LoadHeatmaps'):
+            images = {folder_of(d, 'img_path') for d in training_datasets(cfg)}
+            for step in steps_of(cfg._cfg_dict, 'LoadHeatmaps'):
                 step.root = str(self.work_dir / upstream / HEATMAPS)
                 if len(images) == 1:
                     step.img_root = next(iter(images))
         split = self.settings.split.resolve()
         if name == 'final':
             split = self.work_dir / 'pseudo_labels' / PSEUDO_LIST
-        for dataset in _datasets(cfg):
+        for dataset in training_datasets(cfg):
             dataset.ann_file = str(split)
             if name == 'final':
                 dataset.data_prefix['pseudo'] = str(
                     self.work_dir / 'pseudo_labels' / LABELS
                 )
         return cfg
+
+    def _check_masks(self) -> None:
+        """Raise where the last stage would miss a mask to measure by."""
+        folder = self.settings.dense_masks
+        if folder is None:
+            return
+        weak = [e.name for e in self.entries if e.supervision != STRONG]
+        missing = [n for n in weak if not (folder / f'{n}.png').is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f'dense_masks: {len(missing)} of {len(weak)} weak images have '
+                f'no mask, such as {folder / missing[0]}.png; '
+                'dense_masks=None measures no pseudo labels'
+            )
 
     def _stages(self) -> list[Stage]:
         clf = self.settings.clf
@@ -111,10 +146,15 @@ class TRLPipeline:
             train(
                 'classifier',
                 split=kinds,
-                tags=_digests(self.configs['classifier']),
+                tags=tag_digests(self.configs['classifier']),
             ),
             make('cam', 'classifier', (), True),
-            train('dctn1', 'cam', split=kinds),
+            train(
+                'dctn1',
+                'cam',
+                split=kinds,
+                masks=masks_digest(self.configs['dctn1'], self.entries),
+            ),
             make('refined', 'dctn1', ('cam',), clf[0]),
         ]
         if 'dctn2' in self.configs:
@@ -131,10 +171,10 @@ class TRLPipeline:
 
     def _training(self, name: str, *after: str, **inputs: Any) -> Stage:
         inputs['config'] = self._told(self.configs[name])
+        inputs['weights'] = weight_digests(self.configs[name]._cfg_dict)
         trained = self.settings.classifier_checkpoint
         if name == 'classifier' and trained is not None:
-            digest = hashlib.sha256(trained.read_bytes()).hexdigest()
-            inputs['checkpoint'] = digest
+            inputs['checkpoint'] = sha256(trained)
         return Stage(name, inputs, after, partial(self._train, name))
 
     def _generation(
@@ -144,14 +184,19 @@ class TRLPipeline:
         return Stage(name, dict(clf=clf), (model, *after), run)
 
     def _told(self, cfg: Config) -> Any:
-        """Return a config for JSON, wherever the work folder is."""
+        """Return a config for JSON, wherever work folder and list are."""
         content = {
             key: value
             for key, value in cfg.to_dict().items()
-            if key not in _BOOKKEEPING
+            if key not in BOOKKEEPING
         }
-        text = json.dumps(content, default=repr)
-        return json.loads(text.replace(str(self.work_dir), 'WORK_DIR'))
+        text = to_json(content)
+        for name, path in (
+            ('WORK_DIR', self.work_dir),
+            ('SPLIT', self.settings.split.resolve()),
+        ):
+            text = text.replace(to_json(str(path))[1:-1], name)
+        return json.loads(text)
 
     def _train(self, name: str, folder: Path) -> dict[str, Any]:
         """Train, or go on; return the checkpoint."""
@@ -160,16 +205,16 @@ class TRLPipeline:
             return dict(checkpoint=str(trained.resolve()))
         cfg = copy.deepcopy(self.configs[name])
         _dump(cfg, folder / CONFIG)
-        if _last_checkpoint(folder, cfg) is None:
+        if last_checkpoint(folder, cfg) is None:
             self.launch(
                 'train',
                 [str(folder / CONFIG), '--work-dir', str(folder), '--resume'],
             )
-        last = _last_checkpoint(folder, cfg)
+        last = last_checkpoint(folder, cfg)
         if last is None:
             raise StageError(
-                f'stage {name}: the training ended, but {folder} has no '
-                f'checkpoint of iteration {cfg.train_cfg.max_iters}: set '
+                f'stage {name}: the training ended, but {folder} has not '
+                f'{last_name(cfg)} as its last checkpoint: set '
                 'default_hooks.checkpoint.save_last=True'
             )
         return dict(checkpoint=last)
@@ -201,7 +246,7 @@ class TRLPipeline:
     ) -> None:
         """Run a model on the weak images, for labels, or on all."""
         cfg = copy.deepcopy(self.configs[model])
-        for dataset in _datasets(cfg):
+        for dataset in training_datasets(cfg):
             dataset.filter_cfg = dict(supervision=list(WEAK)) if weak else None
         config = out.with_name(f'{out.name}_config.py')
         _dump(cfg, config)
@@ -283,69 +328,21 @@ class TRLPipeline:
         raise StageError(f'stage evaluation: the test left no mIoU in {out}')
 
 
-def _split_entries(settings: TRLSettings) -> list[ImageEntry]:
+def _split_entries(split: Path, suffix: str) -> list[ImageEntry]:
     """Return the images of the split.
 
     Raises:
         ValueError: If there are no strong or no weak ones.
     """
-    entries = read_entries(settings.split)
+    entries = read_entries(split, img_suffix=suffix)
     strong = sum(entry.supervision == STRONG for entry in entries)
     if not 0 < strong < len(entries):
         raise ValueError(
-            f'{settings.split}: wanted strong images ({STRONG}) and weak '
+            f'{split}: wanted strong images ({STRONG}) and weak '
             f'ones, got {strong} strong ones of {len(entries)}'
         )
     return entries
 
 
-def _datasets(cfg: Config) -> list[Any]:
-    """Return the configs of the training data sets, without wrappers."""
-    return [
-        node
-        for node in inner_datasets(cfg.train_dataloader.dataset)
-        if not (node.get('dataset') or node.get('datasets'))
-    ]
-
-
-def _folder_of(dataset: Any, key: str) -> str:
-    """Return the folder of a data set's files, as its items have it."""
-    folder = (dataset.get('data_prefix') or {}).get(key) or ''
-    return os.path.join(dataset.get('data_root') or '', folder)
-
-
-def _digests(cfg: Config) -> list[str]:
-    """Return digests of the files of tags of a config's data sets."""
-    found = []
-    for dataset in _datasets(cfg):
-        if dataset.get('tag_file'):
-            path = Path(dataset.get('data_root') or '', dataset.tag_file)
-            if path.is_file():
-                found.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return found
-
-
-def _steps(node: Any, name: str) -> Iterator[Any]:
-    """Yield the dicts of a type anywhere in a config."""
-    if isinstance(node, dict):
-        if node.get('type') == name:
-            yield node
-        for value in node.values():
-            yield from _steps(value, name)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from _steps(value, name)
-
-
 def _dump(cfg: Config, path: Path) -> None:
     write_whole(path, cfg.pretty_text.encode())
-
-
-def _last_checkpoint(folder: Path, cfg: Config) -> str | None:
-    """Return the name of a finished training's checkpoint, if there is one."""
-    last = folder / LAST_CHECKPOINT
-    if not last.is_file():
-        return None
-    name = Path(last.read_text().strip()).name
-    wanted = f'iter_{cfg.train_cfg.max_iters}.pth'
-    return name if name == wanted and is_complete(folder / name) else None

@@ -10,6 +10,7 @@ import pytest
 from mmseg_sparse.datasets.hybrid_split import (
     choose_strong,
     hybrid_list,
+    read_entries,
     read_names,
 )
 from mmseg_sparse.datasets.supervision import parse_list
@@ -131,3 +132,26 @@ def test_names_of_folders_and_sidecars(tmp_path: Path) -> None:
         read_names(root / 'none.txt')
     with pytest.raises(ValueError, match=r'no images \(suffix \.bmp\)'):
         read_names(root / 'images', img_suffix='.bmp')
+
+
+def test_tags_of_sidecars_are_kept(tmp_path: Path) -> None:
+    import numpy as np
+
+    from mmseg_sparse.datasets.label_folder import (
+        label_file,
+        write_label_folder,
+    )
+
+    labels = np.zeros((2, 3), np.uint8)
+    files = [
+        label_file(name, labels, [[0, 0, 0]], supervision=kind, size=(3, 2),
+                   tags=tags)
+        for name, kind, tags in (('a', 'tag', ['cat']), ('b', 'dense', []))
+    ]  # fmt: skip
+    meta = dict(tool='test', format='test', classes=['cat', 'dog'])
+    write_label_folder(tmp_path / 'out', files, meta)
+    found = read_entries(tmp_path / 'out/labels.json')
+    assert [(e.name, e.supervision, e.tags) for e in found] == [
+        ('a', 'tag', ('cat',)),
+        ('b', 'dense', None),
+    ]

@@ -169,6 +169,29 @@ def test_lists_of_one_folder_go_together(afa, root, tmp_path):
     assert generate_heatmaps(*afa, tmp_path).written == 0
 
 
+def test_files_of_corrected_tags_are_made_again(afa, root, tmp_path):
+    text = (root / 'list.txt').read_text()
+    corrected = text.replace('dense dog, cow', 'tag dog')
+    (root / 'corrected.txt').write_text(corrected)
+    generate_heatmaps(*afa, tmp_path, ann_file='list.txt')
+    assert read_heatmaps(tmp_path / 'a/b/1.npz').classes.tolist() == [2, 3]
+    made = generate_heatmaps(*afa, tmp_path, ann_file='corrected.txt')
+    assert (made.written, made.skipped) == (1, NUMBER - 1)
+    assert read_heatmaps(tmp_path / 'a/b/1.npz').classes.tolist() == [2]
+    made = generate_heatmaps(*afa, tmp_path, ann_file='corrected.txt')
+    assert made.written == 0
+
+
+def test_one_process_writes_at_a_time(afa, tmp_path):
+    def progress(done, total):
+        with pytest.raises(FileExistsError, match='another process is writi'):
+            generate_heatmaps(*afa, tmp_path)
+
+    made = generate_heatmaps(*afa, tmp_path, progress=progress)
+    assert made.written == NUMBER
+    assert generate_heatmaps(*afa, tmp_path).written == 0
+
+
 def test_outputs_of_others_are_refused(afa, root, tmp_path):
     cfg, weights = afa
     generate_heatmaps(cfg, weights, tmp_path)
@@ -199,6 +222,8 @@ def test_heat_maps_that_a_model_reads_count(refiner, root, tmp_path):
     told.write_text('{"of": 2}')
     with pytest.raises(FileExistsError, match=r'heatmaps=.* there'):
         generate_heatmaps(*refiner, tmp_path)
+    told.write_text('{"of": 1, "tags": {"another": [1]}}')
+    generate_heatmaps(*refiner, tmp_path)
     told.unlink()
 
 
@@ -236,3 +261,16 @@ def test_what_does_not_fit_is_named(afa, refiner, root, tmp_path):
     refused(r'2\.png: has no tags.*ends with PackSegInputs',
             (cfg, afa[1]), ann_file='untagged.txt')  # fmt: skip
     assert not case.contents(tmp_path / 'none').keys() - {'heatmaps.json'}
+
+
+def test_a_filter_of_the_model_waits_for_the_option(refiner, tmp_path):
+    cfg, weights = refiner
+    cfg = cfg.copy()
+    cfg.model.test_cfg.refiner = dict(type='ClassLabelFilter')
+    generate_heatmaps(cfg, weights, tmp_path / 'a', filter_tags=False)
+    found = read_heatmaps(tmp_path / 'a/2.npz')
+    assert found.dense()[2].max() > 0.01  # a class without tag
+    generate_heatmaps(cfg, weights, tmp_path / 'b')
+    found = read_heatmaps(tmp_path / 'b/2.npz')
+    assert found.classes.tolist() == [0, 1, 3]
+    assert found.dense().sum(0).max() < 0.999  # not normalised again

@@ -201,6 +201,19 @@ def test_goes_on_where_it_was_stopped(plain, tmp_path):
     assert case.contents(out) == case.contents(tmp_path / 'whole')
 
 
+def test_labels_of_new_tags_are_made_again(refiner, root, tmp_path):
+    text = (root / 'list.txt').read_text()
+    (root / 'less.txt').write_text(text.replace('dense cat, cow', 'dense'))
+    (root / 'other.txt').write_text(text.replace('dense cat,', 'tag dog,'))
+    for name, wanted in (('less', 3), ('list', 1), ('other', 1), ('other', 0)):
+        made = generate_pseudo_labels(
+            *refiner, tmp_path, ann_file=f'{name}.txt'
+        )
+        assert made.written == wanted
+    listed = json.loads((tmp_path / 'labels.json').read_text())['images']
+    assert listed['2']['tags'] == ['dog', 'cow']
+
+
 def test_what_does_not_fit_is_refused(plain, afa, tmp_path):
     def refused(match, settings=plain, error=ValueError, **options):
         with pytest.raises(error, match=match):

@@ -121,7 +121,8 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     for _ in range(args.warmup):
         training.step()
     activities = [ProfilerActivity.CPU]
-    if args.device == 'cuda':
+    on_gpu = args.device.startswith('cuda')
+    if on_gpu:
         activities.append(ProfilerActivity.CUDA)
     with profile(activities=activities) as profiler:
         for _ in range(args.steps):
@@ -130,7 +131,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     for event in profiler.key_averages():
         if event.key in PHASES or event.key.startswith('mmseg_sparse/'):
             total = event.cpu_time_total
-            if args.device == 'cuda':
+            if on_gpu:
                 total = max(total, event.device_time_total)
             name = event.key.removeprefix('mmseg_sparse/')
             found[name] = max(found[name], total / 1e6 / args.steps)

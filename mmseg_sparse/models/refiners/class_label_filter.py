@@ -31,6 +31,9 @@ class ClassLabelFilter(BaseModule):
             no ``tags``.
     """
 
+    #: Read by the generators of labels, which filter by an option.
+    filters_tags = True
+
     def __init__(
         self, kind: str = 'logits', background: int | None = 0
     ) -> None:
