@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,23 @@ Progress = Callable[[int, int], None]
 #: Of a config, what changes no result.
 BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
 HEATMAPS_SIDECAR = 'heatmaps.json'
+REFINED_SIDECAR = 'refined.json'
 #: What a sidecar says of single images: the tags they had.
 _TAGS = 'tags'
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that files are made of.
+
+    Attributes:
+        name: Its file.
+        sha256: Of its content; of a config, of the settings but those of
+            bookkeeping such as ``work_dir``.
+    """
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -28,29 +43,19 @@ class Origin:
 
     Attributes:
         tool: Name of the tool.
-        config: Its file.
-        config_sha256: Of the settings, without those of bookkeeping such as
-            ``work_dir``.
-        checkpoint: Its file.
-        checkpoint_sha256: Of the file.
+        sources: Such as ``config`` and ``checkpoint``.
         options: What else the files depend on.
     """
 
     tool: str
-    config: str
-    config_sha256: str
-    checkpoint: str
-    checkpoint_sha256: str
+    sources: Mapping[str, Source]
     options: Mapping[str, Any]
 
     def entries(self) -> dict[str, Any]:
         """Return what a sidecar says of it."""
         return dict(
             tool=self.tool,
-            config=dict(name=self.config, sha256=self.config_sha256),
-            checkpoint=dict(
-                name=self.checkpoint, sha256=self.checkpoint_sha256
-            ),
+            **{key: asdict(source) for key, source in self.sources.items()},
             options=json.loads(json.dumps(self.options)),
         )
 
@@ -60,7 +65,7 @@ class Origin:
             return [f'made by {other.get("tool")}, not by {self.tool}']
         own = self.entries()
         found = []
-        for key in ('config', 'checkpoint'):
+        for key in self.sources:
             there = other.get(key)
             there = there if isinstance(there, Mapping) else {}
             if there.get('sha256') != own[key]['sha256']:
@@ -87,7 +92,7 @@ def origin_of(
 
     Folders of images count, lists of images do not: those of several lists
     may go together. Of heat maps that the model reads it counts what their
-    ``heatmaps.json`` says.
+    sidecar says.
 
     Raises:
         FileNotFoundError: If the checkpoint is no file.
@@ -102,19 +107,33 @@ def origin_of(
     inputs = {}
     for steps in images.pipelines:
         for step in steps:
-            sidecar = Path(step.get('root') or '.') / HEATMAPS_SIDECAR
-            if step_name(step) == 'LoadHeatmaps' and sidecar.is_file():
-                inputs[str(step['root'])] = _origin_sha256(sidecar)
+            if step_name(step) == 'LoadHeatmaps':
+                found = heatmaps_sha256(step.get('root') or '.')
+                if found is not None:
+                    inputs[str(step['root'])] = found
     if inputs:
         options['heatmaps'] = inputs
-    return Origin(
-        tool,
-        str(cfg.filename),
-        _sha256(text.encode()),
-        str(checkpoint),
-        _sha256(Path(checkpoint).read_bytes()),
-        options,
+    sources = dict(
+        config=Source(str(cfg.filename), _sha256(text.encode())),
+        checkpoint=Source(
+            str(checkpoint), _sha256(Path(checkpoint).read_bytes())
+        ),
     )
+    return Origin(tool, sources, options)
+
+
+def heatmaps_sha256(folder: str | Path) -> str | None:
+    """Return a digest of what the sidecar of heat maps says of all of them.
+
+    None where there is no sidecar.
+    """
+    for name in (HEATMAPS_SIDECAR, REFINED_SIDECAR):
+        path = Path(folder) / name
+        if path.is_file():
+            content = _object(path)
+            content.pop(_TAGS, None)
+            return _sha256(json.dumps(content, sort_keys=True).encode())
+    return None
 
 
 @dataclass
@@ -124,14 +143,14 @@ class GeneratedFolder:
     Attributes:
         out: The folder.
         sidecar: Name of the file in it that says what the others are.
-        suffix: Of the others.
+        suffixes: Of the others.
         origin: What they are made of.
         told: What the sidecar says besides, from the start.
     """
 
     out: Path
     sidecar: str
-    suffix: str
+    suffixes: tuple[str, ...]
     origin: Origin
     told: dict[str, Any] = field(default_factory=dict)
 
@@ -156,7 +175,9 @@ class GeneratedFolder:
         now = {item.name: _tag_indices(item) for item in items}
         for name, tags in now.items():
             if name in there and there[name] != tags:
-                (self.out / f'{name}{self.suffix}').unlink(missing_ok=True)
+                for suffix in self.suffixes:
+                    path = self.out / f'{name}{suffix}'
+                    path.unlink(missing_ok=True)
         if {**there, **now} != there:
             merged = dict(sorted({**there, **now}.items()))
             sidecar = {**sidecar, _TAGS: merged}
@@ -189,14 +210,16 @@ class GeneratedFolder:
                 )
         elif not overwrite:
             differences = self.origin.differences(there)
-            if differences:
+            ours = there.get('tool') == self.origin.tool
+            if differences and not (ours and self._is_empty()):
                 raise FileExistsError(
                     f'{self.out} is of another origin: '
                     f'{"; ".join(differences)}: name another folder, or '
                     '--overwrite'
                 )
             self._remove(lambda path: PART in path.suffix)
-            return there
+            if not differences:
+                return there
         else:
             self._check_ours()
             self._remove(lambda path: path.name != self.sidecar)
@@ -214,6 +237,10 @@ class GeneratedFolder:
             return None
         return _object(path)
 
+    def _is_empty(self) -> bool:
+        """Tell whether nothing is there but the sidecar."""
+        return self._files() == [self.out / self.sidecar]
+
     def _files(self) -> list[Path]:
         return [p for p in sorted(self.out.rglob('*')) if not p.is_dir()]
 
@@ -226,7 +253,7 @@ class GeneratedFolder:
                 f'{there.get("tool")} made it, not {self.origin.tool}'
             )
         for path in self._files():
-            ours = path.suffix in (self.suffix, PART) or path == (
+            ours = path.suffix in (*self.suffixes, PART) or path == (
                 self.out / self.sidecar
             )
             if path.is_symlink() or not ours:
@@ -301,13 +328,6 @@ def _object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise FileExistsError(f'{path} is no object of JSON')
     return content
-
-
-def _origin_sha256(sidecar: Path) -> str:
-    """Return a digest of what a sidecar says of all its files."""
-    content = _object(sidecar)
-    content.pop(_TAGS, None)
-    return _sha256(json.dumps(content, sort_keys=True).encode())
 
 
 def _told(entry: Mapping[str, Any]) -> str:

@@ -110,7 +110,7 @@ def generate_heatmaps(
     folder = GeneratedFolder(
         Path(out),
         HEATMAPS_SIDECAR,
-        SUFFIX,
+        (SUFFIX,),
         origin_of(TOOL, cfg, checkpoint, images, split=split, **options),
         dict(classes=list(images.classes)),
     )

@@ -1,8 +1,7 @@
 """Pixel-adaptive refinement of soft predictions that lie in files."""
 
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,15 @@ from mmseg_sparse.datasets.heatmaps import (
 )
 from mmseg_sparse.functional import pixel_adaptive_refine
 
-from .files import PART, write_whole
+from .files import write_whole
+from .generated_folder import (
+    REFINED_SIDECAR,
+    GeneratedFolder,
+    Origin,
+    heatmaps_sha256,
+)
 
-SIDECAR = 'refined.json'
+TOOL = 'refine_maps'
 PLAIN = '.npy'
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
 
@@ -114,7 +119,8 @@ def refine_maps(
 
     Raises:
         FileNotFoundError: If a folder or an image is missing.
-        FileExistsError: If ``out`` has files of other settings.
+        FileExistsError: If ``out`` has files of other settings, or another
+            process is writing to it.
         ValueError: If there is nothing to refine, or a file holds something
             else.
     """
@@ -129,17 +135,25 @@ def refine_maps(
         raise ValueError(f'{maps}: has no {SUFFIX} or {PLAIN} file')
     pairs = [(path, _image_of(path, maps, images)) for path in files]
     names = [path.relative_to(maps) for path in files]
-    _prepare(out, asdict(refinement), overwrite)
+    options: dict[str, Any] = asdict(refinement)
+    heatmaps = heatmaps_sha256(maps)
+    if heatmaps is not None:
+        options['heatmaps'] = heatmaps
+    folder = GeneratedFolder(
+        out, REFINED_SIDECAR, (SUFFIX, PLAIN), Origin(TOOL, {}, options)
+    )
     written = 0
-    for done, ((path, image), name) in enumerate(
-        zip(pairs, names, strict=True), 1
-    ):
-        # What is whole was written by a rename; nothing half is ever there.
-        if not (out / name).is_file():
-            _refine_file(path, image, out / name, refinement, device)
-            written += 1
-        if progress is not None:
-            progress(done, len(files))
+    with folder.alone():
+        folder.prepare(overwrite)
+        for done, ((path, image), name) in enumerate(
+            zip(pairs, names, strict=True), 1
+        ):
+            # Moved there when it was whole: nothing half is ever there.
+            if not (out / name).is_file():
+                _refine_file(path, image, out / name, refinement, device)
+                written += 1
+            if progress is not None:
+                progress(done, len(files))
     return written, len(files) - written
 
 
@@ -205,45 +219,7 @@ def _image_of(path: Path, maps: Path, images: Path) -> Path:
     return found[0]
 
 
-def _prepare(out: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
-    """Make the folder, or see that its files have the same settings."""
-    told = json.loads(json.dumps(settings))
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f'{out} is no folder')
-    path = out / SIDECAR
-    if path.is_file():
-        there = json.loads(path.read_text('utf-8'))
-        different = [
-            f'{key}={there.get(key)!r} there, {told[key]!r} here'
-            for key in told
-            if there.get(key) != told[key]
-        ]
-        made = [file for file in _files(out) if file != path]
-        if different and made and not overwrite:
-            raise FileExistsError(
-                f'{out} was refined with other settings: '
-                f'{"; ".join(different)}: name another folder, or overwrite'
-            )
-        if overwrite:
-            for file in made:
-                if file.suffix in (SUFFIX, PLAIN):
-                    file.unlink()
-    elif any(_files(out)):
-        raise FileExistsError(
-            f'{out} has files and no {SIDECAR}: name another folder'
-        )
-    write_whole(path, (json.dumps(told, indent=1) + '\n').encode())
-
-
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if maps.shape[2:] == size:
         return maps
     return F.interpolate(maps, size, mode='bilinear', align_corners=False)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from [
-            p for p in folder.rglob('*')
-            if not p.is_dir() and PART not in p.suffix
-        ]  # fmt: skip

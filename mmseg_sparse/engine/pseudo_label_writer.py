@@ -123,7 +123,7 @@ def generate_pseudo_labels(
     folder = GeneratedFolder(
         Path(out),
         SIDECAR,
-        '.png',
+        ('.png',),
         origin_of(TOOL, cfg, checkpoint, images, **options),
         dict(
             version=VERSION,

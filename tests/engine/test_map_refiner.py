@@ -97,7 +97,11 @@ def test_goes_on_and_mixes_no_settings(root):
     # What the old settings made is gone, so that it cannot be taken for new.
     assert not (root / 'out/two.npy').exists()
     assert refine_maps(*folders, Refinement(num_iters=3)) == (1, 1)
-    assert json.loads((root / 'out/refined.json').read_text())['scale'] == 1.0
+    told = json.loads((root / 'out/refined.json').read_text())
+    assert told['options']['scale'] == 1.0
+    (root / 'maps/heatmaps.json').write_text('{"of": 1}')
+    with pytest.raises(FileExistsError, match='heatmaps=None there'):
+        refine_maps(*folders, Refinement(num_iters=3))
 
 
 def test_bad_input_is_named(root):

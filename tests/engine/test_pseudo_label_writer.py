@@ -227,6 +227,7 @@ def test_what_does_not_fit_is_refused(plain, afa, tmp_path):
     cfg = afa[0].copy()
     cfg.model.propagation = None
     refused(r'has no propagation', (cfg, afa[1]), source='propagated')
+    (tmp_path / 'out/2.png').write_bytes(b'labels')
     with pytest.raises(FileExistsError, match=r'source=.propagated. there'):
         generate_pseudo_labels(cfg, afa[1], tmp_path / 'out', source='cam')
     generate_pseudo_labels(*plain, tmp_path / 'a')
@@ -237,6 +238,10 @@ def test_what_does_not_fit_is_refused(plain, afa, tmp_path):
     (tmp_path / 'a/labels.json').write_text(json.dumps(labels))
     with pytest.raises(FileExistsError, match=r'made by import_labels, not'):
         generate_pseudo_labels(*plain, tmp_path / 'a')
+    (tmp_path / 'tags').mkdir()  # labels.json alone is a folder of tags
+    (tmp_path / 'tags/labels.json').write_text(json.dumps(labels))
+    with pytest.raises(FileExistsError, match=r'made by import_labels, not'):
+        generate_pseudo_labels(*plain, tmp_path / 'tags')
     with pytest.raises(FileExistsError, match=r'import_labels made it, not'):
         generate_pseudo_labels(*plain, tmp_path / 'a', overwrite=True)
 
