@@ -322,12 +322,9 @@ class _Pairs:
 
 
 def _visit(
-    strip: Strip,
-    flat: Tensor,
-    grad: Tensor | None,
-    linear: Tensor,
+    strip: Strip, flat: Tensor, grad: Tensor | None, linear: Tensor,
     push: Tensor,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return the distances of a strip's pairs and add to the gradient.
 
     Args:
