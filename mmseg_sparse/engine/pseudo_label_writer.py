@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mmseg_sparse.datasets.dataset_checks import find_background
 from mmseg_sparse.datasets.label_folder import (
     NO_LABEL,
     SIDECAR,
@@ -157,7 +158,7 @@ def generate_pseudo_labels(
         written,
         len(images.items) - written,
         labeller.filter.unfiltered,
-        training_config(images, out),
+        training_config(images, out, labeller.filter.of_head),
     )
 
 
@@ -184,16 +185,30 @@ def _check_options(
         )
 
 
-def training_config(images: WholeImages, out: str | Path) -> str:
-    """Return lines of a config that train on pseudo labels."""
+def training_config(
+    images: WholeImages, out: str | Path, of_head: int | None = None
+) -> str:
+    """Return lines of a config that train on pseudo labels.
+
+    Args:
+        images: What they are of.
+        out: Folder of the labels.
+        of_head: The model's background.
+    """
+    if len(images.roots) > 1:
+        return (
+            f'# no config: the images of the data set, joined of '
+            f'{len(images.roots)}, lie in as many folders'
+        )
     paths = [Path(item.path) for item in images.items]
-    root = images.roots[0] if len(images.roots) == 1 else None
+    root = images.roots[0]
     root = root or os.path.commonpath([path.parent for path in paths])
     dataset = dict(
         _delete_=True,
         type='SparseSegDataset',
         classes=images.classes,
         **(dict(palette=images.palette) if images.palette else {}),
+        **_background(images, of_head),
         data_prefix=dict(img_path=str(root), seg_map_path=str(out)),
         ann_file=str(Path(out) / SIDECAR),
         img_suffix=paths[0].suffix,
@@ -202,6 +217,20 @@ def training_config(images: WholeImages, out: str | Path) -> str:
     return '\n'.join(
         ['train_dataloader = dict(', '    dataset=dict(', *lines, '    )', ')']
     )
+
+
+def _background(images: WholeImages, of_head: int | None) -> dict[str, Any]:
+    """Return the background's index where the classes do not tell it."""
+    for image in images.items:
+        hot = image.info.get('gt_label')
+        if hot is not None:
+            found = background_of(
+                image, len(hot), len(images.classes), of_head
+            )
+            if found == find_background('auto', images.classes):
+                return {}
+            return dict(background=found)
+    return {}
 
 
 class _Labeller:

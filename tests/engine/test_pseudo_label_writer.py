@@ -177,6 +177,30 @@ def test_a_data_set_trains_on_them(plain, root, tmp_path):
     assert data.classes == case.CLASSES
 
 
+def test_the_config_says_what_class_has_no_tag(plain, root, tmp_path):
+    cfg = copy.deepcopy(plain[0])
+    dataset = cfg.train_dataloader.dataset.dataset
+    dataset.update(classes=('cat', 'void', 'dog', 'cow'), background=1)
+    made = generate_pseudo_labels(cfg, plain[1], tmp_path / 'a')
+    lines: dict = {}
+    exec(made.config_text, lines)
+    assert lines['train_dataloader']['dataset']['background'] == 1
+    images = root / 'more/images'
+    images.mkdir(parents=True)
+    picture = (root / 'images/2.png').read_bytes()
+    (images / 'new.png').write_bytes(picture)
+    other = {**dataset, 'data_root': str(root / 'more'), 'ann_file': ''}
+    other['data_prefix'] = dict(img_path='images', seg_map_path='')
+    (images.parent / 'new.png').write_bytes(
+        (root / 'masks/2.png').read_bytes()
+    )
+    joined = dict(type='ConcatDataset', datasets=[dict(dataset), other])
+    cfg.train_dataloader.dataset = joined
+    made = generate_pseudo_labels(cfg, plain[1], tmp_path / 'b')
+    assert made.written == NUMBER + 1
+    assert made.config_text.startswith('# no config: ')
+
+
 def stop_after(number):
     def progress(done, total):
         if done == number:
