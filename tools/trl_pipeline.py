@@ -64,7 +64,6 @@ def main() -> None:
     """Run the stages."""
     args = parse_args()
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.engine.stages import StageError
     from mmseg_sparse.engine.trl_pipeline import TRLPipeline
     from mmseg_sparse.engine.trl_settings import read_settings
 
@@ -85,8 +84,8 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         sys.exit('trl_pipeline.py: interrupted; the same command goes on')
-    except (OSError, StageError, ValueError) as error:
-        fail(' '.join(str(error).split()))
+    except Exception as error:  # a config is code
+        fail(' '.join(str(error).split()) or type(error).__name__)
 
 
 if __name__ == '__main__':

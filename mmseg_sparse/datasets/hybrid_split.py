@@ -53,7 +53,8 @@ def hybrid_list(
 
     Raises:
         ValueError: If a strong image is not among all, none or all of them
-            are strong, or there is no such supervision.
+            are strong, a name has quotes in it, or there is no such
+            supervision.
     """
     if weak not in SUPERVISIONS or weak == 'dense':
         raise ValueError(
@@ -143,5 +144,7 @@ def read_entries(
 
 def _quoted(name: str) -> str:
     """Return a name as it stands in a list."""
+    if '"' in name:
+        raise ValueError(f'{name}: a list has no place for quotes in names')
     plain = not any(sign.isspace() for sign in name) and name[:1] != '#'
     return name if plain else f'"{name}"'

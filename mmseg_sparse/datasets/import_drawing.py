@@ -43,7 +43,8 @@ class ImportOptions:
             annotations of missing images and of images of another size, and
             entries and files of a folder that are malformed, in place of an
             error.
-        keep_empty: Write a map of 255 for images without any label.
+        keep_empty: Write a map of 255 for images without any label, or with
+            ``supervision='tag'`` that they have no tags.
         fill: Name of the class of all pixels without a label, which makes
             dense masks; None = they stay without. Images that have tags
             alone are not filled.
@@ -130,8 +131,8 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
     known = float((labels != NO_LABEL).mean())
     if known == 0 and not tags and not drawing.options.keep_empty:
         return None
-    only_tags = known == 0 and bool(tags)
     supervision = drawing.options.supervision
+    only_tags = known == 0 and (bool(tags) or supervision == 'tag')
     if only_tags:
         supervision = 'tag'
     elif supervision in ('auto', 'tag'):

@@ -278,9 +278,7 @@ def _drawn(
     with closing(draw_all(jobs, drawing, workers)) as drawn:
         for done, (job, file) in enumerate(zip(jobs, drawn, strict=True), 1):
             report('draw', done, len(jobs))
-            if file is None or not (
-                file.info['tags'] or file.info['labeled_pixels']
-            ):
+            if file is None or file.is_empty:
                 summary.empty.append(job.name)
             if file is not None:
                 summary.add(file)

@@ -19,8 +19,10 @@ Progress = Callable[[int, int], None]
 BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
 HEATMAPS_SIDECAR = 'heatmaps.json'
 REFINED_SIDECAR = 'refined.json'
-#: What a sidecar says of single images: the tags they had.
+#: What a sidecar says of single files: the tags they were made with,
 _TAGS = 'tags'
+#: and a digest of the files that they were made of.
+INPUTS = 'inputs'
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def origin_of(
         for key, value in cfg.to_dict().items()
         if key not in (*BOOKKEEPING, 'load_from')
     }
-    text = json.dumps(settings, sort_keys=True, default=_plain)
+    text = json.dumps(_no_lists(settings), sort_keys=True, default=_plain)
     options = dict(options, img_root=list(images.roots))
     inputs = {}
     for steps in images.pipelines:
@@ -131,7 +133,8 @@ def heatmaps_sha256(folder: str | Path) -> str | None:
         path = Path(folder) / name
         if path.is_file():
             content = _object(path)
-            content.pop(_TAGS, None)
+            for entry in (_TAGS, INPUTS):
+                content.pop(entry, None)
             return _sha256(json.dumps(content, sort_keys=True).encode())
     return None
 
@@ -161,8 +164,7 @@ class GeneratedFolder:
     def forget_retagged(self, items: Sequence[WholeImage]) -> dict[str, Any]:
         """Remove files of images that have other tags by now.
 
-        The sidecar says the tags that a file was made with. Of tags that the
-        pipeline makes of label maps nothing is known.
+        Of tags that the pipeline makes of label maps nothing is known.
 
         Args:
             items: The images that files are to be made of.
@@ -170,17 +172,35 @@ class GeneratedFolder:
         Returns:
             What the sidecar says.
         """
-        sidecar = self._read() or {}
-        there = dict(sidecar.get(_TAGS) or {})
         now = {item.name: _tag_indices(item) for item in items}
-        for name, tags in now.items():
-            if name in there and there[name] != tags:
-                for suffix in self.suffixes:
-                    path = self.out / f'{name}{suffix}'
-                    path.unlink(missing_ok=True)
+        return self.forget_changed(_TAGS, now, self.suffixes)
+
+    def forget_changed(
+        self,
+        what: str,
+        now: Mapping[str, Any],
+        suffixes: Sequence[str] = ('',),
+    ) -> dict[str, Any]:
+        """Remove files that were made of something else than now.
+
+        Args:
+            what: Entry of the sidecar that says it of each file, ``'tags'``
+                or ``'inputs'``.
+            now: What each is made of now, by name, for JSON.
+            suffixes: What files have behind their names.
+
+        Returns:
+            What the sidecar says.
+        """
+        sidecar = self._read() or {}
+        there = dict(sidecar.get(what) or {})
+        for name, value in now.items():
+            if name in there and there[name] != value:
+                for suffix in suffixes:
+                    (self.out / f'{name}{suffix}').unlink(missing_ok=True)
         if {**there, **now} != there:
             merged = dict(sorted({**there, **now}.items()))
-            sidecar = {**sidecar, _TAGS: merged}
+            sidecar = {**sidecar, what: merged}
             self.write_sidecar(sidecar)
         return sidecar
 
@@ -217,7 +237,7 @@ class GeneratedFolder:
                     f'{"; ".join(differences)}: name another folder, or '
                     '--overwrite'
                 )
-            self._remove(lambda path: PART in path.suffix)
+            self._remove(lambda path: path.suffix == PART)
             if not differences:
                 return there
         else:
@@ -306,6 +326,15 @@ def _tag_indices(image: WholeImage) -> list[int] | None:
     if hot is None:
         return None
     return [index for index, value in enumerate(hot) if value]
+
+
+def _no_lists(node: Any) -> Any:
+    """Return settings without the lists of images."""
+    if isinstance(node, dict):
+        return {k: _no_lists(v) for k, v in node.items() if k != 'ann_file'}
+    if isinstance(node, list | tuple):
+        return [_no_lists(value) for value in node]
+    return node
 
 
 def _plain(value: Any) -> str:

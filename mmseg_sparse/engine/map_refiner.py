@@ -1,5 +1,6 @@
 """Pixel-adaptive refinement of soft predictions that lie in files."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from mmseg_sparse.functional import pixel_adaptive_refine
 
 from .files import write_whole
 from .generated_folder import (
+    INPUTS,
     REFINED_SIDECAR,
     GeneratedFolder,
     Origin,
@@ -103,7 +105,8 @@ def refine_maps(
     writes it, of present classes alone, or ``NAME.npy``, an array of floats
     ``(C, h, w)``; its image is ``NAME`` with the suffix of a picture, folders
     kept. The refined file has the same form and size. A run that was stopped
-    goes on, files that are whole are left alone.
+    goes on; files that are whole are left alone, unless the prediction or
+    the image has changed since.
 
     Args:
         maps: Folder of the predictions.
@@ -128,14 +131,19 @@ def refine_maps(
     for folder in (maps, images):
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder} is no folder')
-    if out.resolve() == maps.resolve():
-        raise ValueError(f'{out}: would replace what it refines')
+    if out.resolve().is_relative_to(maps.resolve()):
+        raise ValueError(
+            f'{out}: wanted a folder outside of {maps}, whose files are '
+            'refined'
+        )
     files = sorted(p for p in maps.rglob('*') if p.suffix in (SUFFIX, PLAIN))
     if not files:
         raise ValueError(f'{maps}: has no {SUFFIX} or {PLAIN} file')
     pairs = [(path, _image_of(path, maps, images)) for path in files]
     names = [path.relative_to(maps) for path in files]
-    options: dict[str, Any] = asdict(refinement)
+    options: dict[str, Any] = dict(
+        asdict(refinement), maps=str(maps), images=str(images)
+    )
     heatmaps = heatmaps_sha256(maps)
     if heatmaps is not None:
         options['heatmaps'] = heatmaps
@@ -145,6 +153,13 @@ def refine_maps(
     written = 0
     with folder.alone():
         folder.prepare(overwrite)
+        digests = {
+            name.as_posix(): hashlib.sha256(
+                b''.join(file.read_bytes() for file in pair)
+            ).hexdigest()
+            for name, pair in zip(names, pairs, strict=True)
+        }
+        folder.forget_changed(INPUTS, digests)
         for done, ((path, image), name) in enumerate(
             zip(pairs, names, strict=True), 1
         ):

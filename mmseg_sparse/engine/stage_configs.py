@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,28 @@ from .whole_images import step_name
 STRONG = 'dense'
 #: Where a config names files of weights.
 WEIGHTS = ('checkpoint', 'pretrained', 'load_from')
+#: Samplers that begin again for ever.
+ENDLESS = ('InfiniteSampler', 'StrongWeakSampler')
 
 
-def training_datasets(cfg: Config) -> list[Any]:
-    """Return the configs of the training data sets, without wrappers."""
-    return [
+def training_dataset(cfg: Config, where: str = 'train_dataloader') -> Any:
+    """Return the config of the training data set, without wrappers.
+
+    Raises:
+        ValueError: If there is none, or it is joined of several.
+    """
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
+    found = [
         node
-        for node in inner_datasets(cfg.train_dataloader.dataset)
+        for node in inner_datasets(dataset)
         if not (node.get('dataset') or node.get('datasets'))
     ]
+    if len(found) != 1:
+        raise ValueError(
+            f'{where}: wanted a train_dataloader with one data set, got '
+            f'{len(found)}'
+        )
+    return found[0]
 
 
 def without_images(node: Any) -> Any:
@@ -38,65 +50,45 @@ def without_images(node: Any) -> Any:
     return DATASETS.build(copy.deepcopy(settings))
 
 
-def folder_of(dataset: Any, key: str) -> str:
-    """Return the folder of a data set's files, as its items have it."""
-    folder = (dataset.get('data_prefix') or {}).get(key) or ''
-    return os.path.join(dataset.get('data_root') or '', folder)
+def tag_digest(dataset: Any) -> str | None:
+    """Return a digest of a data set's file of tags, if there is one."""
+    name = getattr(dataset, 'tag_file', None)
+    return sha256(name) if name and Path(name).is_file() else None
 
 
-def tag_digests(cfg: Config) -> list[str]:
-    """Return digests of the files of tags of a config's data sets."""
-    found = []
-    for dataset in training_datasets(cfg):
-        if dataset.get('tag_file'):
-            path = Path(dataset.get('data_root') or '', dataset.tag_file)
-            if path.is_file():
-                found.append(sha256(path))
-    return found
-
-
-def masks_digest(cfg: Config, entries: Sequence[ImageEntry]) -> str:
+def masks_digest(dataset: Any, entries: Sequence[ImageEntry]) -> str:
     """Return a digest of the strong images' masks.
 
     Raises:
-        FileNotFoundError: If one is missing in all training data sets.
+        FileNotFoundError: If one is missing.
     """
-    folders = []
-    for node in training_datasets(cfg):
-        dataset = without_images(node)
-        prefix = dataset.data_prefix
-        folder = Path(prefix.get(STRONG, prefix.get('seg_map_path') or ''))
-        folders.append((folder, dataset.seg_map_suffix))
+    prefix = dataset.data_prefix
+    folder = Path(prefix.get(STRONG, prefix.get('seg_map_path') or ''))
     total = hashlib.sha256()
     for entry in entries:
-        if entry.supervision != STRONG:
-            continue
-        paths = [
-            folder / f'{entry.name}{suffix}' for folder, suffix in folders
-        ]
-        found = next((path for path in paths if path.is_file()), None)
-        if found is None:
-            raise FileNotFoundError(
-                f'{entry.where}: {entry.name} is {STRONG}, but there is no '
-                f'mask {paths[0]}'
-            )
-        total.update(found.read_bytes())
+        if entry.supervision == STRONG:
+            path = folder / f'{entry.name}{dataset.seg_map_suffix}'
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f'{entry.where}: {entry.name} is {STRONG}, but there is '
+                    f'no mask {path}'
+                )
+            total.update(path.read_bytes())
     return total.hexdigest()
 
 
-def weight_digests(node: Any) -> dict[str, str]:
-    """Return digests of the local files of weights that a config names."""
-    found: dict[str, str] = {}
+def weight_files(node: Any) -> list[str]:
+    """Return the local files of weights that a config names."""
+    found: list[str] = []
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in WEIGHTS and isinstance(value, str):
-                if Path(value).is_file():
-                    found[value] = sha256(value)
-            else:
-                found |= weight_digests(value)
+            if key not in WEIGHTS or not isinstance(value, str):
+                found += weight_files(value)
+            elif '://' not in value:
+                found.append(value)
     elif isinstance(node, list | tuple):
         for value in node:
-            found |= weight_digests(value)
+            found += weight_files(value)
     return found
 
 
@@ -136,10 +128,20 @@ def last_name(cfg: Config, where: str = 'train_cfg') -> str:
     """Return the name of a finished training's checkpoint.
 
     Raises:
-        ValueError: If the config does not say how long it trains.
+        ValueError: If the config does not say how long it trains, or counts
+            epochs that never end.
     """
     train = cfg.get('train_cfg') or {}
-    for unit, key in (('iter', 'max_iters'), ('epoch', 'max_epochs')):
-        if train.get(key):
-            return f'{unit}_{train[key]}.pth'
-    raise ValueError(f'{where}: wanted max_iters or max_epochs, got {train}')
+    if train.get('max_iters'):
+        return f'iter_{train["max_iters"]}.pth'
+    if not train.get('max_epochs'):
+        raise ValueError(
+            f'{where}: wanted max_iters or max_epochs, got {train}'
+        )
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler') or {}
+    if sampler.get('type') and step_name(sampler) in ENDLESS:
+        raise ValueError(
+            f'{where}: max_epochs={train["max_epochs"]}, but an epoch of '
+            f'{step_name(sampler)} never ends: wanted max_iters'
+        )
+    return f'epoch_{train["max_epochs"]}.pth'

@@ -167,7 +167,13 @@ class Stages:
             return
         folder = self.folder(stage.name)
         _write(folder / BEGUN, self._begun[stage.name])
-        result = stage.run(folder)
+        try:
+            result = stage.run(folder)
+        except StageError as error:
+            raise StageError(
+                f'stage {stage.name}: {error}; the same command goes on, '
+                f'--overwrite-from {stage.name} begins it again'
+            ) from error
         marker = dict(
             fingerprint=self.fingerprint(stage.name), result=dict(result)
         )
@@ -241,6 +247,13 @@ def _read(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise StageError(f'{path} is no JSON: {error}') from error
     return dict(content)
+
+
+def begun_with(folder: Path) -> dict[str, Any]:
+    """Return the inputs of a stage that is done; none if it is not."""
+    if not (folder / DONE).is_file():
+        return {}
+    return dict((_read(folder / BEGUN) or {}).get('inputs') or {})
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -19,19 +19,18 @@ from .generated_folder import BOOKKEEPING
 from .label_quality import heatmap_miou, label_miou, table_text
 from .stage_configs import (
     STRONG,
-    folder_of,
     last_checkpoint,
     last_name,
     masks_digest,
     sha256,
     steps_of,
-    tag_digests,
+    tag_digest,
     to_json,
-    training_datasets,
-    weight_digests,
+    training_dataset,
+    weight_files,
     without_images,
 )
-from .stages import Stage, StageError, Stages
+from .stages import Stage, StageError, Stages, begun_with
 from .trl_settings import TRLSettings
 
 #: Called with the name of a tool and its arguments; returns when it is done.
@@ -86,10 +85,12 @@ class TRLPipeline:
             name: self._config(name, path)
             for name, path in settings.configs.items()
         }
-        for name, cfg in self.configs.items():
-            last_name(cfg, f'{settings.configs[name]}: train_cfg')
-        (node, *_) = training_datasets(self.configs['dctn1'])
-        suffix = without_images(node).img_suffix
+        self.datasets = {
+            name: without_images(training_dataset(cfg))
+            for name, cfg in self.configs.items()
+        }
+        self._check_configs()
+        suffix = self.datasets['dctn1'].img_suffix
         self.entries = _split_entries(settings.split, suffix)
         self.stages = Stages(self.work_dir, self._stages())
         if self.stages.result('evaluation') is None:
@@ -99,24 +100,38 @@ class TRLPipeline:
         """Return a training's config, with the paths of this pipeline."""
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(dict(randomness=dict(seed=self.settings.seed)))
+        dataset = training_dataset(cfg, str(path))
         upstream = dict(dctn1='cam', dctn2='refined').get(name)
         if upstream is not None:
             # Files mirror the folders of the images.
-            images = {folder_of(d, 'img_path') for d in training_datasets(cfg)}
+            images = without_images(dataset).data_prefix['img_path']
             for step in steps_of(cfg._cfg_dict, 'LoadHeatmaps'):
                 step.root = str(self.work_dir / upstream / HEATMAPS)
-                if len(images) == 1:
-                    step.img_root = next(iter(images))
-        split = self.settings.split.resolve()
+                step.img_root = images
+        dataset.ann_file = str(self.settings.split.resolve())
         if name == 'final':
-            split = self.work_dir / 'pseudo_labels' / PSEUDO_LIST
-        for dataset in training_datasets(cfg):
-            dataset.ann_file = str(split)
-            if name == 'final':
-                dataset.data_prefix['pseudo'] = str(
-                    self.work_dir / 'pseudo_labels' / LABELS
-                )
+            labels = self.work_dir / 'pseudo_labels'
+            dataset.ann_file = str(labels / PSEUDO_LIST)
+            dataset.data_prefix['pseudo'] = str(labels / LABELS)
         return cfg
+
+    def _check_configs(self) -> None:
+        """Raise for what would stop a later stage."""
+        for name, cfg in self.configs.items():
+            path = self.settings.configs[name]
+            last_name(cfg, f'{path}: train_cfg')
+            suffix = self.datasets[name].img_suffix
+            if Path(f'name{suffix}').suffix != suffix:
+                raise ValueError(
+                    f'{path}: img_suffix={suffix!r}: files are named as the '
+                    'images without their suffix, wanted one such as .jpg'
+                )
+        final = self.datasets.get('final')
+        if final is not None and final.seg_map_suffix != '.png':
+            raise ValueError(
+                f'{self.settings.configs["final"]}: seg_map_suffix='
+                f"{final.seg_map_suffix!r}, wanted '.png' as of pseudo labels"
+            )
 
     def _check_masks(self) -> None:
         """Raise where the last stage would miss a mask to measure by."""
@@ -134,27 +149,15 @@ class TRLPipeline:
 
     def _stages(self) -> list[Stage]:
         clf = self.settings.clf
-        kinds = {
-            e.name: [e.supervision, *(e.tags or ())] for e in self.entries
-        }
         train, make = self._training, self._generation
         evaluation = dict(
             dense_masks=str(self.settings.dense_masks),
             background=self.settings.background,
         )
         stages = [
-            train(
-                'classifier',
-                split=kinds,
-                tags=tag_digests(self.configs['classifier']),
-            ),
+            train('classifier'),
             make('cam', 'classifier', (), True),
-            train(
-                'dctn1',
-                'cam',
-                split=kinds,
-                masks=masks_digest(self.configs['dctn1'], self.entries),
-            ),
+            train('dctn1', 'cam'),
             make('refined', 'dctn1', ('cam',), clf[0]),
         ]
         if 'dctn2' in self.configs:
@@ -169,13 +172,44 @@ class TRLPipeline:
             Stage('evaluation', evaluation, before, self._evaluate),
         ]
 
-    def _training(self, name: str, *after: str, **inputs: Any) -> Stage:
-        inputs['config'] = self._told(self.configs[name])
-        inputs['weights'] = weight_digests(self.configs[name]._cfg_dict)
+    def _training(self, name: str, *after: str) -> Stage:
+        dataset = self.datasets[name]
+        inputs: dict[str, Any] = dict(
+            config=self._told(self.configs[name]),
+            # The order decides what a training sees when.
+            split=[
+                [e.name, e.supervision, *(e.tags or ())] for e in self.entries
+            ],
+            tags=tag_digest(dataset),
+            weights=self._weights(name),
+        )
+        if name != 'classifier':
+            inputs['masks'] = masks_digest(dataset, self.entries)
         trained = self.settings.classifier_checkpoint
         if name == 'classifier' and trained is not None:
             inputs['checkpoint'] = sha256(trained)
         return Stage(name, inputs, after, partial(self._train, name))
+
+    def _weights(self, name: str) -> dict[str, str]:
+        """Return digests of the files that a training begins with.
+
+        Those of one that is done may be gone.
+        """
+        found: dict[str, str] = {}
+        if name == 'classifier' and self.settings.classifier_checkpoint:
+            return found
+        known = begun_with(self.work_dir / name).get('weights') or {}
+        for file in weight_files(self.configs[name]._cfg_dict):
+            if Path(file).is_file():
+                found[file] = sha256(file)
+            elif file in known:
+                found[file] = known[file]
+            else:
+                raise FileNotFoundError(
+                    f'{self.settings.configs[name]}: there are no weights '
+                    f'{file}'
+                )
+        return found
 
     def _generation(
         self, name: str, model: str, after: tuple[str, ...], clf: bool
@@ -213,9 +247,9 @@ class TRLPipeline:
         last = last_checkpoint(folder, cfg)
         if last is None:
             raise StageError(
-                f'stage {name}: the training ended, but {folder} has not '
-                f'{last_name(cfg)} as its last checkpoint: set '
-                'default_hooks.checkpoint.save_last=True'
+                f'the training ended, but {folder} has not {last_name(cfg)} '
+                'as its last checkpoint: default_hooks.checkpoint wants '
+                'save_last=True, and by_epoch as the training loop'
             )
         return dict(checkpoint=last)
 
@@ -246,8 +280,8 @@ class TRLPipeline:
     ) -> None:
         """Run a model on the weak images, for labels, or on all."""
         cfg = copy.deepcopy(self.configs[model])
-        for dataset in training_datasets(cfg):
-            dataset.filter_cfg = dict(supervision=list(WEAK)) if weak else None
+        dataset = training_dataset(cfg)
+        dataset.filter_cfg = dict(supervision=list(WEAK)) if weak else None
         config = out.with_name(f'{out.name}_config.py')
         _dump(cfg, config)
         arguments = [str(config), self._checkpoint(model), str(out)]
@@ -325,16 +359,23 @@ class TRLPipeline:
             metrics = json.loads(path.read_text(encoding='utf-8'))
             if 'mIoU' in metrics:
                 return float(metrics['mIoU'])
-        raise StageError(f'stage evaluation: the test left no mIoU in {out}')
+        raise StageError(f'the test left no mIoU in {out}')
 
 
 def _split_entries(split: Path, suffix: str) -> list[ImageEntry]:
     """Return the images of the split.
 
     Raises:
-        ValueError: If there are no strong or no weak ones.
+        ValueError: If there are no strong or no weak ones, or it does not
+            say which.
     """
-    entries = read_entries(split, img_suffix=suffix)
+    entries = read_entries(split, img_suffix=suffix, default='')
+    for entry in entries:
+        if not entry.supervision:
+            raise ValueError(
+                f'{entry.where}: {entry.name} has no supervision: wanted '
+                f'{STRONG} or {", ".join(WEAK)}'
+            )
     strong = sum(entry.supervision == STRONG for entry in entries)
     if not 0 < strong < len(entries):
         raise ValueError(

@@ -70,6 +70,7 @@ def test_lists_are_read_as_they_were_meant() -> None:
         (lambda: hybrid_list(NAMES, ['x']), "'x' is not among the 50"),
         (lambda: hybrid_list(NAMES, NAMES), 'got 50 strong ones of 50'),
         (lambda: hybrid_list(NAMES, []), 'got 0 strong ones'),
+        (lambda: hybrid_list(['a', 'b"'], ['a']), 'no place for quotes'),
         (lambda: hybrid_list(NAMES, NAMES[:1], weak='dense'), "got 'dense'"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from mmseg_sparse.datasets.import_drawing import ImportOptions
 from mmseg_sparse.datasets.importer import import_labels
 from mmseg_sparse.datasets.label_folder import read_sidecar
+from mmseg_sparse.datasets.tags import TagSpace, read_tag_file
 
 from .import_cases import (
     CLASSES,
@@ -160,6 +161,12 @@ def test_images_without_labels(tmp_path):
     kept = run(tmp_path, content, out='kept', keep_empty=True)
     assert kept.empty == ['sub/c']
     assert (labels_of(tmp_path / 'kept' / 'sub' / 'c.png') == 255).all()
+    run(tmp_path, content, out='t', keep_empty=True, supervision='tag')
+    image = read_sidecar(tmp_path / 't')['images']['sub/c']
+    assert (image['supervision'], image['tags']) == ('tag', [])
+    space = TagSpace(('sky', 'tree', 'road'))
+    assert not read_tag_file(tmp_path / 't/labels.json', space)['sub/c'].any()
+    assert not (tmp_path / 't/sub/c.png').exists()
 
 
 def test_fill_makes_dense_masks_but_not_of_tags(tmp_path):

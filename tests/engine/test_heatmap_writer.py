@@ -167,6 +167,13 @@ def test_lists_of_one_folder_go_together(afa, root, tmp_path):
         assert made.written == 1
         assert (tmp_path / f'{name}.npz').is_file()
     assert generate_heatmaps(*afa, tmp_path).written == 0
+    cfg = afa[0].copy()  # the same list at another place
+    (root / 'other').mkdir()
+    (root / 'other/list.txt').write_bytes((root / 'list.txt').read_bytes())
+    cfg.train_dataloader.dataset.dataset.ann_file = str(
+        root / 'other/list.txt'
+    )
+    assert generate_heatmaps(cfg, afa[1], tmp_path).written == 0
 
 
 def test_files_of_corrected_tags_are_made_again(afa, root, tmp_path):

@@ -99,6 +99,12 @@ def test_goes_on_and_mixes_no_settings(root):
     assert refine_maps(*folders, Refinement(num_iters=3)) == (1, 1)
     told = json.loads((root / 'out/refined.json').read_text())
     assert told['options']['scale'] == 1.0
+    (root / 'maps').rename(root / 'moved')
+    with pytest.raises(FileExistsError, match=r'maps=.*maps. there, .*moved'):
+        refine_maps(root / 'moved', *folders[1:], Refinement(num_iters=3))
+    (root / 'moved').rename(root / 'maps')
+    np.save(root / 'maps/two.npy', np.load(root / 'maps/two.npy') / 2)
+    assert refine_maps(*folders, Refinement(num_iters=3)) == (1, 1)
     (root / 'maps/heatmaps.json').write_text('{"of": 1}')
     with pytest.raises(FileExistsError, match='heatmaps=None there'):
         refine_maps(*folders, Refinement(num_iters=3))
@@ -108,8 +114,9 @@ def test_bad_input_is_named(root):
     folders = root / 'maps', root / 'images', root / 'out'
     with pytest.raises(FileNotFoundError, match='none is no folder'):
         refine_maps(root / 'none', *folders[1:], Refinement())
-    with pytest.raises(ValueError, match='would replace what it refines'):
-        refine_maps(*folders[:2], root / 'maps', Refinement())
+    for out in ('maps', 'maps/below'):
+        with pytest.raises(ValueError, match='wanted a folder outside of'):
+            refine_maps(*folders[:2], root / out, Refinement())
     with pytest.raises(ValueError, match=r'scale must lie in \(0, 1\], got 2'):
         Refinement(scale=2)
     with pytest.raises(ValueError, match=r'one\.npz: heat maps are no logits'):

@@ -10,7 +10,9 @@ from mmseg_sparse.engine.stage_configs import (
     masks_digest,
     steps_of,
     to_json,
-    weight_digests,
+    training_dataset,
+    weight_files,
+    without_images,
 )
 
 
@@ -21,63 +23,61 @@ def entries(**kinds):
     ]
 
 
-def config(*roots, **prefix):
-    datasets = [
-        dict(
-            type='SparseSegDataset',
-            classes=('a', 'b'),
-            data_root=str(root),
-            data_prefix=dict(seg_map_path='masks', **prefix),
-            seg_map_suffix='_m.png',
-        )
-        for root in roots
-    ]
-    joined = dict(type='ConcatDataset', datasets=datasets)
-    return Config(dict(train_dataloader=dict(dataset=joined)))
+def dataset(root, **prefix):
+    node = dict(
+        type='SparseSegDataset',
+        classes=('a', 'b'),
+        data_root=str(root),
+        data_prefix=dict(seg_map_path='masks', **prefix),
+        seg_map_suffix='_m.png',
+    )
+    return without_images(node)
 
 
 def test_masks_of_strong_images_count_wherever_they_are(tmp_path):
-    for root, name in (('one', 'a'), ('two', 'b'), ('two', 'c')):
-        path = tmp_path / root / 'masks' / f'{name}_m.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
-    cfg = config(tmp_path / 'one', tmp_path / 'two')
+    masks = tmp_path / 'one/masks'
+    masks.mkdir(parents=True)
+    for name in 'abc':
+        (masks / f'{name}_m.png').write_bytes(name.encode())
     kinds = entries(a='dense', b='dense', c='tag')
-    first = masks_digest(cfg, kinds)
-    (tmp_path / 'two/masks/c_m.png').write_bytes(b'weak')
-    assert masks_digest(cfg, kinds) == first
-    (tmp_path / 'two').rename(tmp_path / 'three')
-    cfg = config(tmp_path / 'one', tmp_path / 'three')
-    assert masks_digest(cfg, kinds) == first
-    (tmp_path / 'three/masks/b_m.png').write_bytes(b'other')
-    assert masks_digest(cfg, kinds) != first
-    (tmp_path / 'three/masks/b_m.png').unlink()
-    wanted = r'list\.txt:2: b is dense, but there is no mask .*one.masks.b_m'
+    first = masks_digest(dataset(tmp_path / 'one'), kinds)
+    (masks / 'c_m.png').write_bytes(b'weak')
+    assert masks_digest(dataset(tmp_path / 'one'), kinds) == first
+    (tmp_path / 'one').rename(tmp_path / 'two')
+    moved = dataset(tmp_path / 'two')
+    assert masks_digest(moved, kinds) == first
+    (tmp_path / 'two/masks/b_m.png').write_bytes(b'other')
+    assert masks_digest(moved, kinds) != first
+    (tmp_path / 'two/masks/b_m.png').unlink()
+    wanted = r'list\.txt:2: b is dense, but there is no mask .*two.masks.b_m'
     with pytest.raises(FileNotFoundError, match=wanted):
-        masks_digest(cfg, kinds)
+        masks_digest(moved, kinds)
 
 
 def test_strong_images_may_have_a_folder_of_their_own(tmp_path):
     (tmp_path / 'gold').mkdir()
     (tmp_path / 'gold/a_m.png').write_bytes(b'a')
-    cfg = config(tmp_path, dense='gold')
-    assert masks_digest(cfg, entries(a='dense'))
+    assert masks_digest(dataset(tmp_path, dense='gold'), entries(a='dense'))
 
 
-def test_weights_in_files_count_by_their_content(tmp_path):
-    path = tmp_path / 'w.pth'
-    path.write_bytes(b'1')
-    init = dict(type='Pretrained', checkpoint=str(path))
+def test_a_list_is_of_one_data_set():
+    node = dict(type='ConcatDataset', datasets=[dict(type='A')] * 2)
+    cfg = Config(dict(train_dataloader=dict(dataset=node)))
+    with pytest.raises(ValueError, match=r'own\.py: wanted .*one.*, got 2'):
+        training_dataset(cfg, 'own.py')
+    with pytest.raises(ValueError, match='got 0'):
+        training_dataset(Config(dict(model=dict())))
+
+
+def test_files_of_weights_are_found():
+    init = dict(type='Pretrained', checkpoint='a/w.pth')
     cfg = dict(
-        model=dict(heads=[dict(init_cfg=init)]),
-        load_from='https://example.org/w.pth',
+        model=dict(heads=[dict(init_cfg=init)], pretrained=None),
+        load_from='b.pth',
         default_hooks=dict(checkpoint=dict(interval=2)),
     )
-    first = weight_digests(cfg)
-    assert [*first] == [str(path)]
-    path.write_bytes(b'2')
-    assert weight_digests(cfg) != first
-    assert [*weight_digests(dict(load_from=str(path)))] == [str(path)]
+    assert weight_files(cfg) == ['a/w.pth', 'b.pth']
+    assert weight_files(dict(checkpoint='torchvision://resnet50')) == []
 
 
 def test_steps_are_found_by_name_scope_or_class():
@@ -122,6 +122,16 @@ def test_a_config_without_length_is_named():
     cfg = Config(dict(train_cfg=dict(type='Own')))
     with pytest.raises(ValueError, match=r'own\.py: wanted max_iters or'):
         last_name(cfg, 'own.py')
+
+
+@pytest.mark.parametrize('kind', ['InfiniteSampler', 'StrongWeakSampler'])
+def test_epochs_that_never_end_are_refused(kind):
+    cfg = dict(
+        train_cfg=dict(max_epochs=3),
+        train_dataloader=dict(sampler=dict(type=f'mmseg.{kind}')),
+    )
+    with pytest.raises(ValueError, match=f'epoch of {kind} never ends'):
+        last_name(Config(cfg))
 
 
 def test_json_keeps_letters():

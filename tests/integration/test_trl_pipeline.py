@@ -203,26 +203,94 @@ def test_a_missing_mask_shows_before_anything_runs(
     lost = dataclasses.replace(settings, split=split)
     with pytest.raises(FileNotFoundError, match=r'split\.txt.*other is dense'):
         TRLPipeline(lost)
+    split.write_text('train_0000 tag\ntrain_0001\n')
+    wanted = r'split\.txt:2: train_0001 has no supervision'
+    with pytest.raises(ValueError, match=wanted):
+        TRLPipeline(lost)
+
+
+def copied_configs(config: Path, folder: Path, **more: str) -> Path:
+    """Copy a pipeline's configs, with more at the end of some."""
+    for path in config.parent.glob('*.py'):
+        text = path.read_text() + '\n' + more.get(path.stem, '')
+        (folder / path.name).write_text(text)
+    return folder / 'pipeline.py'
+
+
+@pytest.mark.parametrize(
+    ('more', 'message'),
+    [
+        (
+            "['img_suffix'] = '_left.png'",
+            r"dctn2\.py: img_suffix='_left\.png'",
+        ),
+        ("['type'] = 'Unknown'", 'Unknown is not in the'),
+    ],
+)
+def test_datasets_that_do_not_fit_show_before_anything_runs(
+    config: Path, tmp_path: Path, more: str, message: str
+) -> None:
+    text = f"train_dataloader['dataset']{more}\n"
+    path = copied_configs(config, tmp_path, dctn2=text)
+    with pytest.raises((KeyError, ValueError), match=message):
+        TRLPipeline(read_settings(path, str(tmp_path / 'work')))
+
+
+def test_labels_of_another_suffix_are_refused(
+    config: Path, tmp_path: Path
+) -> None:
+    text = "train_dataloader['dataset']['seg_map_suffix'] = '_m.png'\n"
+    path = copied_configs(config, tmp_path, final=text)
+    with pytest.raises(
+        ValueError, match=r"final\.py: seg_map_suffix='_m"
+    ):
+        TRLPipeline(read_settings(path, str(tmp_path / 'work')))
+
+
+def test_weights_may_go_once_they_were_used(
+    config: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / 'w.pth'
+    text = f"load_from = '{weights}'\n"
+    path = copied_configs(config, tmp_path, final=text)
+    settings = read_settings(path, str(tmp_path / 'work'))
+    with pytest.raises(
+        FileNotFoundError, match=r'final\.py: there are no w'
+    ):
+        TRLPipeline(settings)
+    weights.write_text('1')
+    first = TRLPipeline(settings).stages.fingerprint('final')
+    weights.write_text('2')
+    begun = TRLPipeline(settings).stages
+    assert begun.fingerprint('final') != first
+    folder = begun.folder('final')
+    folder.mkdir(parents=True)
+    (folder / 'stage.json').write_text(json.dumps(begun._begun['final']))
+    (folder / 'done.json').write_text('{}')
+    weights.unlink()
+    again = TRLPipeline(settings).stages
+    assert again.fingerprint('final') == begun.fingerprint('final')
 
 
 def test_tags_of_a_file_count_and_maps_keep_folders(
     config: Path, tmp_path: Path
 ) -> None:
-    for path in config.parent.glob('*.py'):
-        (tmp_path / path.name).write_text(path.read_text())
     tags = tmp_path / 'tags.json'
-    tags.write_text('old')
-    with open(tmp_path / 'classifier.py', 'a') as file:
-        file.write(f"train_dataloader['dataset']['tag_file'] = '{tags}'\n")
-    settings = read_settings(tmp_path / 'pipeline.py', str(tmp_path / 'work'))
-    first = TRLPipeline(settings)
-    same = TRLPipeline(settings)
-    tags.write_text('new')
-    other = TRLPipeline(settings)
-    for name in STAGES:
-        told = first.stages.fingerprint(name)
-        assert same.stages.fingerprint(name) == told
-        assert other.stages.fingerprint(name) != told
+    text = f"train_dataloader['dataset']['tag_file'] = '{tags}'\n"
+    for stage in ('classifier', 'dctn2'):
+        path = copied_configs(config, tmp_path, **{stage: text})
+        tags.write_text('old')
+        settings = read_settings(path, str(tmp_path / 'work'))
+        first = TRLPipeline(settings)
+        same = TRLPipeline(settings)
+        tags.write_text('new')
+        other = TRLPipeline(settings)
+        begin = STAGES.index(stage)
+        for index, name in enumerate(STAGES):
+            told = first.stages.fingerprint(name)
+            assert same.stages.fingerprint(name) == told
+            changed = other.stages.fingerprint(name) != told
+            assert changed == (index >= begin)
     dataset = first.configs['dctn1'].train_dataloader.dataset
     (step,) = (s for s in dataset.pipeline if s['type'] == 'LoadHeatmaps')
     assert step.img_root == str(config.parent / 'data/images/train')

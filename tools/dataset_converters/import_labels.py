@@ -195,7 +195,8 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--keep-empty',
         action='store_true',
-        help='also write a PNG (of 255) for images without any label',
+        help='also write a PNG (of 255) for images without any label, or with '
+        '--supervision tag that they have no tags',
     )
     parser.add_argument(
         '--fill',
