@@ -145,11 +145,17 @@ def _replace_sync_bn(node: Any) -> None:
 
 
 def warn_of_padding(cfg: Config) -> None:
-    """Warn if regularizers would take padding for unlabelled image.
+    """Warn if what looks at unlabelled image would take padding for it.
 
     What ``Pad`` adds in a pipeline cannot be told from the image afterwards.
     """
-    if not cfg.model.get('regularizers') or 'train_dataloader' not in cfg:
+    model = cfg.model
+    looks = (
+        model.get('regularizers')
+        or model.get('refiner')
+        or _has_type(model.get('decode_head'), 'BLPHead')
+    )
+    if not looks or 'train_dataloader' not in cfg:
         return
     if _has_type(cfg.train_dataloader, 'Pad'):
         warnings.warn(

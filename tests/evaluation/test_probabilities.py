@@ -17,7 +17,7 @@ assert mmseg_sparse.models.decode_heads  # registers BLPHead
 HEAD = dict(
     type='BLPHead', in_channels=[8, 8, 16, 32], in_index=[0, 1, 2, 3],
     channels=12, num_classes=stock.NUM_CLASSES, norm_cfg=dict(type='BN'),
-    local_aggregation=False, self_training_begin=None,
+    self_training_begin=None,
     loss_decode=dict(type='CrossEntropyLoss'),
 )  # fmt: skip
 #: The image is 53 x 41; it is tested at 85 x 66 and padded to 96 x 96.
@@ -69,6 +69,8 @@ def test_both_branches_go_the_way_of_mmsegs_prediction(image):
     prob = Predictor(model, PIPELINE)(image)
     inputs = network_input(model, image)
     feats = model.extract_feat(inputs)
+    feats.valid = torch.zeros(1, 96, 96, dtype=torch.bool)
+    feats.valid[:, :66, :85] = True
     for got, logits in (
         (prob.segmentation, model.decode_head.forward(feats)),
         (prob.annotation, model.decode_head.annotation_logits(feats)),

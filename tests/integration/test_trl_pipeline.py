@@ -241,9 +241,7 @@ def test_labels_of_another_suffix_are_refused(
 ) -> None:
     text = "train_dataloader['dataset']['seg_map_suffix'] = '_m.png'\n"
     path = copied_configs(config, tmp_path, final=text)
-    with pytest.raises(
-        ValueError, match=r"final\.py: seg_map_suffix='_m"
-    ):
+    with pytest.raises(ValueError, match=r"final\.py: seg_map_suffix='_m"):
         TRLPipeline(read_settings(path, str(tmp_path / 'work')))
 
 
@@ -254,9 +252,7 @@ def test_weights_may_go_once_they_were_used(
     text = f"load_from = '{weights}'\n"
     path = copied_configs(config, tmp_path, final=text)
     settings = read_settings(path, str(tmp_path / 'work'))
-    with pytest.raises(
-        FileNotFoundError, match=r'final\.py: there are no w'
-    ):
+    with pytest.raises(FileNotFoundError, match=r'final\.py: there are no w'):
         TRLPipeline(settings)
     weights.write_text('1')
     first = TRLPipeline(settings).stages.fingerprint('final')

@@ -323,7 +323,14 @@ def test_a_batch_without_labels_gives_zero(begin, hub):
         (dict(scribble_loss=False), 'BLPLoss needs the scribble branch'),
         (dict(num_classes=2, out_channels=1, threshold=0.3), 'got 1'),
         (dict(self_training_begin=-3), 'at least 0 or None, got -3'),
+        (dict(self_training_begin='10k'), "or None, got '10k'"),
         (dict(self_training_confidence=1.5), r'in \[0, 1\], got 1\.5'),
+        (dict(local_aggregation='on'), "True, False or a dict, got 'on'"),
+        (dict(scribble_loss='on'), "True, False or a dict, got 'on'"),
+        (
+            dict(local_aggregation=dict(feature_from='decode_head.x')),
+            "'decode_head.conv_seg', got 'decode_head.x'",
+        ),
         (
             dict(
                 scribble_loss=dict(type='AnnotationLoss', loss_name='loss_blp')

@@ -317,7 +317,20 @@ def test_main_names_an_unknown_tool(monkeypatch):
 
 
 @pytest.mark.parametrize('padded', [True, False])
-def test_padding_in_the_pipeline_is_warned_of(cfg, padded):
+@pytest.mark.parametrize(
+    'model',
+    [
+        dict(regularizers=[dict(type='GatedCRFLoss')]),
+        dict(refiner=dict(type='LocalAggregation')),
+        dict(decode_head=[dict(type='FCNHead'), dict(type='BLPHead')]),
+    ],
+)
+def test_padding_in_the_pipeline_is_warned_of(cfg, model, padded):
+    cfg.model.pop('regularizers', None)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        launch.warn_of_padding(cfg)
+    cfg.model = {**cfg.model, **model}
     if padded:
         step = dict(type='Pad', size=(64, 64))
         cfg.train_dataloader.dataset.pipeline.insert(3, step)

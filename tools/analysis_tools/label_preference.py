@@ -29,14 +29,19 @@ self-training, of whatever confidence.
 
 import argparse
 import sys
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, check_checkpoint, fail, find_config
+from _arguments import (
+    KeyValue,
+    ProgressBar,
+    check_checkpoint,
+    fail,
+    find_config,
+)
 
 if TYPE_CHECKING:
     from mmseg_sparse.datasets.doctor import LabelSet
@@ -233,27 +238,6 @@ def load_items(args: argparse.Namespace, cfg: Any) -> 'LabelSet':
     return data
 
 
-def progress(items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Yield the items with their numbers and show how far it is.
-
-    A bar on a terminal; a line now and then where nobody looks.
-    """
-    start = last = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield done - 1, item
-        now = time.monotonic()
-        left = (now - start) / done * (len(items) - done)
-        text = f'{done}/{len(items)} images, {left:.0f} s to go'
-        if sys.stderr.isatty():
-            bar = '#' * (30 * done // len(items))
-            end = '\n' if done == len(items) else ''
-            print(f'\r[{bar:30}] {text}  ', end=end, file=sys.stderr,
-                  flush=True)  # fmt: skip
-        elif now - last > 10 or done == len(items):
-            last = now
-            print(text, file=sys.stderr, flush=True)
-
-
 def gamma_of(predictor: 'Predictor') -> float:
     """Return the exponent of the head's BLP loss, the paper's without one."""
     losses = predictor.head.loss_decode
@@ -282,8 +266,10 @@ def analyse(
         models, len(data.classes), gamma,
         labels_are_dense=data.split != 'train',
     )  # fmt: skip
-    for number, item in progress(data.items):
+    bar = ProgressBar()
+    for number, item in enumerate(data.items):
         found.add(item, keep_maps=number in shown)
+        bar(number + 1, len(data.items))
     found.check()
     return found
 

@@ -18,6 +18,8 @@ from ..losses import BLPLoss, PartialFocalLoss
 from ..padding import inside_image
 from ..progress import training_iteration
 
+#: Module whose input local aggregation may compare.
+HIGH_LEVEL = 'decode_head.conv_seg'
 #: Losses that are known to look at labelled pixels alone.
 LABELS_ALONE = (CrossEntropyLoss, BLPLoss, PartialFocalLoss)
 
@@ -62,7 +64,8 @@ class BLPHead(UPerHead):
     Raises:
         ValueError: If there is a pixel sampler, a single output channel, a
             ``BLPLoss`` without scribble branch, losses of one name, or an
-            argument out of range; if local aggregation does not find the
+            argument of another type or out of range; if a label is no class
+            (not looked at on a GPU); if local aggregation does not find the
             image: the segmentor must be ``SparseEncoderDecoder``.
     """
 
@@ -81,6 +84,7 @@ class BLPHead(UPerHead):
         scribble_loss = False if scribble_loss is None else scribble_loss
         if local_aggregation is None:
             local_aggregation = False
+        _check_options(local_aggregation, scribble_loss)
         kwargs.setdefault('init_cfg', _init_cfg(scribble_loss is not False))
         super().__init__(
             loss_decode=loss_decode or dict(type='BLPLoss'), **kwargs
@@ -257,6 +261,8 @@ class BLPHead(UPerHead):
             head gave.
         """
         labels = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        if labels.is_cpu:  # a GPU would make the host wait
+            self._check_labels(labels, batch_data_samples)
         valid = inside_image(batch_data_samples, labels)
         scribble = None
         if not isinstance(seg_logits, Tensor):
@@ -292,6 +298,21 @@ class BLPHead(UPerHead):
         )
         return losses
 
+    def _check_labels(
+        self, labels: Tensor, samples: list[SegDataSample]
+    ) -> None:
+        wrong = (labels != self.ignore_index) & (
+            (labels < 0) | (labels >= self.num_classes)
+        )
+        if wrong.any():
+            image = int(wrong.flatten(1).any(1).nonzero()[0])
+            value = int(labels[wrong][0])
+            path = samples[image].metainfo.get('seg_map_path', 'a label map')
+            raise ValueError(
+                f'{path}: label {value} is none of the {self.num_classes} '
+                f'classes nor {self.ignore_index}, no label'
+            )
+
     def _as_large_as(self, maps: Tensor, labels: Tensor) -> Tensor:
         return resize(
             maps,
@@ -301,10 +322,33 @@ class BLPHead(UPerHead):
         )
 
 
+def _check_options(
+    local_aggregation: dict[str, Any] | bool,
+    scribble_loss: dict[str, Any] | bool,
+) -> None:
+    for name, value in (
+        ('local_aggregation', local_aggregation),
+        ('scribble_loss', scribble_loss),
+    ):
+        if not isinstance(value, bool | dict):
+            raise ValueError(
+                f'{name}: wanted True, False or a dict, got {value!r}'
+            )
+    if isinstance(local_aggregation, dict):
+        found = local_aggregation.get('feature_from', HIGH_LEVEL)
+        if found != HIGH_LEVEL:
+            raise ValueError(
+                f'local_aggregation.feature_from: BLPHead compares the input '
+                f'of {HIGH_LEVEL!r}, got {found!r}; LocalAggregation as the '
+                "segmentor's refiner takes others"
+            )
+
+
 def _check_self_training(begin: int | None, confidence: float) -> None:
-    if begin is not None and begin < 0:
+    if begin is not None and (not isinstance(begin, int) or begin < 0):
         raise ValueError(
-            f'self_training_begin must be at least 0 or None, got {begin}'
+            'self_training_begin must be an iteration of at least 0 or None, '
+            f'got {begin!r}'
         )
     if not 0 <= confidence <= 1:
         raise ValueError(
