@@ -70,10 +70,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(
+    folder: Path, *, lock_file: str | None = None, inherit: bool = False
+) -> Iterator[None]:
     """Keep other processes that ask for it out of a folder.
 
     Where the system or the file system has no locks, nobody is kept out.
+
+    Args:
+        folder: Made where it is missing.
+        lock_file: Name of a file in it to lock, which stays; None: the folder
+            itself, which some file systems cannot.
+        inherit: Whether children that outlive this process keep the lock.
 
     Raises:
         FileExistsError: If another one is there, or it is no folder.
@@ -86,17 +94,21 @@ def alone_in(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    descriptor = os.open(folder, os.O_RDONLY)
+    if lock_file is None:
+        descriptor = os.open(folder, os.O_RDONLY)
+    else:
+        descriptor = os.open(folder / lock_file, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FileExistsError(
-                f'another process is writing to {folder}: wait for it, or '
+                f'another process is at work in {folder}: wait for it, or '
                 'end it'
             ) from error
         except OSError:
             pass
+        os.set_inheritable(descriptor, inherit)
         yield
     finally:
         os.close(descriptor)

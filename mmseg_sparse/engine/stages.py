@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .files import write_whole
+from .files import alone_in, write_whole
 
 #: Says with which settings a stage began.
 BEGUN = 'stage.json'
@@ -220,22 +220,13 @@ class Stages:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Keep other processes out, until this and its children ended."""
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        if os.name != 'posix':
-            yield
-            return
-        import fcntl
-
-        with open(self.work_dir / _LOCK, 'w') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StageError(
-                    f'another process is at work in {self.work_dir}: wait '
-                    'for it, or end it'
-                ) from error
+        with ExitStack() as stack:
             # What a killed pipeline started may still be writing.
-            os.set_inheritable(file.fileno(), True)
+            lock = alone_in(self.work_dir, lock_file=_LOCK, inherit=True)
+            try:
+                stack.enter_context(lock)
+            except FileExistsError as error:
+                raise StageError(str(error)) from error
             yield
 
 

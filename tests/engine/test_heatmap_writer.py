@@ -191,7 +191,7 @@ def test_files_of_corrected_tags_are_made_again(afa, root, tmp_path):
 
 def test_one_process_writes_at_a_time(afa, tmp_path):
     def progress(done, total):
-        with pytest.raises(FileExistsError, match='another process is writi'):
+        with pytest.raises(FileExistsError, match='another process is at wo'):
             generate_heatmaps(*afa, tmp_path)
 
     made = generate_heatmaps(*afa, tmp_path, progress=progress)
