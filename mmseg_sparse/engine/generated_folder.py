@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .files import PART, alone_in, write_whole
+from ..utils.atomic import PART, alone_in, write_whole
 from .whole_images import WholeImage, WholeImages, step_name
 
 #: Called with (images done, images in all).

@@ -21,7 +21,7 @@ from mmseg_sparse.datasets.heatmaps import (
 )
 from mmseg_sparse.functional import pixel_adaptive_refine
 
-from .files import write_whole
+from ..utils.atomic import write_whole
 from .generated_folder import (
     INPUTS,
     REFINED_SIDECAR,

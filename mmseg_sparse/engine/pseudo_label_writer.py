@@ -23,8 +23,8 @@ from mmseg_sparse.datasets.label_folder import (
     label_file,
 )
 
+from ..utils.atomic import write_whole
 from .class_maps import TagFilter, background_of, class_logits
-from .files import write_whole
 from .generated_folder import (
     Generated,
     GeneratedFolder,

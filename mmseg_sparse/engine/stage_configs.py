@@ -12,8 +12,8 @@ from mmseg.registry import DATASETS
 
 from mmseg_sparse.datasets.supervision import ImageEntry
 
+from ..utils.atomic import LAST_CHECKPOINT, is_complete
 from .export_data import inner_datasets
-from .files import LAST_CHECKPOINT, is_complete
 from .whole_images import step_name
 
 #: Supervision of an image with a mask.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .files import alone_in, write_whole
+from ..utils.atomic import alone_in, write_whole
 
 #: Says with which settings a stage began.
 BEGUN = 'stage.json'

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmseg_sparse.datasets.hybrid_split import hybrid_list, read_entries
 from mmseg_sparse.datasets.supervision import SUPERVISIONS, ImageEntry
 
-from .files import write_whole
+from ..utils.atomic import write_whole
 from .generated_folder import BOOKKEEPING
 from .label_quality import heatmap_miou, label_miou, table_text
 from .stage_configs import (

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmseg_sparse.engine import files
+from mmseg_sparse.utils import atomic as files
 
 
 def save(path: Path, time: int) -> Path:

@@ -356,7 +356,7 @@ def write(out: Path, pictures: dict[str, Any], overwrite: bool) -> None:
     """Write all pictures, or none."""
     import cv2
 
-    from mmseg_sparse.engine.files import write_all_whole
+    from mmseg_sparse.utils.atomic import write_all_whole
 
     there = [out / name for name in pictures if (out / name).exists()]
     if there and not overwrite:

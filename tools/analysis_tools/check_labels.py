@@ -228,7 +228,7 @@ def write(out: Path, report: dict[str, Any], text: str, sheet: Any) -> None:
     """Write the three files, or none."""
     import cv2
 
-    from mmseg_sparse.engine.files import write_all_whole
+    from mmseg_sparse.utils.atomic import write_all_whole
 
     done, picture = cv2.imencode('.png', sheet[..., ::-1])
     assert done, 'a PNG can always be made'

@@ -290,7 +290,7 @@ def main() -> None:
     args = parse_args()
     paths = [find_config(name) for name in args.configs]
     import mmseg_sparse  # noqa: F401
-    from mmseg_sparse.engine.files import write_whole
+    from mmseg_sparse.utils.atomic import write_whole
 
     try:
         figures = [count_config(path, args) for path in paths]

@@ -276,7 +276,7 @@ def analyse(
 
 def write(out: Path, contents: dict[str, bytes]) -> None:
     """Write all files, or none."""
-    from mmseg_sparse.engine.files import write_all_whole
+    from mmseg_sparse.utils.atomic import write_all_whole
 
     try:
         write_all_whole({out / name: c for name, c in contents.items()})

@@ -269,13 +269,13 @@ def main() -> None:
     cfg = load_generator_config(args)
     import cv2
 
-    from mmseg_sparse.engine.files import write_whole
     from mmseg_sparse.engine.whole_images import (
         best_device,
         load_segmentor,
         make_pseudo_labels,
         whole_images,
     )
+    from mmseg_sparse.utils.atomic import write_whole
 
     try:
         images = whole_images(cfg, args.split)

@@ -256,7 +256,7 @@ def main() -> None:
     import cv2
 
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.engine.files import write_whole
+    from mmseg_sparse.utils.atomic import write_whole
 
     try:
         sheet = sheet_of(args)

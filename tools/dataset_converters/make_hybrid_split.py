@@ -88,7 +88,7 @@ def main() -> None:
         hybrid_list,
         read_names,
     )
-    from mmseg_sparse.engine.files import write_whole
+    from mmseg_sparse.utils.atomic import write_whole
 
     try:
         names = read_names(args.images, img_suffix=args.img_suffix)

@@ -58,7 +58,7 @@ def export(config: str, checkpoint: str, out: Path) -> list[str]:
 
     import mmseg_sparse  # noqa: F401
     from mmseg_sparse.engine.export import stock_checkpoint, stock_config
-    from mmseg_sparse.engine.files import write_all_whole
+    from mmseg_sparse.utils.atomic import write_all_whole
 
     cfg = Config.fromfile(config)
     stock, notes = stock_config(cfg)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ...utils.untrusted import read_bytes
 from .annotations import FormatError
-from .files import read_bytes
 from .values import reason, shown, size
 
 #: What Pillow raises on broken or oversized files.

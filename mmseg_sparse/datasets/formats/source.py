@@ -1,13 +1,13 @@
 """All that a reader needs to take a source apart safely."""
 
-from .files import (
+from ...utils.npy import load_npy
+from ...utils.untrusted import (
     decode_text,
     load_json,
     load_xml,
     read_bytes,
     read_zip_member,
 )
-from .npy import load_npy
 from .png import load_png_index
 from .rle import decode_coco_rle, decode_runs
 from .values import (

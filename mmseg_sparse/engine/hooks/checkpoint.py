@@ -9,12 +9,6 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmseg_sparse.engine.files import (
-    LAST_CHECKPOINT,
-    find_unnamed_checkpoint,
-    remove_parts,
-    write_whole,
-)
 from mmseg_sparse.engine.random_state import (
     gather_random_states,
     get_random_state,
@@ -24,6 +18,12 @@ from mmseg_sparse.engine.resume import (
     rebuild_train_loader,
     restore_before_next_batch,
     sampler_seed,
+)
+from mmseg_sparse.utils.atomic import (
+    LAST_CHECKPOINT,
+    find_unnamed_checkpoint,
+    remove_parts,
+    write_whole,
 )
 
 #: Key of the random state in a checkpoint.

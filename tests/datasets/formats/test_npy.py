@@ -91,7 +91,7 @@ def test_pickled_programs_do_not_run(tmp_path):
     'name',
     ['os system', 'builtins getattr', 'numpy load', 'numpy.ma.core os',
      'numpy dtype.__init__', 'numpy._core.multiarray fromfile',
-     'mmseg_sparse.datasets.formats.npy _Array', 'copyreg _reconstructor'],
+     'mmseg_sparse.utils.npy _Array', 'copyreg _reconstructor'],
 )  # fmt: skip
 def test_names_are_refused(name, tmp_path):
     pickled = f'c{name.replace(" ", chr(10))}\n.'.encode()

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from .annotations import FormatError
-from .files import read_bytes
-from .values import reason, shown
+from ..datasets.formats.annotations import FormatError
+from ..datasets.formats.values import reason, shown
+from .untrusted import read_bytes
 
 _PLAIN = re.compile(r'\|?[<>=]?([biuf?SU])\d*', re.ASCII)
 _MAX_DEPTH = 8
