@@ -1,5 +1,11 @@
 """Datasets, and the transforms and formats that feed them."""
 
+from ..labels.heatmap_file import (
+    Heatmaps,
+    heatmap_path,
+    read_heatmaps,
+    write_heatmaps,
+)
 from . import transforms
 from .benchmarks import (
     SparseADE20KDataset,
@@ -9,7 +15,6 @@ from .benchmarks import (
     SparseToyShapesDataset,
 )
 from .camvid import CamVidDataset
-from .heatmaps import Heatmaps, heatmap_path, read_heatmaps, write_heatmaps
 from .samplers import StrongWeakSampler
 from .simulate import (
     drop_scribbles,

@@ -5,7 +5,7 @@ import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .supervision import ImageEntry
+from ..labels.image_list import ImageEntry
 
 
 def one_of(name: str, values: Iterable[str], wanted: Sequence[str]) -> None:

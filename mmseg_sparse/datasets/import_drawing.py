@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .class_names import Classes
+from ..labels.classes import Classes
+from ..labels.image_list import SUPERVISIONS
+from ..labels.label_folder import NO_LABEL, LabelFile, label_file
 from .formats.annotations import (
     ImageAnnotation,
     PixelRegion,
@@ -19,8 +21,6 @@ from .formats.annotations import (
 )
 from .formats.rasterize import Raster, check_brush, rasterize
 from .import_sources import ImageJob
-from .label_folder import NO_LABEL, LabelFile, label_file
-from .supervision import SUPERVISIONS
 
 #: Share of labelled pixels from which areas count as a dense mask.
 DENSE = 0.9

@@ -7,15 +7,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .class_names import Classes, ClassMap, make_classes
+from ..labels.classes import Classes, ClassMap, make_classes
+from ..labels.image_finder import ImageFinder
+from ..labels.label_folder import (
+    LabelFile,
+    check_label_folder,
+    write_label_folder,
+)
 from .formats import load_reader
 from .formats.annotations import FormatError
 from .formats.registry import NUMBERED, PIXEL_STROKES
 from .formats.source import shown
-from .image_finder import ImageFinder
 from .import_drawing import Drawing, ImportOptions, draw_all
 from .import_sources import Collector, ImageJob, checksums
-from .label_folder import LabelFile, check_label_folder, write_label_folder
 
 #: Called with what is being done, how many are done, and of how many.
 Progress = Callable[[str, int, int | None], None]

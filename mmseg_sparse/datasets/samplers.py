@@ -10,7 +10,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
-from .supervision import SUPERVISIONS
+from ..labels.image_list import SUPERVISIONS
 
 
 @DATA_SAMPLERS.register_module()

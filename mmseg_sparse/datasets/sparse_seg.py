@@ -12,6 +12,10 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS
 
+from ..labels.image_list import SUPERVISIONS, ImageEntry, parse_list
+from ..labels.label_folder import SIDECAR, read_sidecar
+from ..labels.label_map import NO_LABEL, complete_label_map
+from ..labels.tags import TagSpace, Vector, read_tag_file
 from .dataset_checks import (
     check_classes,
     check_exist,
@@ -19,10 +23,6 @@ from .dataset_checks import (
     one_of,
     with_classes,
 )
-from .label_folder import SIDECAR, read_sidecar
-from .label_map import NO_LABEL, complete_label_map
-from .supervision import SUPERVISIONS, ImageEntry, parse_list
-from .tags import TagSpace, Vector, read_tag_file
 from .transforms.loading import LoadSparseAnnotations
 
 

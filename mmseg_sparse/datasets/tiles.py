@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from .formats.annotations import FormatError
-from .image_finder import ImageFinder
-from .label_folder import (
+from ..labels.image_finder import ImageFinder
+from ..labels.label_folder import (
     SIDECAR,
     VERSION,
     _put,
@@ -24,7 +23,8 @@ from .label_folder import (
     encode_index_png,
     read_sidecar,
 )
-from .label_map import NO_LABEL
+from ..labels.label_map import NO_LABEL
+from .formats.annotations import FormatError
 from .simulate.folder import FolderJob
 
 TOOL = 'tile_dataset'

@@ -9,7 +9,7 @@ from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmseg_sparse.datasets.heatmaps import (
+from mmseg_sparse.labels.heatmap_file import (
     SUFFIX,
     read_heatmaps,
     write_heatmaps,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.datasets.heatmaps import SUFFIX, read_heatmaps
+from mmseg_sparse.labels.heatmap_file import SUFFIX, read_heatmaps
 
 Labels = NDArray[np.integer]
 #: Background scores of which the best is told.

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmseg_sparse.datasets.heatmaps import (
+from mmseg_sparse.functional import pixel_adaptive_refine
+from mmseg_sparse.labels.heatmap_file import (
     SUFFIX,
     read_heatmaps,
     write_heatmaps,
 )
-from mmseg_sparse.functional import pixel_adaptive_refine
 
 from ..utils.atomic import write_whole
 from .generated_folder import (

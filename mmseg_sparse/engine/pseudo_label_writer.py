@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmseg_sparse.datasets.dataset_checks import find_background
-from mmseg_sparse.datasets.label_folder import (
+from mmseg_sparse.labels.label_folder import (
     NO_LABEL,
     SIDECAR,
     VERSION,

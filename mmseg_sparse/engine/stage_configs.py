@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from mmseg_sparse.datasets.supervision import ImageEntry
+from mmseg_sparse.labels.image_list import ImageEntry
 
 from ..utils.atomic import LAST_CHECKPOINT, is_complete
 from .export_data import inner_datasets

@@ -11,8 +11,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmseg_sparse.datasets.hybrid_split import hybrid_list, read_entries
-from mmseg_sparse.datasets.supervision import SUPERVISIONS, ImageEntry
+from mmseg_sparse.labels.hybrid_split import hybrid_list, read_entries
+from mmseg_sparse.labels.image_list import SUPERVISIONS, ImageEntry
 
 from ..utils.atomic import write_whole
 from .generated_folder import BOOKKEEPING

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmseg_sparse.datasets.doctor import LabelItem, Reading
 from mmseg_sparse.datasets.doctor.decoding import decode
-from mmseg_sparse.datasets.label_map import NO_LABEL, Labels
+from mmseg_sparse.labels.label_map import NO_LABEL, Labels
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmseg_sparse.datasets.doctor.position import BINS
-from mmseg_sparse.datasets.label_map import Labels
+from mmseg_sparse.labels.boundary_distance import BINS
+from mmseg_sparse.labels.label_map import Labels
 
 Floats = NDArray[np.floating]
 
@@ -24,7 +24,7 @@ def distance_bins(distance: Floats) -> NDArray[np.int64]:
 
     Returns:
         Indices of the same shape; bin k holds (k, k + 1] / BINS, as in
-        :func:`~mmseg_sparse.datasets.doctor.position.distribution`.
+        :func:`~mmseg_sparse.labels.boundary_distance.distribution`.
     """
     return np.ceil(distance * BINS - 1e-4).astype(np.int64) - 1
 

@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmseg_sparse.datasets.label_map import Labels
+from mmseg_sparse.labels.label_map import Labels
 
 
 @dataclass(frozen=True)

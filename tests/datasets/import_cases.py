@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from mmseg_sparse.datasets.class_names import make_classes
+from mmseg_sparse.labels.classes import make_classes
 
 CLASSES = make_classes(['sky', 'tree', 'road'])
 SIZES = {'a': (40, 30), 'b': (30, 40), 'sub/c': (20, 20)}

@@ -5,7 +5,7 @@ import json
 import pytest
 from mmseg.datasets import PascalVOCDataset
 
-from mmseg_sparse.datasets.class_names import (
+from mmseg_sparse.labels.classes import (
     ClassMap,
     make_classes,
     parse_class_map,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmseg_sparse.datasets import heatmap_path, read_heatmaps, write_heatmaps
-from mmseg_sparse.datasets.heatmaps import decode_heatmaps
+from mmseg_sparse.labels.heatmap_file import decode_heatmaps
 
 
 def some_maps(classes=3, height=7, width=11):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_sparse.datasets.hybrid_split import (
+from mmseg_sparse.labels.hybrid_split import (
     choose_strong,
     hybrid_list,
     read_entries,
     read_names,
 )
-from mmseg_sparse.datasets.supervision import parse_list
+from mmseg_sparse.labels.image_list import parse_list
 from tests.datasets.own_data import build, make
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -138,10 +138,7 @@ def test_names_of_folders_and_sidecars(tmp_path: Path) -> None:
 def test_tags_of_sidecars_are_kept(tmp_path: Path) -> None:
     import numpy as np
 
-    from mmseg_sparse.datasets.label_folder import (
-        label_file,
-        write_label_folder,
-    )
+    from mmseg_sparse.labels.label_folder import label_file, write_label_folder
 
     labels = np.zeros((2, 3), np.uint8)
     files = [

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.image_finder import ImageFinder, image_size
+from mmseg_sparse.labels.image_finder import ImageFinder, image_size
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from mmseg_sparse.datasets.class_names import make_classes
 from mmseg_sparse.datasets.importer import import_labels
-from mmseg_sparse.datasets.label_folder import read_sidecar
+from mmseg_sparse.labels.classes import make_classes
+from mmseg_sparse.labels.label_folder import read_sidecar
 
 from .import_cases import labels_of
 

@@ -7,8 +7,8 @@ import pytest
 
 from mmseg_sparse.datasets.import_drawing import ImportOptions
 from mmseg_sparse.datasets.importer import import_labels
-from mmseg_sparse.datasets.label_folder import read_sidecar
-from mmseg_sparse.datasets.tags import TagSpace, read_tag_file
+from mmseg_sparse.labels.label_folder import read_sidecar
+from mmseg_sparse.labels.tags import TagSpace, read_tag_file
 
 from .import_cases import (
     CLASSES,

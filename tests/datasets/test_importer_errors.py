@@ -9,7 +9,7 @@ from mmseg_sparse.datasets import import_drawing
 from mmseg_sparse.datasets.formats.annotations import FormatError
 from mmseg_sparse.datasets.import_drawing import ImportOptions
 from mmseg_sparse.datasets.importer import import_labels
-from mmseg_sparse.datasets.label_folder import read_sidecar
+from mmseg_sparse.labels.label_folder import read_sidecar
 
 from .import_cases import (
     CLASSES,

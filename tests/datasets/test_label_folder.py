@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets import label_folder
 from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.label_folder import (
+from mmseg_sparse.labels import label_folder
+from mmseg_sparse.labels.label_folder import (
     LabelFile,
     check_label_folder,
     distinct_palette,

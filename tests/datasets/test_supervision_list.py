@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.supervision import SUPERVISIONS, parse_list
+from mmseg_sparse.labels.image_list import SUPERVISIONS, parse_list
 
 
 def read(text, default='scribble', img_suffix='.jpg'):

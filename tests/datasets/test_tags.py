@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.tags import TagSpace, read_tag_file
+from mmseg_sparse.labels.tags import TagSpace, read_tag_file
 from tests.datasets.own_data import CLASSES, write_sidecar
 
 SPACE = TagSpace(CLASSES, 0)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.heatmaps import write_heatmaps
 from mmseg_sparse.engine.label_quality import (
     SCORES,
     confusion,
@@ -14,6 +13,7 @@ from mmseg_sparse.engine.label_quality import (
     label_miou,
     mean_iou,
 )
+from mmseg_sparse.labels.heatmap_file import write_heatmaps
 
 
 def test_miou_by_hand(tmp_path: Path) -> None:

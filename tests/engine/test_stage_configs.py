@@ -3,7 +3,6 @@
 import pytest
 from mmengine.config import Config
 
-from mmseg_sparse.datasets.supervision import ImageEntry
 from mmseg_sparse.engine.stage_configs import (
     last_checkpoint,
     last_name,
@@ -14,6 +13,7 @@ from mmseg_sparse.engine.stage_configs import (
     weight_files,
     without_images,
 )
+from mmseg_sparse.labels.image_list import ImageEntry
 
 
 def entries(**kinds):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from mmseg_sparse.datasets.doctor import relative_distance
-from mmseg_sparse.datasets.doctor.position import BINS, distribution
 from mmseg_sparse.evaluation import (
     PrecisionByDistance,
     WeightedDistribution,
     blp_maps,
     distance_bins,
 )
+from mmseg_sparse.labels.boundary_distance import BINS, distribution
 from tests.reference import label_preference as reference
 
 

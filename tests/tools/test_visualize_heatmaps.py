@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.heatmaps import write_heatmaps
+from mmseg_sparse.labels.heatmap_file import write_heatmaps
 from tests.tools.test_cli import tool
 
 GREY = 100

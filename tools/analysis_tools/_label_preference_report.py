@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from mmseg_sparse.datasets.doctor import LabelSet
-from mmseg_sparse.datasets.label_folder import distinct_palette
 from mmseg_sparse.evaluation import (
     PreferenceAnalysis,
     PreferenceMaps,
     WeightedDistribution,
 )
+from mmseg_sparse.labels.label_folder import distinct_palette
 from mmseg_sparse.visualization import picture_sheet
 from mmseg_sparse.visualization.label_preference import (
     Curve,

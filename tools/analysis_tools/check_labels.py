@@ -154,8 +154,8 @@ def load(args: argparse.Namespace) -> 'LabelSet':
 
 def load_folder(args: argparse.Namespace, dense: str | None) -> 'LabelSet':
     """Return the label files of a folder."""
-    from mmseg_sparse.datasets.class_names import parse_classes
     from mmseg_sparse.datasets.doctor import from_folder
+    from mmseg_sparse.labels.classes import parse_classes
 
     if args.cfg_options:
         misuse('--cfg-options is for a CONFIG')

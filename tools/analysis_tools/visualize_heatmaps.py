@@ -84,7 +84,7 @@ def choose(args: argparse.Namespace) -> dict[str, Path]:
     Raises:
         ValueError: If one is not there, or none is in all folders.
     """
-    from mmseg_sparse.datasets.heatmaps import SUFFIX
+    from mmseg_sparse.labels.heatmap_file import SUFFIX
 
     there = {
         path.relative_to(args.image_dir).with_suffix('').as_posix(): path
@@ -141,7 +141,7 @@ class Painter:
         import cv2
         import numpy as np
 
-        from mmseg_sparse.datasets.heatmaps import read_heatmaps
+        from mmseg_sparse.labels.heatmap_file import read_heatmaps
 
         found = read_heatmaps(path)
         if found.num_classes != len(self.palette):
@@ -163,7 +163,7 @@ class Painter:
         """Return the grey image under labels, and these."""
         import cv2
 
-        from mmseg_sparse.datasets.label_map import decode_labels
+        from mmseg_sparse.labels.label_map import decode_labels
         from mmseg_sparse.visualization import overlay
 
         labels = decode_labels(path.read_bytes(), str(path))
@@ -188,7 +188,7 @@ def draw_row(
     name: str, painter: Painter, args: argparse.Namespace
 ) -> tuple[list[Any], list[str]]:
     """Return the pictures of an image, and the captions below them."""
-    from mmseg_sparse.datasets.heatmaps import SUFFIX
+    from mmseg_sparse.labels.heatmap_file import SUFFIX
 
     pictures, captions = [painter.image], [name]
     for _, folder in args.maps:
@@ -221,7 +221,7 @@ def sheet_of(args: argparse.Namespace) -> Any:
     """Return the sheet, RGB."""
     from visualize_affinity import fitted
 
-    from mmseg_sparse.datasets.class_names import parse_classes
+    from mmseg_sparse.labels.classes import parse_classes
     from mmseg_sparse.visualization import picture_sheet
 
     classes = parse_classes(args.classes)

@@ -246,13 +246,10 @@ def main() -> None:
     if args.workers < 1:
         fail(f'--workers must be at least 1, got {args.workers}')
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.datasets.class_names import (
-        parse_class_map,
-        parse_classes,
-    )
     from mmseg_sparse.datasets.formats import reader_options
     from mmseg_sparse.datasets.import_drawing import ImportOptions
     from mmseg_sparse.datasets.importer import import_labels
+    from mmseg_sparse.labels.classes import parse_class_map, parse_classes
 
     progress = Progress()
     try:

@@ -83,7 +83,7 @@ def main() -> None:
     if args.out.exists() and not args.overwrite:
         fail(f'{args.out} is there already: name another, or --overwrite')
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.datasets.hybrid_split import (
+    from mmseg_sparse.labels.hybrid_split import (
         choose_strong,
         hybrid_list,
         read_names,

@@ -254,7 +254,7 @@ def find_classes(
 ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
     """Return names and colours (maybe none) of the classes."""
     if 'classes' in args:
-        from mmseg_sparse.datasets.class_names import parse_classes
+        from mmseg_sparse.labels.classes import parse_classes
 
         found = parse_classes(args.classes)
         return found.names, found.palette
@@ -267,7 +267,7 @@ def find_classes(
                  'names of its own')  # fmt: skip
         colours = (tuple(colour) for colour in meta.get('palette', ()))
         return tuple(meta['classes']), tuple(colours)
-    from mmseg_sparse.datasets.label_folder import SIDECAR, read_sidecar
+    from mmseg_sparse.labels.label_folder import SIDECAR, read_sidecar
 
     if not os.path.lexists(args.masks / SIDECAR):
         fail(f'no class names: there is no {args.masks / SIDECAR}, so give '

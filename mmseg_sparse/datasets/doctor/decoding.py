@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..label_map import NO_LABEL, Labels
+from ...labels.label_map import NO_LABEL, Labels
 from .items import Reading
 
 #: Formats that do not keep the values.

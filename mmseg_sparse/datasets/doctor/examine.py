@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..label_map import NO_LABEL
+from ...labels.boundary_distance import BINS
+from ...labels.label_map import NO_LABEL
 from .decoding import Problem
 from .items import LabelItem, LabelSet
 from .measure import Comparison, Counts, FileStats, measure
-from .position import BINS
 
 #: Values of a label file.
 VALUES = 256

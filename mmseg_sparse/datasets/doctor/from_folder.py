@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ..image_finder import SUFFIXES, ImageFinder
-from ..label_folder import SIDECAR, read_sidecar
+from ...labels.image_finder import SUFFIXES, ImageFinder
+from ...labels.label_folder import SIDECAR, read_sidecar
 from .items import LabelItem, LabelSet, Reading
 from .neighbours import FOLDERS, existing, find_beside, kind_of
 

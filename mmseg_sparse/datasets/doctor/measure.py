@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...labels.boundary_distance import distribution, relative_distance
+from ...labels.image_finder import image_size
+from ...labels.label_map import NO_LABEL, Labels
 from ..formats.annotations import FormatError
 from ..formats.source import read_bytes
-from ..image_finder import image_size
-from ..label_map import NO_LABEL, Labels
 from .decoding import Problem, decode
 from .items import LabelItem, Reading
-from .position import distribution, relative_distance
 
 Counts = NDArray[np.int64]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..label_map import NO_LABEL
+from ...labels.boundary_distance import BINS
+from ...labels.label_map import NO_LABEL
 from .dense_rules import class_name
 from .examine import Examination
 from .findings import SEVERITIES, Finding, percent
-from .position import BINS
 
 #: Counted up whenever the JSON changes its form.
 VERSION = 1

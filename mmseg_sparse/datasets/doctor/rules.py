@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..label_map import NO_LABEL
-from ..supervision import DENSE_KINDS
+from ...labels.image_list import DENSE_KINDS
+from ...labels.label_map import NO_LABEL
 from .dense_rules import disagreements, labels_on_void, position_bias
 from .examine import Examination
 from .findings import (

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ...labels.png import BROKEN
 from .annotations import (
     FormatError,
     ImageAnnotation,
@@ -33,7 +34,6 @@ from .parts import (
     source_files,
 )
 from .pixel_masks import within_memory
-from .png import BROKEN
 from .source import (
     get,
     image_name,

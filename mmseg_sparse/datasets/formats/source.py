@@ -1,5 +1,6 @@
 """All that a reader needs to take a source apart safely."""
 
+from ...labels.png import load_png_index
 from ...utils.npy import load_npy
 from ...utils.untrusted import (
     decode_text,
@@ -8,7 +9,6 @@ from ...utils.untrusted import (
     read_bytes,
     read_zip_member,
 )
-from .png import load_png_index
 from .rle import decode_coco_rle, decode_runs
 from .values import (
     coordinate,

@@ -13,9 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..formats.annotations import FormatError
-from ..formats.png import load_png_index
-from ..label_folder import (
+from ...labels.label_folder import (
     SIDECAR,
     LabelFile,
     check_label_folder,
@@ -24,7 +22,9 @@ from ..label_folder import (
     read_sidecar,
     write_label_folder,
 )
-from ..label_map import NO_LABEL, lookup_table
+from ...labels.label_map import NO_LABEL, lookup_table
+from ...labels.png import load_png_index
+from ..formats.annotations import FormatError
 from .blocks import simulate_blocks
 from .points import simulate_points
 from .reductions import drop_scribbles, shrink_scribbles

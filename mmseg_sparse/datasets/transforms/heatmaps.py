@@ -12,7 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from ..heatmaps import decode_heatmaps, dense_maps, heatmap_path
+from ...labels.heatmap_file import decode_heatmaps, dense_maps, heatmap_path
 from .formatting import PackSparseInputs
 
 Map = NDArray[np.float32]

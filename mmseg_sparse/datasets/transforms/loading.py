@@ -8,8 +8,8 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from ..label_map import NO_LABEL, Labels, decode_labels, lookup_table
-from ..tags import TagSpace
+from ...labels.label_map import NO_LABEL, Labels, decode_labels, lookup_table
+from ...labels.tags import TagSpace
 
 
 @TRANSFORMS.register_module()

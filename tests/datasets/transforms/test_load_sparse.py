@@ -12,7 +12,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from mmseg_sparse.datasets.label_map import (
+from mmseg_sparse.labels.label_map import (
     complete_label_map,
     decode_labels,
     lookup_table,

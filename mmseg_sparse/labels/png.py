@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ...utils.untrusted import read_bytes
-from .annotations import FormatError
-from .values import reason, shown, size
+from ..datasets.formats.annotations import FormatError
+from ..datasets.formats.values import reason, shown, size
+from ..utils.untrusted import read_bytes
 
 #: What Pillow raises on broken or oversized files.
 BROKEN = (

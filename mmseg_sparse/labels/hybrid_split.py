@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .supervision import SUPERVISIONS, ImageEntry, parse_list
+from .image_list import SUPERVISIONS, ImageEntry, parse_list
 
 
 def choose_strong(

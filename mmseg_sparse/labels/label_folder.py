@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .formats.annotations import FormatError
-from .formats.source import get, image_name, load_json, shown
-from .supervision import SUPERVISIONS
+from ..datasets.formats.annotations import FormatError
+from ..datasets.formats.source import get, image_name, load_json, shown
+from .image_list import SUPERVISIONS
 
 SIDECAR = 'labels.json'
 #: Counted up whenever the sidecar changes its form.

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..label_map import NO_LABEL, Labels
+from .label_map import NO_LABEL, Labels
 
 #: Bins of a distribution over relative distances, of equal width in (0, 1].
 BINS = 20

@@ -1,0 +1,1 @@
+"""Label files: reading, writing, checking and making them, without a model."""
