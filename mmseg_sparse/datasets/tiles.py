@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..labels.image_finder import ImageFinder
+from ..labels.importers.annotation import FormatError
 from ..labels.label_folder import (
     SIDECAR,
     VERSION,
@@ -24,7 +25,6 @@ from ..labels.label_folder import (
     read_sidecar,
 )
 from ..labels.label_map import NO_LABEL
-from .formats.annotations import FormatError
 from .simulate.folder import FolderJob
 
 TOOL = 'tile_dataset'

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets.formats.annotations import FormatError
-from ..datasets.formats.source import decode_text, load_json, read_bytes, shown
+from .importers.annotation import FormatError
+from .importers.readers.source import decode_text, load_json, read_bytes, shown
 from .label_folder import NO_LABEL, distinct_palette
 
 #: Class indices are 0..254; 255 is "no label".

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
-from ..datasets.formats.annotations import FormatError
-from ..datasets.formats.source import reason, size
+from .importers.annotation import FormatError
+from .importers.readers.source import reason, size
 
 SUFFIXES = (
     '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif',

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..datasets.formats.annotations import FormatError
-from ..datasets.formats.source import get, image_name, load_json, shown
 from .image_list import SUPERVISIONS
+from .importers.annotation import FormatError
+from .importers.readers.source import get, image_name, load_json, shown
 
 SIDECAR = 'labels.json'
 #: Counted up whenever the sidecar changes its form.

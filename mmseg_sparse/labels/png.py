@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ..datasets.formats.annotations import FormatError
-from ..datasets.formats.values import reason, shown, size
 from ..utils.untrusted import read_bytes
+from ..utils.values import reason, shown, size
+from .importers.annotation import FormatError
 
 #: What Pillow raises on broken or oversized files.
 BROKEN = (

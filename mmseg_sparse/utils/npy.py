@@ -18,9 +18,9 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from ..datasets.formats.annotations import FormatError
-from ..datasets.formats.values import reason, shown
+from ..labels.importers.annotation import FormatError
 from .untrusted import read_bytes
+from .values import reason, shown
 
 _PLAIN = re.compile(r'\|?[<>=]?([biuf?SU])\d*', re.ASCII)
 _MAX_DEPTH = 8

@@ -11,8 +11,8 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from ..datasets.formats.annotations import FormatError
-from ..datasets.formats.values import reason, shown
+from ..labels.importers.annotation import FormatError
+from .values import reason, shown
 
 #: Largest file, or member of an archive, that is read into memory.
 MAX_BYTES = 512 * 2**20

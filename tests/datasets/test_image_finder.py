@@ -6,8 +6,8 @@ import struct
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
 from mmseg_sparse.labels.image_finder import ImageFinder, image_size
+from mmseg_sparse.labels.importers.annotation import FormatError
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.datasets.importer import import_labels
 from mmseg_sparse.labels.classes import make_classes
+from mmseg_sparse.labels.importers.import_labels import import_labels
 
 from .formats.fuzzing import MODEST
 from .formats.test_source import FETCHES, LAUGHS

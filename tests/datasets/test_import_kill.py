@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mmseg_sparse.datasets.importer import import_labels
+from mmseg_sparse.labels.importers.import_labels import import_labels
 
 from ..packaging.environment import REPOSITORY
 from .import_cases import make_source
@@ -16,7 +16,7 @@ from .import_cases import make_source
 KILLED = """
 import multiprocessing, sys, time
 import mmseg_sparse
-from mmseg_sparse.datasets.importer import import_labels
+from mmseg_sparse.labels.importers.import_labels import import_labels
 
 def progress(what, done, total):
     if what == 'draw' and done == 2:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from mmseg_sparse.datasets.importer import import_labels
+from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 
 from .import_cases import (

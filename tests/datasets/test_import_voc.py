@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from mmseg_sparse.datasets.importer import import_labels
 from mmseg_sparse.labels.classes import make_classes
+from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 
 from .import_cases import labels_of

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.import_drawing import ImportOptions
-from mmseg_sparse.datasets.importer import import_labels
+from mmseg_sparse.labels.importers.draw import ImportOptions
+from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 from mmseg_sparse.labels.tags import TagSpace, read_tag_file
 

@@ -5,10 +5,10 @@ import multiprocessing
 
 import pytest
 
-from mmseg_sparse.datasets import import_drawing
-from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.import_drawing import ImportOptions
-from mmseg_sparse.datasets.importer import import_labels
+from mmseg_sparse.labels.importers import draw as import_drawing
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.draw import ImportOptions
+from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 
 from .import_cases import (

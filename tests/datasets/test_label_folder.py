@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
 from mmseg_sparse.labels import label_folder
+from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.label_folder import (
     LabelFile,
     check_label_folder,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import FORMATS, load_reader
+from mmseg_sparse.labels.importers import FORMATS, load_reader
 
 from ..datasets.import_cases import CONTENT, labelme, make_source
 from .test_cli import TOOLS, tool

@@ -51,12 +51,12 @@ def describe_reader_options() -> Iterator[str]:
     package = importlib.util.find_spec('mmseg_sparse')
     if package is None or not package.submodule_search_locations:
         return
-    folder = Path(package.submodule_search_locations[0], 'datasets/formats')
-    for item in _parsed(folder / 'registry.py').body:
+    folder = Path(package.submodule_search_locations[0], 'labels/importers')
+    for item in _parsed(folder / 'formats.py').body:
         if isinstance(item, ast.Assign) and _is(item.targets[0], 'MODULES'):
             modules = ast.literal_eval(item.value)
     for name, module in modules.items():
-        for item in _parsed(folder / f'{module}.py').body:
+        for item in _parsed(folder / 'readers' / f'{module}.py').body:
             if isinstance(item, ast.FunctionDef) and item.name == 'read':
                 yield from _describe(name, item)
 
@@ -246,10 +246,10 @@ def main() -> None:
     if args.workers < 1:
         fail(f'--workers must be at least 1, got {args.workers}')
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.datasets.formats import reader_options
-    from mmseg_sparse.datasets.import_drawing import ImportOptions
-    from mmseg_sparse.datasets.importer import import_labels
     from mmseg_sparse.labels.classes import parse_class_map, parse_classes
+    from mmseg_sparse.labels.importers import reader_options
+    from mmseg_sparse.labels.importers.draw import ImportOptions
+    from mmseg_sparse.labels.importers.import_labels import import_labels
 
     progress = Progress()
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ...labels.importers.annotation import FormatError
 from ...labels.label_folder import (
     SIDECAR,
     LabelFile,
@@ -24,7 +25,6 @@ from ...labels.label_folder import (
 )
 from ...labels.label_map import NO_LABEL, lookup_table
 from ...labels.png import load_png_index
-from ..formats.annotations import FormatError
 from .blocks import simulate_blocks
 from .points import simulate_points
 from .reductions import drop_scribbles, shrink_scribbles

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     PixelRegion,
     Point,
     Region,

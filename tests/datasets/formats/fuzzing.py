@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, settings
 
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
     PixelRegion,

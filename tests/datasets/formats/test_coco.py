@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import coco
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     ImageAnnotation,
     PixelRegion,
     Point,
     Region,
 )
+from mmseg_sparse.labels.importers.readers import coco
 
 from .drawn import FLOATS, NAMES, WHOLE, pixel_regions, points, regions
 from .fuzzing import MODEST

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import coco
-from mmseg_sparse.datasets.formats.annotations import FormatError
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers import coco
 
 from .fuzzing import MODEST, fuzz_json
 from .test_coco import COCO, read

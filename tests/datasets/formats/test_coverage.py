@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats.coverage import (
+from mmseg_sparse.labels.importers.coverage import (
     cover_area,
     cover_disc,
     cover_line,

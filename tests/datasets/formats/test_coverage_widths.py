@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.formats.coverage import cover_disc, cover_line
+from mmseg_sparse.labels.importers.coverage import cover_disc, cover_line
 
 from .test_coverage import whole
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import cvat
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     ImageAnnotation,
     PixelRegion,
     Point,
     Stroke,
 )
+from mmseg_sparse.labels.importers.readers import cvat
 
 from .drawn import LABELS, NAMES, pixel_regions, points, regions, strokes
 from .fuzzing import MODEST, as_values

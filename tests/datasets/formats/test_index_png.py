@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import index_png, pixel_masks
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
 )
+from mmseg_sparse.labels.importers.readers import index_png, pixel_masks
 
 from .drawn import label_maps
 from .fuzzing import MODEST, fuzz_bytes

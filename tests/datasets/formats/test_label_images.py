@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import label_images
-from mmseg_sparse.datasets.formats.annotations import FormatError
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers import label_images
 
 from .drawn import label_maps
 from .fuzzing import MODEST, fuzz_bytes

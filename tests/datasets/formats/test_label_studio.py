@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import label_studio
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     ImageAnnotation,
     PixelRegion,
     Point,
     Region,
 )
+from mmseg_sparse.labels.importers.readers import label_studio
 
 from .drawn import LABELS, pixel_regions, points, regions
 from .fuzzing import MODEST

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import labelme
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
     PixelRegion,
@@ -18,6 +17,7 @@ from mmseg_sparse.datasets.formats.annotations import (
     Region,
     Stroke,
 )
+from mmseg_sparse.labels.importers.readers import labelme
 
 from .drawn import LABELS, NAMES, lines, pixel_regions, points, regions
 from .fuzzing import MODEST, as_values

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import labelme
-from mmseg_sparse.datasets.formats.annotations import FormatError
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers import labelme
 
 from .fuzzing import MODEST, fuzz_json
 from .test_labelme import LABELME, X_ANYLABELING, read_one, shape

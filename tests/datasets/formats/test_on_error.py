@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import FORMATS, load_reader
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers import FORMATS, load_reader
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
     Point,

@@ -5,8 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.formats.parts import class_name, ring, source_files
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers.shared import (
+    class_name,
+    ring,
+    source_files,
+)
 
 
 def test_a_file_is_itself_whatever_its_suffix(tmp_path: Path) -> None:

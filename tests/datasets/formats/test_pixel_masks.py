@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.formats import coco, cvat, pixel_masks
-from mmseg_sparse.datasets.formats.annotations import FormatError, Point
+from mmseg_sparse.labels.importers.annotation import FormatError, Point
+from mmseg_sparse.labels.importers.readers import coco, cvat, pixel_masks
 
 #: Each of some bytes, and 2000 x 1000 pixels once decoded.
 COUNT = 20

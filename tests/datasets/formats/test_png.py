@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.formats.source import load_png_index
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers.source import load_png_index
 
 
 def chunk(kind, data):

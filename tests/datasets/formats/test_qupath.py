@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import qupath
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
 )
+from mmseg_sparse.labels.importers.readers import qupath
 
 from .drawn import points, regions, strokes
 from .fuzzing import MODEST, as_values, fuzz_json

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
     PixelRegion,
@@ -11,7 +11,7 @@ from mmseg_sparse.datasets.formats.annotations import (
     Region,
     Stroke,
 )
-from mmseg_sparse.datasets.formats.rasterize import rasterize
+from mmseg_sparse.labels.importers.rasterize import rasterize
 
 IDS = {'a': 0, 'b': 1, 'c': 2, 'void': 255}
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats.annotations import Point, Region, Stroke
+from mmseg_sparse.labels.importers.annotation import Point, Region, Stroke
 
 from ...reference import coverage as reference
 from .test_rasterize import IDS, draw

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_sparse.datasets.formats import (
+from mmseg_sparse.labels.importers import (
     FORMATS,
     load_reader,
     reader_options,
-    registry,
 )
-from mmseg_sparse.datasets.formats.annotations import ImageAnnotation
+from mmseg_sparse.labels.importers import (
+    formats as registry,
+)
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
 
 
 @pytest.mark.parametrize('name', FORMATS)

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.formats.source import decode_coco_rle, decode_runs
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers.source import (
+    decode_coco_rle,
+    decode_runs,
+)
 
 
 def runs_of(mask):

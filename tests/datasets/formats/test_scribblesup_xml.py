@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import scribblesup_xml
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
 )
+from mmseg_sparse.labels.importers.readers import scribblesup_xml
 
 from .drawn import FLOATS, WHOLE, strokes
 from .fuzzing import MODEST, as_values, fuzz_bytes

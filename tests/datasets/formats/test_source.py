@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.formats.source import (
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers.source import (
     load_json,
     load_xml,
     read_bytes,

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import supervisely
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
 )
+from mmseg_sparse.labels.importers.readers import supervisely
 
 from .drawn import (
     FLOATS,

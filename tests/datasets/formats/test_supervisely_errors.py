@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import pixel_masks, supervisely
-from mmseg_sparse.datasets.formats.annotations import FormatError
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers import pixel_masks, supervisely
 
 from .fuzzing import MODEST, damaged, read_or_refuse
 from .test_supervisely import MASK, SAMPLE, vector

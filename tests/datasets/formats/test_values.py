@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.formats.annotations import FormatError
-from mmseg_sparse.datasets.formats.source import (
+from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.labels.importers.readers.source import (
     coordinate,
     get,
     image_name,

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.formats import via
-from mmseg_sparse.datasets.formats.annotations import (
-    ImageAnnotation,
-)
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
+from mmseg_sparse.labels.importers.readers import via
 
 from .drawn import LABELS, points, regions, strokes
 from .fuzzing import MODEST, as_values, fuzz_json

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.datasets.formats import whats_the_point
-from mmseg_sparse.datasets.formats.annotations import (
+from mmseg_sparse.labels.importers.annotation import (
     FormatError,
     ImageAnnotation,
 )
+from mmseg_sparse.labels.importers.readers import whats_the_point
 
 from .drawn import points
 from .fuzzing import MODEST, as_values, fuzz_json

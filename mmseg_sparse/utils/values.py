@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError
+from ..labels.importers.annotation import FormatError
 
 #: Larger coordinates are mistakes; float64 is exact to 1e-10 up to here.
 MAX_COORDINATE = 1e6

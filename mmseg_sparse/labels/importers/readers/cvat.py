@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import (
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -20,9 +20,9 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .outlines import ellipse, rectangle
-from .parts import class_name, each, ring
+from ..outlines import ellipse, rectangle
 from .pixel_masks import within_memory
+from .shared import class_name, each, ring
 from .source import (
     coordinate,
     decode_runs,

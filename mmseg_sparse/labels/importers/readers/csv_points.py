@@ -6,14 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .annotations import (
-    FormatError,
-    ImageAnnotation,
-    OnError,
-    Point,
-    refuse,
-)
-from .parts import class_name, each
+from ..annotation import FormatError, ImageAnnotation, OnError, Point, refuse
+from .shared import class_name, each
 from .source import (
     coordinate,
     decode_text,

@@ -7,14 +7,8 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from .annotations import (
-    FormatError,
-    ImageAnnotation,
-    OnError,
-    Stroke,
-    refuse,
-)
-from .parts import (
+from ..annotation import FormatError, ImageAnnotation, OnError, Stroke, refuse
+from .shared import (
     class_name,
     each,
     each_file,

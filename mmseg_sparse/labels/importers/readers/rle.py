@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError
-from .values import shown
+from ....utils.values import shown
+from ..annotation import FormatError
 
 #: A run of 2**28 pixels takes six groups of five bits; more are nonsense.
 _MAX_GROUPS = 7

@@ -1,5 +1,5 @@
 """Readers of annotation formats, one a file, and what they share."""
 
-from .registry import FORMATS, load_reader, reader_options
+from .formats import FORMATS, load_reader, reader_options
 
 __all__ = ['FORMATS', 'load_reader', 'reader_options']

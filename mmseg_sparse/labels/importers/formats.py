@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from .annotations import ImageAnnotation
+from .annotation import ImageAnnotation
 
 Reader = Callable[..., Iterator[ImageAnnotation]]
 
@@ -29,7 +29,7 @@ MODULES = {
 
 #: Module of each format's ``read``; imported when it is used.
 FORMATS: dict[str, str] = {
-    name: f'{__package__}.{module}' for name, module in MODULES.items()
+    name: f'{__package__}.readers.{module}' for name, module in MODULES.items()
 }
 
 #: Formats whose labels are numbers, and the number of the first class.

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...labels.png import BROKEN
-from .annotations import (
+from ...png import BROKEN
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -24,16 +24,9 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .outlines import rectangle
-from .parts import (
-    class_name,
-    each,
-    each_file,
-    half_pixel,
-    ring,
-    source_files,
-)
+from ..outlines import rectangle
 from .pixel_masks import within_memory
+from .shared import class_name, each, each_file, half_pixel, ring, source_files
 from .source import get, load_json, members, reason, shown, size, xy_list
 
 #: Geometries that are read, and of how many points; None = of any number.

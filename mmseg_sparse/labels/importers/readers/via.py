@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import (
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -20,8 +20,8 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .outlines import ellipse, rectangle
-from .parts import class_name, each, ring
+from ..outlines import ellipse, rectangle
+from .shared import class_name, each, ring
 from .source import (
     coordinate,
     get,

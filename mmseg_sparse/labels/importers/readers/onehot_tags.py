@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError, ImageAnnotation, OnError, refuse
-from .parts import each
+from ..annotation import FormatError, ImageAnnotation, OnError, refuse
+from .shared import each
 from .source import image_name, load_npy, shown
 
 #: More classes than any data set has.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import (
+from ...utils.values import shown
+from .annotation import (
     FormatError,
     ImageAnnotation,
     PixelRegion,
@@ -23,7 +24,6 @@ from .coverage import (
     cover_line,
     cover_pixels,
 )
-from .values import shown
 
 #: Wider strokes and larger points are mistakes.
 MAX_WIDTH = 1000.0

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import (
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
     PixelRegion,
     refuse,
 )
-from .parts import each_file, name_below, source_files
 from .pixel_masks import pixel_regions, within_memory
+from .shared import each_file, name_below, source_files
 from .source import load_png_index
 
 #: More values than a label map of 8 bits has are no classes but instances.

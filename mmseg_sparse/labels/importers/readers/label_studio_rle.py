@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError
+from ..annotation import FormatError
 from .source import members, shown
 
 _CHANNELS = 4

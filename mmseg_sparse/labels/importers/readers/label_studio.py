@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import (
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -18,10 +18,10 @@ from .annotations import (
     Shape,
     refuse,
 )
+from ..outlines import ellipse, rectangle
 from .label_studio_rle import decode_brush
-from .outlines import ellipse, rectangle
-from .parts import class_name, each, ring
 from .pixel_masks import pixel_regions, within_memory
+from .shared import class_name, each, ring
 from .source import (
     get,
     image_name,

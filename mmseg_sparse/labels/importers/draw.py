@@ -10,17 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..labels.classes import Classes
-from ..labels.image_list import SUPERVISIONS
-from ..labels.label_folder import NO_LABEL, LabelFile, label_file
-from .formats.annotations import (
-    ImageAnnotation,
-    PixelRegion,
-    Point,
-    Stroke,
-)
-from .formats.rasterize import Raster, check_brush, rasterize
-from .import_sources import ImageJob
+from ..classes import Classes
+from ..image_list import SUPERVISIONS
+from ..label_folder import NO_LABEL, LabelFile, label_file
+from .annotation import ImageAnnotation, PixelRegion, Point, Stroke
+from .collect import ImageJob
+from .rasterize import Raster, check_brush, rasterize
 
 #: Share of labelled pixels from which areas count as a dense mask.
 DENSE = 0.9

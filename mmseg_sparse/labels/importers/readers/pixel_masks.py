@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError, PixelRegion, Shape
+from ..annotation import FormatError, PixelRegion, Shape
 
 #: Pixels of all masks of one image, a byte each.
 MAX_TOTAL = 2**31

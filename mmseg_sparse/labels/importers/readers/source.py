@@ -1,16 +1,14 @@
 """All that a reader needs to take a source apart safely."""
 
-from ...labels.png import load_png_index
-from ...utils.npy import load_npy
-from ...utils.untrusted import (
+from ....utils.npy import load_npy
+from ....utils.untrusted import (
     decode_text,
     load_json,
     load_xml,
     read_bytes,
     read_zip_member,
 )
-from .rle import decode_coco_rle, decode_runs
-from .values import (
+from ....utils.values import (
     coordinate,
     get,
     image_name,
@@ -23,6 +21,8 @@ from .values import (
     size,
     xy_list,
 )
+from ...png import load_png_index
+from .rle import decode_coco_rle, decode_runs
 
 __all__ = [
     'coordinate',

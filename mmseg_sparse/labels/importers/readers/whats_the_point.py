@@ -3,14 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .annotations import (
-    FormatError,
-    ImageAnnotation,
-    OnError,
-    Point,
-    refuse,
-)
-from .parts import each
+from ..annotation import FormatError, ImageAnnotation, OnError, Point, refuse
+from .shared import each
 from .source import coordinate, get, image_name, load_json, members, shown
 
 #: The class of background clicks.

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotations import FormatError, OnError
-from .values import shown
+from ....utils.values import shown
+from ..annotation import FormatError, OnError
 
 T = TypeVar('T')
 

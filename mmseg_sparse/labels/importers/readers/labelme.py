@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ...labels.png import BROKEN
-from .annotations import (
+from ...png import BROKEN
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -24,16 +24,9 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .outlines import ellipse, rectangle
-from .parts import (
-    class_name,
-    each,
-    each_file,
-    name_below,
-    ring,
-    source_files,
-)
+from ..outlines import ellipse, rectangle
 from .pixel_masks import within_memory
+from .shared import class_name, each, each_file, name_below, ring, source_files
 from .source import (
     get,
     image_name,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .annotations import (
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -15,14 +15,7 @@ from .annotations import (
     Stroke,
     refuse,
 )
-from .parts import (
-    class_name,
-    each,
-    each_file,
-    name_below,
-    ring,
-    source_files,
-)
+from .shared import class_name, each, each_file, name_below, ring, source_files
 from .source import get, load_json, members, read_bytes, shown, xy_list
 
 #: A text, which may hold anything, or a constant that JSON does not have. A

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from .annotations import FormatError, ImageAnnotation, OnError, refuse
+from ..annotation import FormatError, ImageAnnotation, OnError, refuse
 from .index_png import pixel_annotation
-from .parts import each_file, source_files
+from .shared import each_file, source_files
 from .source import load_png_index, read_bytes, reason, shown, size
 
 UNLABELED = 0

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .annotations import (
+from ..annotation import (
     FormatError,
     ImageAnnotation,
     OnError,
@@ -13,9 +13,9 @@ from .annotations import (
     Shape,
     refuse,
 )
-from .outlines import rectangle
-from .parts import class_name, each, ring
+from ..outlines import rectangle
 from .pixel_masks import pixel_regions, within_memory
+from .shared import class_name, each, ring
 from .source import (
     decode_coco_rle,
     get,

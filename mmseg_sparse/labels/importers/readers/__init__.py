@@ -1,0 +1,1 @@
+"""Readers of annotation formats, a module a format."""
