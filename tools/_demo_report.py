@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmseg_sparse.datasets import ToyShapesDataset, simulate_scribbles
-from mmseg_sparse.datasets.toy import SCRIBBLES
+from mmseg_sparse.labels.simulate.toy import SCRIBBLES
 from mmseg_sparse.visualization import (
     colorize,
     draw_strokes,

@@ -6,6 +6,15 @@ from ..labels.heatmap_file import (
     read_heatmaps,
     write_heatmaps,
 )
+from ..labels.simulate import (
+    drop_scribbles,
+    shrink_scribbles,
+    simulate_blocks,
+    simulate_points,
+    simulate_scribbles,
+    simulate_tags,
+)
+from ..labels.simulate.toy import ToyShapesDataset, make_toy_dataset
 from . import transforms
 from .benchmarks import (
     SparseADE20KDataset,
@@ -16,18 +25,9 @@ from .benchmarks import (
 )
 from .camvid import CamVidDataset
 from .samplers import StrongWeakSampler
-from .simulate import (
-    drop_scribbles,
-    shrink_scribbles,
-    simulate_blocks,
-    simulate_points,
-    simulate_scribbles,
-    simulate_tags,
-)
 from .sparse_resize import resize_labels
 from .sparse_rotate import rotate_labels
 from .sparse_seg import SparseSegDataset
-from .toy import ToyShapesDataset, make_toy_dataset
 
 __all__ = [
     'CamVidDataset',

@@ -13,8 +13,8 @@ from mmseg.datasets import (
 )
 from mmseg.registry import DATASETS
 
+from ..labels.simulate.toy import ToyShapesDataset
 from .sparse_seg import SparseSegDataset
-from .toy import ToyShapesDataset
 
 #: Class index of Cityscapes' label ids 0 to 33; 255 = not evaluated. The
 #: licence plate, id -1, is 255 in 8-bit files.

@@ -8,7 +8,7 @@ from mmseg_sparse.datasets.benchmarks import (
     SparseADE20KDataset,
     SparseCityscapesDataset,
 )
-from mmseg_sparse.datasets.simulate.folder import FolderJob, simulate_folder
+from mmseg_sparse.labels.simulate.folder import FolderJob, simulate_folder
 from tests.datasets.own_data import (
     build,
     label_map,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from mmseg_sparse.datasets.simulate import simulate_scribbles
-from mmseg_sparse.datasets.simulate.paths import longest_path
+from mmseg_sparse.labels.simulate import simulate_scribbles
+from mmseg_sparse.labels.simulate.paths import longest_path
 
 from .masks import blobs, components, is_connected, masks
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from mmseg_sparse.datasets.simulate import simulate_blocks
-from mmseg_sparse.datasets.simulate.blocks import _Reach, _roomy
+from mmseg_sparse.labels.simulate import simulate_blocks
+from mmseg_sparse.labels.simulate.blocks import _Reach, _roomy
 
 from .masks import blobs, masks
 

@@ -9,8 +9,8 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mmseg_sparse.datasets import simulate
-from mmseg_sparse.datasets.simulate.folder import FolderJob, simulate_folder
+from mmseg_sparse.labels import simulate
+from mmseg_sparse.labels.simulate.folder import FolderJob, simulate_folder
 
 from .masks import blobs
 

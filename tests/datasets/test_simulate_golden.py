@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mmseg_sparse.datasets import toy
-from mmseg_sparse.datasets.simulate import (
+from mmseg_sparse.labels.simulate import (
     drop_scribbles,
     shrink_scribbles,
     simulate_blocks,
     simulate_points,
     simulate_scribbles,
+    toy,
 )
-from mmseg_sparse.datasets.simulate.regions import find_regions, inner_depth
+from mmseg_sparse.labels.simulate.regions import find_regions, inner_depth
 
 from .masks import blobs
 

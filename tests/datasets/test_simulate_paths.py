@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from scipy import ndimage
 
-from mmseg_sparse.datasets.simulate.paths import longest_path, longest_paths
-from mmseg_sparse.datasets.simulate.regions import find_regions, inner_depth
-from mmseg_sparse.datasets.simulate.thinning import thin
+from mmseg_sparse.labels.simulate.paths import longest_path, longest_paths
+from mmseg_sparse.labels.simulate.regions import find_regions, inner_depth
+from mmseg_sparse.labels.simulate.thinning import thin
 
 from .masks import EIGHT, blobs, components, masks
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from mmseg_sparse.datasets.simulate import simulate_points, simulate_tags
+from mmseg_sparse.labels.simulate import simulate_points, simulate_tags
 
 from .masks import blobs, components, masks
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_sparse.datasets.simulate import (
+from mmseg_sparse.labels.simulate import (
     drop_scribbles,
     shrink_scribbles,
     simulate_scribbles,

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.simulate.folder import FolderJob, simulate_folder
 from mmseg_sparse.labels.label_folder import read_sidecar
+from mmseg_sparse.labels.simulate.folder import FolderJob, simulate_folder
 
 from .own_data import CLASSES, label_map, write_labels, write_sidecar
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets import tiles
-from mmseg_sparse.datasets.simulate.folder import FolderJob
 from mmseg_sparse.datasets.sparse_seg import SparseSegDataset
-from mmseg_sparse.datasets.tiles import Tiling, tile_dataset
+from mmseg_sparse.labels.simulate import tiles
+from mmseg_sparse.labels.simulate.folder import FolderJob
+from mmseg_sparse.labels.simulate.tiles import Tiling, tile_dataset
 
 NAMES = ('ground', 'cat', 'dog')
 SIZES = {'a.v1': (11, 17), 'deep/b': (6, 9), 'c': (12, 16)}

@@ -10,9 +10,8 @@ from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.datasets import toy
-from mmseg_sparse.datasets.simulate import image_rng
-from mmseg_sparse.datasets.toy_scene import TEXTURES, SceneStyle, render
+from mmseg_sparse.labels.simulate import image_rng, toy
+from mmseg_sparse.labels.simulate.toy_scene import TEXTURES, SceneStyle, render
 
 PALETTE = toy.ToyShapesDataset.METAINFO['palette']
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mmseg_sparse  # noqa: F401
-from mmseg_sparse.datasets.toy import ToyShapesDataset, make_toy_dataset
+from mmseg_sparse.labels.simulate.toy import ToyShapesDataset, make_toy_dataset
 from tests.integration import tiny
 
 SEGMENTATION, PROPAGATION = 3, 5

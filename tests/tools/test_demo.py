@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mmseg_sparse.datasets import make_toy_dataset
-from mmseg_sparse.datasets.toy import save_labels
+from mmseg_sparse.labels.simulate.toy import save_labels
 from tests.shipped import LEAVES, REPOSITORY
 
 TOOLS = REPOSITORY / 'tools'

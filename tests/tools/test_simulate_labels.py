@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets import CamVidDataset, simulate
+from mmseg_sparse.datasets import CamVidDataset
+from mmseg_sparse.labels import simulate
 
 from ..datasets.masks import blobs
 from .test_cli import TOOLS, tool

@@ -48,7 +48,7 @@ def simulators(num_classes: int) -> dict[str, Callable[..., Any]]:
     """Return what is measured, by name; strokes come first."""
     from functools import partial
 
-    from mmseg_sparse.datasets import simulate
+    from mmseg_sparse.labels import simulate
 
     scribbles = partial(simulate.simulate_scribbles, seed=0)
     points = partial(simulate.simulate_points, seed=0)

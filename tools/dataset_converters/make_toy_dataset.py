@@ -64,8 +64,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Make the data set."""
     args = parse_args()
-    from mmseg_sparse.datasets.toy import make_toy_dataset
-    from mmseg_sparse.datasets.toy_scene import SceneStyle
+    from mmseg_sparse.labels.simulate.toy import make_toy_dataset
+    from mmseg_sparse.labels.simulate.toy_scene import SceneStyle
 
     try:
         made = make_toy_dataset(

@@ -280,10 +280,7 @@ def main() -> None:
     """Simulate labels for a folder."""
     args = parse_args()
     import mmseg_sparse  # noqa: F401
-    from mmseg_sparse.datasets.simulate.folder import (
-        FolderJob,
-        simulate_folder,
-    )
+    from mmseg_sparse.labels.simulate.folder import FolderJob, simulate_folder
 
     try:
         classes, palette = find_classes(args)

@@ -103,9 +103,9 @@ def main() -> None:
     """Cut the data set."""
     args = parse_args()
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.datasets.simulate.folder import FolderJob
-    from mmseg_sparse.datasets.tiles import Tiling, tile_dataset
     from mmseg_sparse.labels.classes import parse_classes
+    from mmseg_sparse.labels.simulate.folder import FolderJob
+    from mmseg_sparse.labels.simulate.tiles import Tiling, tile_dataset
 
     try:
         classes = parse_classes(args.classes)

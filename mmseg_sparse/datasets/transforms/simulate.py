@@ -4,7 +4,7 @@ Each of these stands right after ``LoadAnnotations`` in the training pipeline
 and replaces ``gt_seg_map``, so that nothing after it ever sees a dense pixel.
 What it draws depends on ``seed`` and the image's file name alone: not on
 epoch, worker, or the folder that the data lie in. The arguments are those of
-the functions of :mod:`mmseg_sparse.datasets.simulate` of the same name.
+the functions of :mod:`mmseg_sparse.labels.simulate` of the same name.
 
 ``supervision`` becomes that of the new labels. A ``gt_label`` that was there
 is made anew from them, or taken out where the number of classes is not known:
@@ -22,7 +22,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from ..simulate import (
+from ...labels.simulate import (
     drop_scribbles,
     shrink_scribbles,
     simulate_blocks,

@@ -11,7 +11,7 @@ from mmcv.transforms import Compose
 from mmseg.registry import DATASETS, TRANSFORMS
 from torch.utils.data import DataLoader
 
-from mmseg_sparse.datasets import simulate
+from mmseg_sparse.labels import simulate
 
 from ..masks import blobs
 

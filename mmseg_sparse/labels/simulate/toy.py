@@ -19,7 +19,7 @@ from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 from PIL import Image
 
-from .simulate import image_rng, simulate_scribbles
+from . import image_rng, simulate_scribbles
 from .toy_scene import TEXTURES, SceneStyle, render
 
 #: Counted up whenever the same arguments give other pixels.

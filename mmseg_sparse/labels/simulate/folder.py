@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...labels.importers.annotation import FormatError
-from ...labels.label_folder import (
+from ..importers.annotation import FormatError
+from ..label_folder import (
     SIDECAR,
     LabelFile,
     check_label_folder,
@@ -23,8 +23,8 @@ from ...labels.label_folder import (
     read_sidecar,
     write_label_folder,
 )
-from ...labels.label_map import NO_LABEL, lookup_table
-from ...labels.png import load_png_index
+from ..label_map import NO_LABEL, lookup_table
+from ..png import load_png_index
 from .blocks import simulate_blocks
 from .points import simulate_points
 from .reductions import drop_scribbles, shrink_scribbles

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ..labels.image_finder import ImageFinder
-from ..labels.importers.annotation import FormatError
-from ..labels.label_folder import (
+from ..image_finder import ImageFinder
+from ..importers.annotation import FormatError
+from ..label_folder import (
     SIDECAR,
     VERSION,
     _put,
@@ -24,8 +24,8 @@ from ..labels.label_folder import (
     encode_index_png,
     read_sidecar,
 )
-from ..labels.label_map import NO_LABEL
-from .simulate.folder import FolderJob
+from ..label_map import NO_LABEL
+from .folder import FolderJob
 
 TOOL = 'tile_dataset'
 EDGES = ('overlap', 'keep', 'drop')
