@@ -25,9 +25,9 @@ from .benchmarks import (
 )
 from .camvid import CamVidDataset
 from .samplers import StrongWeakSampler
-from .sparse_resize import resize_labels
-from .sparse_rotate import rotate_labels
 from .sparse_seg import SparseSegDataset
+from .transforms.sparse_resize import resize_labels
+from .transforms.sparse_rotate import rotate_labels
 
 __all__ = [
     'CamVidDataset',

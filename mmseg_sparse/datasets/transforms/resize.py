@@ -8,7 +8,7 @@ from mmcv.transforms import RandomResize
 from mmseg.datasets.transforms import Resize
 from mmseg.registry import TRANSFORMS
 
-from ..sparse_resize import restore_resized
+from .sparse_resize import restore_resized
 
 
 @TRANSFORMS.register_module()
@@ -17,7 +17,7 @@ class SparseResize(Resize):
 
     The image and dense label maps come out as from mmseg's ``Resize``, bit
     for bit; what sparse maps gain is told at
-    :func:`mmseg_sparse.datasets.sparse_resize.restore_resized`. Fields of
+    :func:`~.sparse_resize.restore_resized`. Fields of
     ``seg_fields`` that hold no integers (depth) are left to ``Resize``.
 
     Args:

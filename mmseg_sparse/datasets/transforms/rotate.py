@@ -7,8 +7,8 @@ import numpy as np
 from mmseg.datasets.transforms import RandomRotate
 from mmseg.registry import TRANSFORMS
 
-from ..sparse_rotate import rotate_labels
 from .resize import check_dense_from
+from .sparse_rotate import rotate_labels
 
 
 @TRANSFORMS.register_module()
@@ -17,7 +17,7 @@ class SparseRandomRotate(RandomRotate):
 
     The angles drawn, the image and dense label maps are those of mmseg's
     ``RandomRotate``, bit for bit; what sparse maps gain is told at
-    :func:`mmseg_sparse.datasets.sparse_rotate.rotate_labels`. Fields of
+    :func:`~.sparse_rotate.rotate_labels`. Fields of
     ``seg_fields`` that hold no integers (depth) are rotated as there.
 
     Args:

@@ -10,7 +10,7 @@ import mmcv
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.image_list import DENSE_KINDS
+from ...labels.image_list import DENSE_KINDS
 
 Labels = NDArray[np.integer]
 Index = NDArray[np.int64]
