@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_sparse.datasets.doctor import LabelItem, Reading
-from mmseg_sparse.datasets.doctor.decoding import decode
+from mmseg_sparse.doctor import LabelItem, Reading
+from mmseg_sparse.doctor.decode import decode
 from mmseg_sparse.labels.label_map import NO_LABEL, Labels
 
 
@@ -32,7 +32,7 @@ def read_label_pair(
     """Read the labels and the mask of an image.
 
     Args:
-        item: As :func:`~mmseg_sparse.datasets.doctor.from_config` gives it.
+        item: As :func:`~mmseg_sparse.doctor.from_config` gives it.
         labels_are_dense: Whether labels are the mask of an image that has no
             other one.
 

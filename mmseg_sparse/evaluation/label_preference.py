@@ -1,7 +1,7 @@
 """BLPSeg's label preference analysis (section V-B), summed over images.
 
 Relative distances are those of
-:func:`~mmseg_sparse.datasets.doctor.relative_distance`: 0 where a pixel does
+:func:`~mmseg_sparse.doctor.relative_distance`: 0 where a pixel does
 not count, void and classes that fill their image.
 """
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmseg_sparse.datasets.doctor import LabelItem, relative_distance
+from mmseg_sparse.doctor import LabelItem, relative_distance
 from mmseg_sparse.labels.label_map import NO_LABEL, Labels
 
 from .label_pairs import LabelPair, check_size, read_label_pair

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmseg_sparse.datasets.doctor import (
+from mmseg_sparse.doctor import (
     Examination,
     Finding,
     diagnose,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_sparse.datasets.doctor import diagnose, examine, from_folder
+from mmseg_sparse.doctor import diagnose, examine, from_folder
 from tests.datasets.sick_labels import (
     CLASSES,
     as_zero,

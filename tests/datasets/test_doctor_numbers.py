@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.doctor import (
+from mmseg_sparse.doctor import (
     diagnose,
     examine,
     from_config,

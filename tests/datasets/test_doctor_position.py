@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.doctor import relative_distance
+from mmseg_sparse.doctor import relative_distance
 from mmseg_sparse.labels.boundary_distance import distribution
 from tests.datasets.sick_labels import square
 

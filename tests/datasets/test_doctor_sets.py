@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.doctor import examine, from_config, from_folder
+from mmseg_sparse.doctor import examine, from_config, from_folder
 from tests.datasets.own_data import write_sidecar
 from tests.datasets.sick_labels import (
     CLASSES,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mmseg_sparse.datasets.doctor import diagnose, examine, from_folder
+from mmseg_sparse.doctor import diagnose, examine, from_folder
 from tests.datasets.own_data import write_sidecar
 from tests.datasets.sick_labels import CLASSES, NAMES, findings, healthy, one
 

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mmseg_sparse.datasets.doctor.from_folder import from_folder
+from mmseg_sparse.doctor.from_folder import from_folder
 from mmseg_sparse.engine.pseudo_label_writer import generate_pseudo_labels
 from mmseg_sparse.engine.whole_images import whole_images
 from tests.engine import generator_case as case

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets.doctor import relative_distance
+from mmseg_sparse.doctor import relative_distance
 from mmseg_sparse.evaluation import (
     PrecisionByDistance,
     WeightedDistribution,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets.doctor import LabelItem, Reading
+from mmseg_sparse.doctor import LabelItem, Reading
 from mmseg_sparse.evaluation import (
     Measured,
     PreferenceAnalysis,

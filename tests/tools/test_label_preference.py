@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmseg_sparse.datasets.doctor import relative_distance
+from mmseg_sparse.doctor import relative_distance
 from tests.reference import label_preference as reference
 from tests.tools.label_preference_case import folder, load, run
 

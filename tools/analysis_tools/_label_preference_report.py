@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmseg_sparse.datasets.doctor import LabelSet
+from mmseg_sparse.doctor import LabelSet
 from mmseg_sparse.evaluation import (
     PreferenceAnalysis,
     PreferenceMaps,

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import KeyValue, find_config
 
 if TYPE_CHECKING:
-    from mmseg_sparse.datasets.doctor import LabelSet
+    from mmseg_sparse.doctor import LabelSet
 
 SPLITS = ('train', 'val', 'test')
 REPORTS = ('report.txt', 'report.json', 'report.png')
@@ -137,7 +137,7 @@ def load(args: argparse.Namespace) -> 'LabelSet':
     from mmengine.config import Config
     from mmseg.utils import register_all_modules
 
-    from mmseg_sparse.datasets.doctor import from_config
+    from mmseg_sparse.doctor import from_config
 
     register_all_modules(init_default_scope=True)
     try:
@@ -154,7 +154,7 @@ def load(args: argparse.Namespace) -> 'LabelSet':
 
 def load_folder(args: argparse.Namespace, dense: str | None) -> 'LabelSet':
     """Return the label files of a folder."""
-    from mmseg_sparse.datasets.doctor import from_folder
+    from mmseg_sparse.doctor import from_folder
     from mmseg_sparse.labels.classes import parse_classes
 
     if args.cfg_options:
@@ -246,13 +246,8 @@ def main() -> None:
     out = args.out or default_out(args)
     check_out(out)
     import mmseg_sparse  # noqa: F401
-    from mmseg_sparse.datasets.doctor import (
-        diagnose,
-        examine,
-        report_dict,
-        report_text,
-    )
-    from mmseg_sparse.datasets.doctor.sheet import report_sheet
+    from mmseg_sparse.doctor import diagnose, examine, report_dict, report_text
+    from mmseg_sparse.doctor.sheet import report_sheet
     from mmseg_sparse.visualization.label_report import draw_label_sheet
 
     try:

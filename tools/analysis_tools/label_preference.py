@@ -44,7 +44,7 @@ from _arguments import (
 )
 
 if TYPE_CHECKING:
-    from mmseg_sparse.datasets.doctor import LabelSet
+    from mmseg_sparse.doctor import LabelSet
     from mmseg_sparse.evaluation import Measured, Predictor, PreferenceAnalysis
 
 SPLITS = ('train', 'val', 'test')
@@ -216,7 +216,7 @@ def load_items(args: argparse.Namespace, cfg: Any) -> 'LabelSet':
     """Return the data set, cut to the images that are looked at."""
     import numpy as np
 
-    from mmseg_sparse.datasets.doctor import from_config
+    from mmseg_sparse.doctor import from_config
 
     data = from_config(cfg, args.split, dense=args.masks)
     if data.refused:

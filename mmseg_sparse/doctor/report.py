@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ...labels.boundary_distance import BINS
-from ...labels.label_map import NO_LABEL
-from .dense_rules import class_name
+from ..labels.boundary_distance import BINS
+from ..labels.label_map import NO_LABEL
 from .examine import Examination
 from .findings import SEVERITIES, Finding, percent
+from .mask_rules import class_name
 
 #: Counted up whenever the JSON changes its form.
 VERSION = 1

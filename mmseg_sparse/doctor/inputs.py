@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ...labels.label_map import lookup_table
+from ..labels.label_map import lookup_table
 
 
 @dataclass(frozen=True)

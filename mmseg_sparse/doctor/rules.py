@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...labels.image_list import DENSE_KINDS
-from ...labels.label_map import NO_LABEL
-from .dense_rules import disagreements, labels_on_void, position_bias
+from ..labels.image_list import DENSE_KINDS
+from ..labels.label_map import NO_LABEL
 from .examine import Examination
 from .findings import (
     ERROR,
@@ -19,6 +18,7 @@ from .findings import (
     named,
     percent,
 )
+from .mask_rules import disagreements, labels_on_void, position_bias
 from .measure import FileStats
 
 #: Kinds of labels that leave most pixels without one, and the labelled share

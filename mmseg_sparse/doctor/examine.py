@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...labels.boundary_distance import BINS
-from ...labels.label_map import NO_LABEL
-from .decoding import Problem
-from .items import LabelItem, LabelSet
+from ..labels.boundary_distance import BINS
+from ..labels.label_map import NO_LABEL
+from .decode import Problem
+from .inputs import LabelItem, LabelSet
 from .measure import Comparison, Counts, FileStats, measure
 
 #: Values of a label file.

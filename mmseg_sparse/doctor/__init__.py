@@ -1,11 +1,11 @@
 """The label doctor: statistics of label files, and what is wrong with them."""
 
-from ...labels.boundary_distance import relative_distance
+from ..labels.boundary_distance import relative_distance
 from .examine import Examination, examine
 from .findings import Finding
 from .from_config import from_config
 from .from_folder import from_folder
-from .items import LabelItem, LabelSet, Reading
+from .inputs import LabelItem, LabelSet, Reading
 from .report import report_dict, report_text, verdict
 from .rules import diagnose
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...labels.label_map import NO_LABEL, Labels
-from .items import Reading
+from ..labels.label_map import NO_LABEL, Labels
+from .inputs import Reading
 
 #: Formats that do not keep the values.
 LOSSY = ('JPEG', 'MPO', 'WEBP', 'JPEG2000')

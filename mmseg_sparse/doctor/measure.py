@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...labels.boundary_distance import distribution, relative_distance
-from ...labels.image_finder import image_size
-from ...labels.importers.annotation import FormatError
-from ...labels.importers.readers.source import read_bytes
-from ...labels.label_map import NO_LABEL, Labels
-from .decoding import Problem, decode
-from .items import LabelItem, Reading
+from ..labels.boundary_distance import distribution, relative_distance
+from ..labels.image_finder import image_size
+from ..labels.importers.annotation import FormatError
+from ..labels.importers.readers.source import read_bytes
+from ..labels.label_map import NO_LABEL, Labels
+from .decode import Problem, decode
+from .inputs import LabelItem, Reading
 
 Counts = NDArray[np.int64]
 

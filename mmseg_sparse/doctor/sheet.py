@@ -12,9 +12,9 @@ from mmseg_sparse.visualization.draw import overlay
 from mmseg_sparse.visualization.label_report import LabelSheet
 from mmseg_sparse.visualization.strokes import draw_outlined_strokes
 
-from ...labels.label_folder import distinct_palette
-from ...labels.label_map import NO_LABEL
-from .decoding import decode
+from ..labels.label_folder import distinct_palette
+from ..labels.label_map import NO_LABEL
+from .decode import decode
 from .examine import Examination
 from .findings import percent
 from .measure import FileStats

@@ -12,8 +12,8 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from ..sparse_seg import SparseSegDataset
-from .items import LabelItem, LabelSet, Reading
+from ..datasets.sparse_seg import SparseSegDataset
+from .inputs import LabelItem, LabelSet, Reading
 from .neighbours import existing, find_beside, kind_of
 
 _LOADERS = ('LoadAnnotations', 'LoadSparseAnnotations')

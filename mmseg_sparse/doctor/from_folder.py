@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ...labels.image_finder import SUFFIXES, ImageFinder
-from ...labels.label_folder import SIDECAR, read_sidecar
-from .items import LabelItem, LabelSet, Reading
+from ..labels.image_finder import SUFFIXES, ImageFinder
+from ..labels.label_folder import SIDECAR, read_sidecar
+from .inputs import LabelItem, LabelSet, Reading
 from .neighbours import FOLDERS, existing, find_beside, kind_of
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .decoding import Problem
+from .decode import Problem
 from .examine import Examination
 
 ERROR, WARNING, NOTE = 'error', 'warning', 'note'
