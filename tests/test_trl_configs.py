@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmseg.registry import MODELS, TRANSFORMS
 
-from mmseg_sparse.engine.trl_settings import TRAININGS, read_settings
+from mmseg_sparse.pseudo_labels.trl_configs import TRAININGS, read_settings
 from tests.shipped import CONFIGS, NAME, datasets, of_type, parse, shrink
 from tests.shipped import without_weights as stock_without_weights
 

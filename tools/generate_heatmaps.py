@@ -70,7 +70,7 @@ def main() -> None:
     """Write the heat maps."""
     args = parse_args()
     cfg = load_generator_config(args)
-    from mmseg_sparse.engine.heatmap_writer import generate_heatmaps
+    from mmseg_sparse.pseudo_labels.write_heatmaps import generate_heatmaps
 
     try:
         made = generate_heatmaps(

@@ -75,7 +75,7 @@ def main() -> None:
     """Write the labels."""
     args = parse_args()
     cfg = load_generator_config(args)
-    from mmseg_sparse.engine.pseudo_label_writer import generate_pseudo_labels
+    from mmseg_sparse.pseudo_labels.write_labels import generate_pseudo_labels
 
     try:
         made = generate_pseudo_labels(

@@ -64,8 +64,8 @@ def main() -> None:
     """Refine the folder."""
     args = parse_args()
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.engine.map_refiner import Refinement, refine_maps
-    from mmseg_sparse.engine.whole_images import best_device
+    from mmseg_sparse.pseudo_labels.refine_maps import Refinement, refine_maps
+    from mmseg_sparse.pseudo_labels.whole_images import best_device
 
     try:
         written, there = refine_maps(

@@ -64,8 +64,8 @@ def main() -> None:
     """Run the stages."""
     args = parse_args()
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.engine.trl_pipeline import TRLPipeline
-    from mmseg_sparse.engine.trl_settings import read_settings
+    from mmseg_sparse.pseudo_labels.trl_configs import read_settings
+    from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
 
     try:
         settings = read_settings(args.config, args.work_dir)

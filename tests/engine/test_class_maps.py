@@ -7,7 +7,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from mmseg_sparse.engine.class_maps import (
+from mmseg_sparse.pseudo_labels.tag_filter import (
     TagFilter,
     background_of,
     class_logits,

@@ -12,8 +12,8 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from mmseg_sparse.datasets import read_heatmaps
-from mmseg_sparse.engine.heatmap_writer import generate_heatmaps
-from mmseg_sparse.engine.whole_images import whole_images
+from mmseg_sparse.pseudo_labels.whole_images import whole_images
+from mmseg_sparse.pseudo_labels.write_heatmaps import generate_heatmaps
 from tests.engine import generator_case as case
 
 NUMBER = len(case.IMAGES)

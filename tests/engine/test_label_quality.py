@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.engine.label_quality import (
+from mmseg_sparse.labels.heatmap_file import write_heatmaps
+from mmseg_sparse.pseudo_labels.quality import (
     SCORES,
     confusion,
     heatmap_miou,
     label_miou,
     mean_iou,
 )
-from mmseg_sparse.labels.heatmap_file import write_heatmaps
 
 
 def test_miou_by_hand(tmp_path: Path) -> None:

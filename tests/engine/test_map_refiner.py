@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from mmseg_sparse.engine.map_refiner import Refinement, refine_maps
 from mmseg_sparse.functional import pixel_adaptive_refine
 from mmseg_sparse.labels.heatmap_file import read_heatmaps, write_heatmaps
+from mmseg_sparse.pseudo_labels.refine_maps import Refinement, refine_maps
 from tests.tools.test_cli import tool
 
 HEIGHT, WIDTH = 23, 31

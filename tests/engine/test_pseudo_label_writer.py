@@ -14,8 +14,8 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from mmseg_sparse.doctor.from_folder import from_folder
-from mmseg_sparse.engine.pseudo_label_writer import generate_pseudo_labels
-from mmseg_sparse.engine.whole_images import whole_images
+from mmseg_sparse.pseudo_labels.whole_images import whole_images
+from mmseg_sparse.pseudo_labels.write_labels import generate_pseudo_labels
 from tests.engine import generator_case as case
 from tests.models import stock
 

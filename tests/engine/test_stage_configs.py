@@ -3,7 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from mmseg_sparse.engine.stage_configs import (
+from mmseg_sparse.labels.image_list import ImageEntry
+from mmseg_sparse.pseudo_labels.stage_configs import (
     last_checkpoint,
     last_name,
     masks_digest,
@@ -13,7 +14,6 @@ from mmseg_sparse.engine.stage_configs import (
     weight_files,
     without_images,
 )
-from mmseg_sparse.labels.image_list import ImageEntry
 
 
 def entries(**kinds):

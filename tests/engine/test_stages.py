@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmseg_sparse.engine.stages import Stage, StageError, Stages
+from mmseg_sparse.pseudo_labels.trl_stages import Stage, StageError, Stages
 
 
 def write(folder):

@@ -3,7 +3,10 @@
 import pytest
 from mmengine.config import Config
 
-from mmseg_sparse.engine.whole_images import whole_image_pipeline, whole_images
+from mmseg_sparse.pseudo_labels.whole_images import (
+    whole_image_pipeline,
+    whole_images,
+)
 from tests.engine import generator_case as case
 
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from mmseg_sparse.datasets import make_toy_dataset
-from mmseg_sparse.engine.stages import StageError
-from mmseg_sparse.engine.trl_pipeline import TRLPipeline
-from mmseg_sparse.engine.trl_settings import read_settings
+from mmseg_sparse.pseudo_labels.trl_configs import read_settings
+from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
+from mmseg_sparse.pseudo_labels.trl_stages import StageError
 from tests.integration import tiny
 from tests.integration.trl_pipeline_case import SHIPPED, run, write_config
 

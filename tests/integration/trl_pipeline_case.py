@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from mmseg_sparse.__main__ import list_tools, tools_root
-from mmseg_sparse.engine.stages import StageError
-from mmseg_sparse.engine.trl_pipeline import TRLPipeline
-from mmseg_sparse.engine.trl_settings import read_settings
+from mmseg_sparse.pseudo_labels.trl_configs import read_settings
+from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
+from mmseg_sparse.pseudo_labels.trl_stages import StageError
 from tests.shipped import CONFIGS, parse
 
 TRL = CONFIGS / 'trl'

@@ -11,8 +11,11 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import init_default_scope
 
-from mmseg_sparse.engine.whole_images import make_pseudo_labels, whole_images
 from mmseg_sparse.models.backbones import AttentionRecorder
+from mmseg_sparse.pseudo_labels.whole_images import (
+    make_pseudo_labels,
+    whole_images,
+)
 from tests.engine import generator_case as case
 from tests.shipped import REPOSITORY
 

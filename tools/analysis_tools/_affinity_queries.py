@@ -90,8 +90,8 @@ def look(model: Any, item: Any, points: Sequence[Any] | None) -> Found:
     import cv2
     import torch
 
-    from mmseg_sparse.engine.class_maps import no_tags
-    from mmseg_sparse.engine.whole_images import to_batch
+    from mmseg_sparse.pseudo_labels.tag_filter import no_tags
+    from mmseg_sparse.pseudo_labels.whole_images import to_batch
 
     inputs, (sample,) = to_batch(model, item.load())
     if 'gt_label' not in sample:

@@ -269,7 +269,7 @@ def main() -> None:
     cfg = load_generator_config(args)
     import cv2
 
-    from mmseg_sparse.engine.whole_images import (
+    from mmseg_sparse.pseudo_labels.whole_images import (
         best_device,
         load_segmentor,
         make_pseudo_labels,

@@ -24,14 +24,14 @@ from mmseg_sparse.labels.label_folder import (
 )
 
 from ..utils.atomic import write_whole
-from .class_maps import TagFilter, background_of, class_logits
-from .generated_folder import (
+from .output_folder import (
     Generated,
     GeneratedFolder,
     Progress,
     generate,
     origin_of,
 )
+from .tag_filter import TagFilter, background_of, class_logits
 from .whole_images import (
     WholeImage,
     WholeImages,

@@ -15,20 +15,20 @@ from mmseg_sparse.labels.heatmap_file import (
     write_heatmaps,
 )
 
-from .class_maps import (
-    TagFilter,
-    background_of,
-    class_logits,
-    no_tags,
-    shown_maps,
-)
-from .generated_folder import (
+from .output_folder import (
     HEATMAPS_SIDECAR,
     Generated,
     GeneratedFolder,
     Progress,
     generate,
     origin_of,
+)
+from .tag_filter import (
+    TagFilter,
+    background_of,
+    class_logits,
+    no_tags,
+    shown_maps,
 )
 from .whole_images import (
     WholeImage,

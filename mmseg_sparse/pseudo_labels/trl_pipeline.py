@@ -15,8 +15,8 @@ from mmseg_sparse.labels.hybrid_split import hybrid_list, read_entries
 from mmseg_sparse.labels.image_list import SUPERVISIONS, ImageEntry
 
 from ..utils.atomic import write_whole
-from .generated_folder import BOOKKEEPING
-from .label_quality import heatmap_miou, label_miou, table_text
+from .output_folder import BOOKKEEPING
+from .quality import heatmap_miou, label_miou, table_text
 from .stage_configs import (
     STRONG,
     last_checkpoint,
@@ -30,8 +30,8 @@ from .stage_configs import (
     weight_files,
     without_images,
 )
-from .stages import Stage, StageError, Stages, begun_with
-from .trl_settings import TRLSettings
+from .trl_configs import TRLSettings
+from .trl_stages import Stage, StageError, Stages, begun_with
 
 #: Called with the name of a tool and its arguments; returns when it is done.
 Launch = Callable[[str, Sequence[str]], None]

@@ -22,7 +22,7 @@ from mmseg_sparse.labels.heatmap_file import (
 )
 
 from ..utils.atomic import write_whole
-from .generated_folder import (
+from .output_folder import (
     INPUTS,
     REFINED_SIDECAR,
     GeneratedFolder,
