@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mmseg_sparse.engine.memory import TensorBytes
+from benchmarks.memory import TensorBytes
 
 
 def largest_tensor(run: Callable[[], object]) -> int:

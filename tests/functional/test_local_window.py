@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmseg_sparse.engine.memory import TensorBytes
+from benchmarks.memory import TensorBytes
 from mmseg_sparse.functional import (
     feature_consistency,
     local_window,

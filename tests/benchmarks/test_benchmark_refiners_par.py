@@ -1,6 +1,6 @@
 import json
 
-from tests.tools.test_benchmark_refiners import run
+from tests.benchmarks.test_benchmark_refiners import run
 
 
 def test_finds_the_literal_form_of_par_slower_and_larger(tmp_path):

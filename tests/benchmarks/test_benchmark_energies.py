@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = (
-    Path(__file__).parents[2] / 'tools/analysis_tools/benchmark_energies.py'
-)
+SCRIPT = Path(__file__).parents[2] / 'benchmarks/benchmark_energies.py'
 
 
 def run(*arguments, cwd):

@@ -207,7 +207,7 @@ def compare(
     ours: Callable[[], Any], literal: Callable[[], Any], args: Any
 ) -> dict[str, float]:
     """Let both take turns; return their figures and the ratios."""
-    from mmseg_sparse.engine.memory import TensorBytes
+    from memory import TensorBytes
 
     values = [ours().item(), literal().item()]
     if abs(values[0] - values[1]) > 1e-4 * abs(values[1]):

@@ -7,7 +7,7 @@ import yaml
 
 from tests.shipped import REPOSITORY
 
-PATH = REPOSITORY / 'tools' / 'analysis_tools' / 'results_tables.py'
+PATH = REPOSITORY / 'benchmarks' / 'results_tables.py'
 spec = importlib.util.spec_from_file_location('results_tables', PATH)
 results_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(results_tables)

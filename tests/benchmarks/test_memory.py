@@ -1,6 +1,6 @@
 import torch
 
-from mmseg_sparse.engine.memory import TensorBytes
+from benchmarks.memory import TensorBytes
 
 
 def test_counts_by_hand():

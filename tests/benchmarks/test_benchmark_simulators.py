@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ..datasets.masks import blobs
-from .test_cli import TOOLS
+from tests.datasets.masks import blobs
+from tests.shipped import REPOSITORY
 
-TOOL = str(TOOLS / 'analysis_tools' / 'benchmark_simulators.py')
+TOOL = str(REPOSITORY / 'benchmarks' / 'benchmark_simulators.py')
 
 
 def test_figures_are_of_the_masks(

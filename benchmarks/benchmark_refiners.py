@@ -230,7 +230,7 @@ def seconds(run: Callable[[], Any], cuda: bool) -> float:
 
 def peak_mib(run: Callable[[], Any]) -> float:
     """Return the peak of what tensors hold."""
-    from mmseg_sparse.engine.memory import TensorBytes
+    from memory import TensorBytes
 
     with TensorBytes() as count:
         run()

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from tests.models import stock
 
-SCRIPT = Path(__file__).parents[2] / 'tools/analysis_tools/benchmark_step.py'
+SCRIPT = Path(__file__).parents[2] / 'benchmarks/benchmark_step.py'
 
 
 def write_config(path, layers):

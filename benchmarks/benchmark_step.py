@@ -140,7 +140,7 @@ class Trainer:
 
     def tensor_peak(self) -> float:
         """Train one more step; return the peak of its tensors in MiB."""
-        from mmseg_sparse.engine.memory import TensorBytes
+        from memory import TensorBytes
 
         with TensorBytes() as count:
             self.model.train_step(self.batch, self.optim)

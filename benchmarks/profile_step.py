@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
 from _arguments import KeyValue, fail, find_config
 
 PHASES = ('data loading', 'forward', 'backward', 'optimizer')

@@ -42,7 +42,7 @@ def config(tmp_path, monkeypatch):
 
 def run(folder, *arguments, check=True):
     return tool(
-        'analysis_tools/profile_step.py', *arguments, '--device', 'cpu',
+        '../benchmarks/profile_step.py', *arguments, '--device', 'cpu',
         cwd=folder, check=check,
     )  # fmt: skip
 
