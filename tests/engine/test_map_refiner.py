@@ -145,7 +145,8 @@ def test_bad_input_is_named(root):
 
 def test_the_tool_says_what_it_did(root):
     (root / 'maps/two.npy').unlink()
-    arguments = ('refine_maps.py', 'maps', 'images', 'out', '--device', 'cpu')
+    tool_path = 'pseudo_labels/refine_maps.py'
+    arguments = (tool_path, 'maps', 'images', 'out', '--device', 'cpu')
     done = tool(*arguments, '--num-iters', '2', cwd=root)
     assert 'out: 1 written, 0 skipped' in done.stdout
     done = tool(*arguments, cwd=root, check=False)

@@ -32,7 +32,7 @@ def run(root, monkeypatch, capsys):
         monkeypatch.setattr(sys, 'argv', argv)
         monkeypatch.setattr(sys, 'path', list(sys.path))
         monkeypatch.chdir(root)
-        script = REPOSITORY / f'tools/{name}.py'
+        script = REPOSITORY / f'tools/pseudo_labels/{name}.py'
         runpy.run_path(str(script), run_name='__main__')
         return capsys.readouterr().out.splitlines()
 
