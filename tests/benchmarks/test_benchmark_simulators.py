@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.datasets.masks import blobs
-from tests.shipped import REPOSITORY
+from tests.helpers.masks import blobs
+from tests.helpers.shipped import REPOSITORY
 
 TOOL = str(REPOSITORY / 'benchmarks' / 'benchmark_simulators.py')
 

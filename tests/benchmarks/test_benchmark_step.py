@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.models import stock
+from tests.helpers import stock
 
 SCRIPT = Path(__file__).parents[2] / 'benchmarks/benchmark_step.py'
 

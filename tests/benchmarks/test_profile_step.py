@@ -5,7 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
-from tests.integration import tiny
+from tests.helpers import tiny
 from tests.tools.test_cli import tool
 
 #: Regularizers that wait: always, and from an iteration on.

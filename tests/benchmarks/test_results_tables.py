@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import yaml
 
-from tests.shipped import REPOSITORY
+from tests.helpers.shipped import REPOSITORY
 
 PATH = REPOSITORY / 'benchmarks' / 'results_tables.py'
 spec = importlib.util.spec_from_file_location('results_tables', PATH)

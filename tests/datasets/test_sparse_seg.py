@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
-from tests.datasets.own_data import (
+from tests.helpers.own_data import (
     CLASSES,
     SIZE,
     build,

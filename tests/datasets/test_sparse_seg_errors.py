@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.datasets.own_data import (
+from tests.helpers.own_data import (
     CLASSES,
     build,
     make,

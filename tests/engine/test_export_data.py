@@ -11,9 +11,9 @@ from mmseg.apis import inference_model
 from mmseg.registry import DATASETS, MODELS
 
 from mmseg_sparse.engine.export import stock_config
-from tests.datasets.own_data import write_image, write_labels
-from tests.integration import tiny
-from tests.shipped import CONFIGS, parse
+from tests.helpers import tiny
+from tests.helpers.own_data import write_image, write_labels
+from tests.helpers.shipped import CONFIGS, parse
 
 DATA = CONFIGS / '_base_' / 'datasets'
 

@@ -1,9 +1,9 @@
 from mmengine.config import Config
 
 from mmseg_sparse.engine.export import stock_checkpoint, stock_config
-from tests.models import stock
-from tests.shipped import parse, shrink
-from tests.test_config_content import leaf
+from tests.configs.test_content import leaf
+from tests.helpers import stock
+from tests.helpers.shipped import parse, shrink
 
 
 def test_the_feature_head_stays_behind():

@@ -10,8 +10,8 @@ from PIL import Image
 
 import mmseg_sparse.models.decode_heads
 from mmseg_sparse.evaluation import Predictor
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import stock
+from tests.helpers.sparse import config
 
 assert mmseg_sparse.models.decode_heads  # registers BLPHead
 HEAD = dict(

@@ -9,7 +9,7 @@ from mmseg_sparse.functional import (
     random_walk,
     window_mask,
 )
-from tests.functional.dfr_cases import F64, WAITING, Operators
+from tests.helpers.dfr_cases import F64, WAITING, Operators
 from tests.reference import afa as reference
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import Attention, attention_affinity
-from tests.measure import kept_bytes, largest_tensor
+from tests.helpers.measure import kept_bytes, largest_tensor
 from tests.reference import attention_affinity as reference
 
 F64 = torch.float64

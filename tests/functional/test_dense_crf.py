@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import dense_crf_energy
-from tests.functional.dfr_cases import (
+from tests.helpers.dfr_cases import (
     F64,
     WAITING,
     Operators,
     as_if_elsewhere,
     make_case,
 )
-from tests.measure import largest_tensor
+from tests.helpers.measure import largest_tensor
 from tests.reference import dense_crf as reference
 
 SIGMAS = dict(sigma_rgb=0.8, sigma_xy=3.5)

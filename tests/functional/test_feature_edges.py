@@ -8,7 +8,7 @@ from mmseg_sparse.functional import (
     feature_distance,
     feature_regularization,
 )
-from tests.functional.dfr_cases import make_case
+from tests.helpers.dfr_cases import make_case
 from tests.reference import dfr as reference
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import local_aggregate
-from tests.functional.dfr_cases import Operators
-from tests.measure import kept_bytes, largest_tensor
+from tests.helpers.dfr_cases import Operators
+from tests.helpers.measure import kept_bytes, largest_tensor
 from tests.reference import blpseg as reference
 
 F64 = torch.float64

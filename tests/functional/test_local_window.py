@@ -9,9 +9,9 @@ from mmseg_sparse.functional import (
     local_window,
     potts_energy,
 )
-from tests.functional import dfr_cases
-from tests.functional.dfr_cases import F64, make_case
-from tests.measure import largest_tensor
+from tests.helpers import dfr_cases
+from tests.helpers.dfr_cases import F64, make_case
+from tests.helpers.measure import largest_tensor
 
 
 @pytest.mark.parametrize('channels', [3, 9])

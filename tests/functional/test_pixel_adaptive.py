@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import pixel_adaptive_refine, pixel_affinity
-from tests.functional.dfr_cases import F64, WAITING, Operators, as_if_elsewhere
-from tests.functional.par_cases import KERNEL, OPTIONS, close, make_case, slow
+from tests.helpers.dfr_cases import F64, WAITING, Operators, as_if_elsewhere
+from tests.helpers.par_cases import KERNEL, OPTIONS, close, make_case, slow
 
 
 @pytest.mark.parametrize('block', [7, 4096])

@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 
 from mmseg_sparse.functional import pixel_adaptive_refine, pixel_affinity
-from tests.functional.dfr_cases import F64
-from tests.functional.par_cases import OPTIONS, close, make_case, slow
-from tests.measure import largest_tensor
+from tests.helpers.dfr_cases import F64
+from tests.helpers.measure import largest_tensor
+from tests.helpers.par_cases import OPTIONS, close, make_case, slow
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (6, 1)])

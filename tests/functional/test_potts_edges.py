@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import potts_energy
-from tests.functional.dfr_cases import F64, make_case
+from tests.helpers.dfr_cases import F64, make_case
 from tests.reference import dfr as reference
 
 

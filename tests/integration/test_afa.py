@@ -8,7 +8,7 @@ import pytest
 
 import mmseg_sparse  # noqa: F401
 from mmseg_sparse.labels.simulate.toy import ToyShapesDataset, make_toy_dataset
-from tests.integration import tiny
+from tests.helpers import tiny
 
 SEGMENTATION, PROPAGATION = 3, 5
 CLASSES = ToyShapesDataset.METAINFO['classes']

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from tests.shipped import LEAVES, REPOSITORY
+from tests.helpers.shipped import LEAVES, REPOSITORY
 
 LEAF = 'sasformer_mit-b0_segformer_1xb8-2k_camvid-point-256x256'
 BASE = 'segformer_mit-b4_voc12'

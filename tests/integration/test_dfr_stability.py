@@ -6,8 +6,7 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
 import mmseg_sparse  # noqa: F401
-from tests.integration import tiny
-from tests.models import stock
+from tests.helpers import stock, tiny
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import mmseg_sparse  # noqa: F401
 from mmseg_sparse.engine import distributed
-from tests.integration import tiny
+from tests.helpers import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = 2

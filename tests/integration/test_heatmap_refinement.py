@@ -20,7 +20,7 @@ from mmseg_sparse.datasets import (
     read_heatmaps,
     write_heatmaps,
 )
-from tests.integration import tiny
+from tests.helpers import tiny
 
 CLASSES = 7
 STAGES = dict(

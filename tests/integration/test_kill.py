@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 import mmseg_sparse  # noqa: F401
 from mmseg_sparse.utils.atomic import is_complete
-from tests.integration import tiny
+from tests.helpers import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / 'tools' / 'train.py'

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mmseg_sparse  # noqa: F401
-from tests.integration import tiny
+from tests.helpers import tiny
 
 
 @pytest.fixture(scope='module')

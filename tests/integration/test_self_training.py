@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import mmseg_sparse  # noqa: F401
-from tests.integration import tiny
+from tests.helpers import tiny
 
 BEGIN = 5
 

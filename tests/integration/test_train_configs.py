@@ -9,7 +9,14 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmseg_sparse.engine import launch
-from tests.shipped import LEAVES, datasets, of_type, parse, parts, shrink
+from tests.helpers.shipped import (
+    LEAVES,
+    datasets,
+    of_type,
+    parse,
+    parts,
+    shrink,
+)
 
 TRAINED = [
     'ce_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256',

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from tests.integration import tiny
+from tests.helpers import tiny
 
 KINDS = {
     'm': 'dense', 's': 'scribble thing', 'p': 'point', 'b': 'block',

@@ -13,7 +13,7 @@ from mmseg_sparse.functional import (
 )
 from mmseg_sparse.models.backbones import AttentionRecorder
 from mmseg_sparse.models.segmentors import Features
-from tests.models import afa, stock
+from tests.helpers import afa, stock
 
 
 def build(**changes):

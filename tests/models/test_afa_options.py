@@ -8,7 +8,7 @@ from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional import mean_attention
 from mmseg_sparse.models.segmentors.multi_scale_cam import first_images
-from tests.models import afa, stock
+from tests.helpers import afa, stock
 from tests.models.test_afa_segmentor import AFF, CLS, SEG, labels_by_hand
 
 

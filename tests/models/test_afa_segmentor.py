@@ -21,7 +21,7 @@ from mmseg_sparse.models.segmentors.multi_scale_cam import (
     first_images,
     multi_scale_cam,
 )
-from tests.models import afa, stock
+from tests.helpers import afa, stock
 
 CLS, SEG, AFF = (f'decode.loss_{name}' for name in ('cls', 'seg', 'aff'))
 SHARE = 'pseudo_labeled_share'

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from mmseg_sparse.models.backbones import AttentionRecorder
-from tests.measure import kept_bytes, largest_tensor
+from tests.helpers.measure import kept_bytes, largest_tensor
 
 MIT = dict(
     type='MixVisionTransformer',

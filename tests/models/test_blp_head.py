@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional import blp_loss, self_training_labels
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import stock
+from tests.helpers.sparse import config
 
 HEAD = dict(
     type='BLPHead',

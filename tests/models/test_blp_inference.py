@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from mmseg.models import SegTTAModel
 
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import stock
+from tests.helpers.sparse import config
 from tests.models.test_blp_head import HEAD
 from tests.models.test_sparse_encoder_decoder import sample_of
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmseg_sparse.models.refiners import LocalAggregation
-from tests.models import stock
+from tests.helpers import stock
 from tests.models.test_blp_head import build
 
 

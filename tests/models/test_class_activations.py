@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.models import afa, stock
+from tests.helpers import afa, stock
 
 
 def test_they_are_cut_mirrored_and_resized():

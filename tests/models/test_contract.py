@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from tests.models import stock
+from tests.helpers import stock
 
 #: One config of each registered regularizer; a new one must enter here.
 REGULARIZERS = {

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmseg.models.decode_heads import FPNHead
 from mmseg.models.necks import FPN
 
-from tests.models.dctn import CLASSES, FPN_HEAD, HEAD, build, sample
+from tests.helpers.dctn import CLASSES, FPN_HEAD, HEAD, build, sample
 
 WIDTHS, STRIDES = (4, 6, 8, 10), (4, 8, 16, 16)
 F64 = torch.float64

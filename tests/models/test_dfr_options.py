@@ -7,9 +7,8 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmseg_sparse.functional import feature_distance
-from tests.functional import dfr_cases
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import dfr_cases, stock
+from tests.helpers.sparse import config
 from tests.models.test_dfr_loss import DFR, make_case, small_maps
 
 KEEPING = dict(type='KeepingRegularizer', feature_from='decode_head.conv_seg')

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmseg_sparse.engine.export import stock_checkpoint, stock_config
-from tests.models import sparse, stock
+from tests.helpers import sparse, stock
 
 KINDS = ('pseudo', 'dense', 'scribble')
 WEIGHT = 0.4

@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmseg_sparse.models.backbones.twins_layers import GlobalLayer, LocalLayer
-from tests.models.dctn import BACKBONE, CLASSES, build, inputs
+from tests.helpers.dctn import BACKBONE, CLASSES, build, inputs
 
 
 def backbone(**changes):

@@ -5,9 +5,9 @@ import torch
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 
-from tests.models import stock
-from tests.shipped import parse, shrink
-from tests.test_config_content import leaf
+from tests.configs.test_content import leaf
+from tests.helpers import stock
+from tests.helpers.shipped import parse, shrink
 
 HEAD = dict(
     in_channels=[3, 4, 5, 6],

@@ -6,8 +6,15 @@ import torch.nn.functional as F
 from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
 
-from tests.models.dctn import BACKBONE, CLASSES, FPN_HEAD, HEAD, config, sample
-from tests.models.dctn import build as build_model
+from tests.helpers.dctn import (
+    BACKBONE,
+    CLASSES,
+    FPN_HEAD,
+    HEAD,
+    config,
+    sample,
+)
+from tests.helpers.dctn import build as build_model
 
 SIZES = ((33, 50), (41, 30))
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mmseg_sparse.functional import local_aggregate
 from mmseg_sparse.models.refiners import LocalAggregation
 from mmseg_sparse.models.segmentors import Features
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import stock
+from tests.helpers.sparse import config
 
 REFINER = dict(type='LocalAggregation', channels=8, sigma=2.5)
 

@@ -14,7 +14,7 @@ from mmseg_sparse.models.segmentors.multi_scale_cam import (
     first_images,
     multi_scale_cam,
 )
-from tests.models import afa, stock
+from tests.helpers import afa, stock
 
 SCALES = (1.0, 0.5, 1.5)
 

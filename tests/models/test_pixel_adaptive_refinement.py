@@ -8,8 +8,8 @@ from mmseg.registry import MODELS
 
 from mmseg_sparse.functional import pixel_adaptive_refine
 from mmseg_sparse.models.segmentors.features import Features
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import stock
+from tests.helpers.sparse import config
 
 KERNEL = dict(dilations=(1, 3), w_rgb=0.6, w_pos=0.4, w_mix=0.1)
 REFINER = dict(type='PixelAdaptiveRefinement', num_iters=4, **KERNEL)

@@ -13,7 +13,7 @@ from mmseg_sparse.functional import (
     with_background,
 )
 from mmseg_sparse.models.segmentors.pseudo_labels import as_original
-from tests.models import afa
+from tests.helpers import afa
 
 FIELDS = ('cam', 'refined', 'propagated', 'final', 'labels')
 

@@ -9,8 +9,8 @@ from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.models import stock
-from tests.models.sparse import config
+from tests.helpers import stock
+from tests.helpers.sparse import config
 from tests.models.test_sparse_encoder_decoder import sample_of
 
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from mmseg_sparse.functional import Attention, attention_affinity
 from mmseg_sparse.models.segmentors import Features
-from tests.models import stock
-from tests.models.sparse import AFFINITY, config
+from tests.helpers import stock
+from tests.helpers.sparse import AFFINITY, config
 
 
 def test_affinity_loss_is_the_function_of_what_the_model_computes():

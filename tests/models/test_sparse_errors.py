@@ -4,8 +4,8 @@ import pytest
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 
-from tests.models import stock
-from tests.models.sparse import AFFINITY, config
+from tests.helpers import stock
+from tests.helpers.sparse import AFFINITY, config
 
 
 def test_feature_from_a_missing_module_is_named():

@@ -5,7 +5,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.models import stock
+from tests.helpers import stock
 
 
 @MODELS.register_module()

@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from .environment import Environment, copy_repository, run, write_camvid
+from ..helpers.environment import (
+    Environment,
+    copy_repository,
+    run,
+    write_camvid,
+)
 
 CONFIG = 'sasformer_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256.py'
 

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from .environment import Environment, mim_content, run
+from ..helpers.environment import Environment, mim_content, run
 
 pytestmark = pytest.mark.slow
 

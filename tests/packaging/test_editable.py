@@ -4,8 +4,8 @@ import textwrap
 import pytest
 import setuptools
 
+from ..helpers.environment import MIM, Environment, copy_repository, small_run
 from .conftest import CONFIG
-from .environment import MIM, Environment, copy_repository, small_run
 
 pytestmark = pytest.mark.slow
 

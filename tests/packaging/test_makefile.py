@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from .environment import REPOSITORY
+from ..helpers.environment import REPOSITORY
 
 pytestmark = pytest.mark.skipif(
     shutil.which('make') is None, reason='make is not installed'

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from ..helpers.environment import DOWNSTREAM, small_run
 from .conftest import CONFIG
-from .environment import DOWNSTREAM, small_run
 
 pytestmark = pytest.mark.slow
 

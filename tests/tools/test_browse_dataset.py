@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.datasets import own_data
-from tests.shipped import REPOSITORY
+from tests.helpers import own_data
+from tests.helpers.shipped import REPOSITORY
 
 SCRIPT = REPOSITORY / 'tools/analysis_tools/browse_dataset.py'
 PALETTE = [[0, 0, 0], [200, 0, 0], [0, 150, 0]]

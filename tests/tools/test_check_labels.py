@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.datasets.sick_labels import CLASSES, healthy, save, strokes
-from tests.shipped import REPOSITORY
+from tests.helpers.shipped import REPOSITORY
+from tests.helpers.sick_labels import CLASSES, healthy, save, strokes
 
 SCRIPT = REPOSITORY / 'tools/analysis_tools/check_labels.py'
 Run = Callable[..., tuple[int, str, str]]

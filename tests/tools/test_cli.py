@@ -14,7 +14,7 @@ from torch import nn
 
 from mmseg_sparse.engine import launch
 
-from ..packaging.environment import DOWNSTREAM, REPOSITORY, write_camvid
+from ..helpers.environment import DOWNSTREAM, REPOSITORY, write_camvid
 
 TOOLS = REPOSITORY / 'tools'
 BASE = REPOSITORY / (

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mmseg_sparse.datasets import make_toy_dataset
 from mmseg_sparse.labels.simulate.toy import save_labels
-from tests.shipped import LEAVES, REPOSITORY
+from tests.helpers.shipped import LEAVES, REPOSITORY
 
 TOOLS = REPOSITORY / 'tools'
 

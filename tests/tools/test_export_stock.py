@@ -17,7 +17,7 @@ from PIL import Image
 
 from mmseg_sparse.datasets import CamVidDataset
 from mmseg_sparse.engine.export import stock_checkpoint, stock_config
-from tests.integration import tiny
+from tests.helpers import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'model_converters' / 'export_stock.py'

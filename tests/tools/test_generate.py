@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.registry import init_default_scope
 
-from tests.engine import generator_case as case
-from tests.shipped import REPOSITORY
+from tests.helpers import generator_case as case
+from tests.helpers.shipped import REPOSITORY
 
 NUMBER = len(case.IMAGES)
 

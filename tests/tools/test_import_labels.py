@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmseg_sparse.labels.importers import FORMATS, load_reader
 
-from ..datasets.import_cases import CONTENT, labelme, make_source
+from ..helpers.import_cases import CONTENT, labelme, make_source
 from .test_cli import TOOLS, tool
 
 NAME = 'dataset_converters/import_labels.py'

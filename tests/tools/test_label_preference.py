@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from mmseg_sparse.doctor import relative_distance
+from tests.helpers.label_preference_case import folder, load, run
 from tests.reference import label_preference as reference
-from tests.tools.label_preference_case import folder, load, run
 
 __all__ = ['folder', 'run']
 FILES = ['distribution.csv', 'distribution.png', 'pictures.png',

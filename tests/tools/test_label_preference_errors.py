@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.label_preference_case import folder, run
+from tests.helpers.label_preference_case import folder, run
 
 __all__ = ['folder', 'run']
 

@@ -15,7 +15,7 @@ from PIL import Image
 from mmseg_sparse.datasets import CamVidDataset
 from mmseg_sparse.labels import simulate
 
-from ..datasets.masks import blobs
+from ..helpers.masks import blobs
 from .test_cli import TOOLS, tool
 
 TOOL = 'dataset_converters/simulate_labels.py'

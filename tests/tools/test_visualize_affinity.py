@@ -16,8 +16,8 @@ from mmseg_sparse.pseudo_labels.whole_images import (
     make_pseudo_labels,
     whole_images,
 )
-from tests.engine import generator_case as case
-from tests.shipped import REPOSITORY
+from tests.helpers import generator_case as case
+from tests.helpers.shipped import REPOSITORY
 
 SCRIPT = REPOSITORY / 'tools/analysis_tools/visualize_affinity.py'
 

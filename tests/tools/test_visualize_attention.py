@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from mmseg_sparse.models.backbones import AttentionRecorder
-from tests.models import stock
+from tests.helpers import stock
 
 SCRIPT = (
     Path(__file__).parents[2] / 'tools/analysis_tools/visualize_attention.py'

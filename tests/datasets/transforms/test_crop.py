@@ -11,7 +11,7 @@ from mmcv.transforms.utils import cache_random_params
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from tests.datasets.transforms.beside_stock import assert_same, run, sample
+from tests.helpers.beside_stock import assert_same, run, sample
 
 seeds = st.integers(0, 2**32 - 1)
 Labels = NDArray[np.uint8]

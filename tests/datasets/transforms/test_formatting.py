@@ -8,7 +8,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import TRANSFORMS
 
-from tests.datasets.transforms.beside_stock import sample
+from tests.helpers.beside_stock import sample
 
 
 def pack(results: dict[str, Any], **options: Any) -> Any:

@@ -7,12 +7,7 @@ import pytest
 from mmseg.registry import TRANSFORMS
 
 from mmseg_sparse.datasets import resize_labels
-from tests.datasets.transforms.beside_stock import (
-    SIZE,
-    assert_same,
-    run,
-    sample,
-)
+from tests.helpers.beside_stock import SIZE, assert_same, run, sample
 
 CASES = [
     ('Resize', dict(scale=(61, 47))),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmseg.registry import TRANSFORMS
 
 from mmseg_sparse.datasets import rotate_labels
-from tests.datasets.transforms.beside_stock import assert_same, run, sample
+from tests.helpers.beside_stock import assert_same, run, sample
 
 seeds = st.integers(0, 2**32 - 1)
 checked = settings(max_examples=50, deadline=None, derandomize=True)

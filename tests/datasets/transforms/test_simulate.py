@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmseg_sparse.labels import simulate
 
-from ..masks import blobs
+from ...helpers.masks import blobs
 
 SIMULATIONS = {
     'SimulateScribbles': dict(seed=3, thickness=2, noise=0.1),

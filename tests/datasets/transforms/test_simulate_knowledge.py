@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from tests.datasets.own_data import label_map, make, write_labels
+from tests.helpers.own_data import label_map, make, write_labels
 
-from ..masks import blobs
+from ...helpers.masks import blobs
 
 DRAWN = {
     'SimulateScribbles': ({}, 'scribble'),

@@ -1,0 +1,161 @@
+"""The shipped configs, for tests: found, parsed once, named, shrunk."""
+
+import copy
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mmengine.config.utils as config_utils
+from mmengine.config import Config, ConfigDict
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIGS = REPOSITORY / 'configs'
+LEAVES = sorted(
+    path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_'
+)
+NAME = re.compile(
+    r'(?P<method>gated_crf|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
+    r'_(?P<backbone>[a-z0-9-]+)_(?P<head>[a-z0-9-]+)'
+    r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<iters>\d+)k'
+    r'_(?P<dataset>[a-z0-9]+)'
+    r'-(?P<labels>dense|scribble|point|block|tag|hybrid)'
+    r'-(?P<height>\d+)x(?P<width>\d+)'
+)
+
+
+def parts(leaf: Path) -> dict[str, str]:
+    """Return the named parts of a config's name."""
+    match = NAME.fullmatch(leaf.stem)
+    assert match, f'{leaf.name} is not named by the pattern'
+    return match.groupdict()
+
+
+def parse(leaf: Path) -> Config:
+    """Return a copy of the parsed config, the caller's to change."""
+    return copy.deepcopy(_parse(leaf))
+
+
+@cache
+def _parse(leaf: Path) -> Config:
+    # MMEngine reads all metafiles of mmseg again for every base; they do not
+    # change while tests run.
+    load = config_utils.load
+    config_utils.load = _load_once
+    try:
+        return Config.fromfile(leaf)
+    finally:
+        config_utils.load = load
+
+
+_load_once = cache(config_utils.load)
+
+
+def dicts(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield a value's dicts, its own and those inside."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from dicts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from dicts(item)
+
+
+def of_type(value: Any, *types: str) -> list[dict[str, Any]]:
+    """Return the dicts in ``value`` whose type is one of those."""
+    return [item for item in dicts(value) if item.get('type') in types]
+
+
+def datasets(loader: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the datasets that a dataloader reads."""
+    dataset = loader['dataset']
+    return dataset.get('datasets', [dataset])
+
+
+def shrink(cfg: Config, size: int = 64) -> Config:
+    """Make a config's model tiny and fetch nothing for it."""
+    model = cfg.model
+    without_weights(model)
+    for norm in of_type(model, 'SyncBN'):
+        norm.type = 'BN'
+    model.data_preprocessor.size = (size, size)
+    if model.test_cfg.get('mode') == 'slide':
+        model.test_cfg.update(crop_size=(size, size), stride=(48, 48))
+    if model.backbone.type == 'MixVisionTransformer':
+        _shrink_mit(model)
+    elif model.backbone.type == 'VisionTransformer':
+        _shrink_vit(model, size)
+    elif model.backbone.type == 'SwinTransformer':
+        _shrink_swin(model)
+    elif model.backbone.type.startswith('ResNet'):
+        _shrink_resnet(model)
+    else:
+        raise ValueError(f'no way to shrink a {model.backbone.type}')
+    return cfg
+
+
+def without_weights(model: ConfigDict) -> None:
+    """Drop what would be read from a file or fetched."""
+    for item in dicts(model):
+        item.pop('init_cfg', None)
+        item.pop('pretrained', None)
+
+
+def _shrink_mit(model: ConfigDict) -> None:
+    heads = model.backbone.num_heads
+    model.backbone.update(embed_dims=4, num_layers=[1] * len(heads))
+    model.decode_head.update(in_channels=[4 * n for n in heads], channels=8)
+    if model.decode_head.get('attention_heads'):  # AFA's
+        model.decode_head.attention_heads = heads[-1]
+    _fit_feature(model, 8)
+
+
+def _shrink_vit(model: ConfigDict, size: int) -> None:
+    backbone = model.backbone
+    stages = backbone.get('out_indices', -1)
+    if stages != -1:
+        backbone.out_indices = tuple(range(len(stages)))
+    backbone.update(
+        embed_dims=16, num_heads=2, num_layers=4, img_size=(size, size)
+    )
+    for head in [model.decode_head, *(model.get('auxiliary_head') or [])]:
+        head.update(in_channels=16, channels=16)
+        if head.type == 'SegmenterMaskTransformerHead':
+            head.update(embed_dims=16, num_heads=2, num_layers=1)
+
+
+def _shrink_swin(model: ConfigDict) -> None:
+    """Keep which stages the heads use; the deep feature is all of them."""
+    model.backbone.update(
+        embed_dims=4, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2]
+    )
+    head = model.decode_head
+    head.update(
+        in_channels=[4 * 2**stage for stage in head.in_index], channels=8
+    )
+    model.auxiliary_head.update(in_channels=16, channels=8)
+    _fit_feature(model, 8 * len(head.get('levels', head.in_index)))
+
+
+def _shrink_resnet(model: ConfigDict) -> None:
+    model.backbone.update(depth=18, base_channels=4, stem_channels=4)
+    if model.decode_head.type == 'FCNHead':
+        model.decode_head.update(in_channels=32, channels=8)
+    elif isinstance(model.decode_head.in_channels, int):  # DeepLabV3+
+        model.decode_head.update(
+            in_channels=32, channels=8, c1_in_channels=4, c1_channels=4
+        )
+    else:
+        model.decode_head.update(in_channels=[4, 8, 16, 32], channels=8)
+    if model.get('auxiliary_head'):
+        model.auxiliary_head.update(in_channels=16, channels=8)
+    _fit_feature(model, 8)
+
+
+def _fit_feature(model: ConfigDict, channels: int) -> None:
+    """Let the losses expect what the head's classifier gets."""
+    for loss in of_type(model, 'DFRLoss'):
+        if loss.get('in_channels'):
+            loss.in_channels = channels
