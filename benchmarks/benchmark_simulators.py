@@ -80,7 +80,7 @@ def load(args: argparse.Namespace) -> tuple[list[str], list[Any]]:
     """Return names and masks."""
     import cv2
 
-    from mmseg_sparse.labels.png import load_png_index
+    from mmseg_sparse.labels.label_map import load_png_index
 
     paths = sorted(args.masks.rglob('*.png'))[:: args.step]
     if not paths:

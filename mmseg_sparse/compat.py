@@ -13,6 +13,7 @@ import re
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
@@ -33,6 +34,8 @@ UNDECLARED = {
 }
 #: mmseg 1.2 refuses mmcv from here on by an assertion, not for a reason.
 MMCV_REFUSED = '2.2.0'
+#: Methods of MMEngine's ``HistoryBuffer`` that its checkpoints name.
+HISTORY_STATISTICS = ('min', 'max', 'current', 'mean')
 
 
 def setup() -> None:
@@ -168,6 +171,28 @@ def _missing_operator(name: str) -> type:
     return type(name, (), {'__init__': fail, '__module__': 'mmcv.ops'})
 
 
+def history_statistic(owner: type, name: str) -> Callable[..., Any]:
+    """Stand in for ``getattr`` while a checkpoint is read.
+
+    A ``HistoryBuffer`` pickles its statistics as
+    ``getattr(HistoryBuffer, 'min')`` and so on, and
+    ``torch.load(weights_only=True)`` refuses ``getattr``, with good reason.
+
+    Raises:
+        TypeError: If a checkpoint asks for anything but a statistic of
+            ``HistoryBuffer``.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    if owner is not HistoryBuffer or name not in HISTORY_STATISTICS:
+        raise TypeError(
+            'a checkpoint may look up HistoryBuffer.'
+            f'{{{",".join(HISTORY_STATISTICS)}}} only, this one asks for '
+            f'{name!r} of {owner!r}'
+        )
+    return getattr(HistoryBuffer, name)  # type: ignore[no-any-return]
+
+
 def allow_checkpoint_types() -> None:
     """Let ``torch.load(weights_only=True)`` read MMEngine's checkpoints.
 
@@ -182,7 +207,10 @@ def allow_checkpoint_types() -> None:
         return  # loads them as it always did
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = {type(np.dtype(code)) for code in 'bBhHiIlLqQefdg?SU'}
-    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
+    allowed: list[Any] = [
+        HistoryBuffer, np.ndarray, np.dtype, *dtypes,
+        (history_statistic, 'builtins.getattr'),
+    ]  # fmt: skip
     for function in (
         core.multiarray._reconstruct,
         core.multiarray.scalar,

@@ -14,16 +14,17 @@ from ..labels.simulate import (
     simulate_scribbles,
     simulate_tags,
 )
-from ..labels.simulate.toy import ToyShapesDataset, make_toy_dataset
+from ..labels.simulate.toy import make_toy_dataset
 from . import transforms
 from .benchmarks import (
+    CamVidDataset,
     SparseADE20KDataset,
     SparseCityscapesDataset,
     SparseCOCODataset,
     SparsePascalVOCDataset,
     SparseToyShapesDataset,
+    ToyShapesDataset,
 )
-from .camvid import CamVidDataset
 from .samplers import StrongWeakSampler
 from .sparse_seg import SparseSegDataset
 from .transforms.sparse_resize import resize_labels

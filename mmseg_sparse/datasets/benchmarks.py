@@ -8,12 +8,13 @@ from typing import Any
 
 from mmseg.datasets import (
     ADE20KDataset,
+    BaseSegDataset,
     CityscapesDataset,
     PascalVOCDataset,
 )
 from mmseg.registry import DATASETS
 
-from ..labels.simulate.toy import ToyShapesDataset
+from ..labels.simulate.toy import CLASSES, PALETTE
 from .sparse_seg import SparseSegDataset
 
 #: Class index of Cityscapes' label ids 0 to 33; 255 = not evaluated. The
@@ -119,6 +120,26 @@ class SparseCOCODataset(SparseSegDataset):
 
 
 @DATASETS.register_module()
+class ToyShapesDataset(BaseSegDataset):
+    """Textured shapes on cluttered grounds, as :func:`make_toy_dataset` makes.
+
+    Label maps are index PNGs with a palette; 255 is "no label here".
+    """
+
+    METAINFO = dict(classes=CLASSES, palette=PALETTE)
+
+    def __init__(
+        self,
+        img_suffix: str = '.png',
+        seg_map_suffix: str = '.png',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs
+        )
+
+
+@DATASETS.register_module()
 class SparseToyShapesDataset(SparseSegDataset):
     """The toy shapes of ``make_toy_dataset``: 7 classes, 0 the background."""
 
@@ -128,3 +149,25 @@ class SparseToyShapesDataset(SparseSegDataset):
         self, *args: Any, img_suffix: str = '.png', **kwargs: Any
     ) -> None:
         super().__init__(*args, img_suffix=img_suffix, **kwargs)
+
+
+@DATASETS.register_module()
+class CamVidDataset(BaseSegDataset):
+    """CamVid with the 11 classes of the SegNet split, 360x480 pixels.
+
+    Label maps are index PNGs; 255 is void in dense masks and "no label here"
+    in sparse ones. Source: Brostow, Fauqueur, Cipolla, "Semantic object
+    classes in video", Pattern Recognition Letters 2009.
+    """
+
+    METAINFO = dict(
+        classes=(
+            'sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign',
+            'fence', 'car', 'pedestrian', 'bicyclist',
+        ),
+        palette=[
+            [128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128],
+            [60, 40, 222], [128, 128, 0], [192, 128, 128], [64, 64, 128],
+            [64, 0, 128], [64, 64, 0], [0, 128, 192],
+        ],
+    )  # fmt: skip

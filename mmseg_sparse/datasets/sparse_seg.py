@@ -1,8 +1,9 @@
 """A dataset whose images are labelled in different ways."""
 
+import os
 import os.path as osp
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import mmengine.fileio as fileio
@@ -12,17 +13,11 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS
 
+from ..labels.classes import check_classes, find_background, with_classes
 from ..labels.image_list import SUPERVISIONS, ImageEntry, parse_list
 from ..labels.label_folder import SIDECAR, read_sidecar
 from ..labels.label_map import NO_LABEL, complete_label_map
 from ..labels.tags import TagSpace, Vector, read_tag_file
-from .dataset_checks import (
-    check_classes,
-    check_exist,
-    find_background,
-    one_of,
-    with_classes,
-)
 from .transforms.loading import LoadSparseAnnotations
 
 
@@ -392,3 +387,45 @@ class SparseSegDataset(BaseSegDataset):
                 + (f' in {self.tag_file} either' if self.tag_file else '')
             )
         return item
+
+
+def one_of(name: str, values: Iterable[str], wanted: Sequence[str]) -> None:
+    """Raise ValueError if a value is not among those wanted."""
+    for value in values:
+        if value not in wanted:
+            raise ValueError(
+                f'{name}: unknown {value!r}, want one of {", ".join(wanted)}'
+            )
+
+
+def check_exist(
+    what: str, entries: Sequence[ImageEntry], paths: Sequence[str | None]
+) -> None:
+    """Look if every file is there; each folder is listed once.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    listed: dict[str, set[str]] = {}
+    missing = []
+    for entry, path in zip(entries, paths, strict=True):
+        if path is None:
+            continue
+        folder, name = osp.split(path)
+        if folder not in listed:
+            there = osp.isdir(folder or '.')
+            listed[folder] = set(os.listdir(folder or '.') if there else ())
+        if name not in listed[folder]:
+            missing.append((entry.where, path))
+    if not missing:
+        return
+    where, path = missing[0]
+    folder, name = osp.split(path)
+    stem = osp.splitext(name)[0]
+    alike = sorted(n for n in listed[folder] if osp.splitext(n)[0] == stem)
+    raise FileNotFoundError(
+        f'{where}: {what} {path} is missing'
+        + (f' (there is {alike[0]}: see the suffix)' if alike else '')
+        + ('' if osp.isdir(folder or '.') else f' (no folder {folder})')
+        + (f'; so are {len(missing) - 1} more' if missing[1:] else '')
+    )

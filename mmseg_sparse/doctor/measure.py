@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from ..labels.boundary_distance import distribution, relative_distance
 from ..labels.image_finder import image_size
-from ..labels.importers.annotation import FormatError
-from ..labels.importers.readers.source import read_bytes
 from ..labels.label_map import NO_LABEL, Labels
+from ..utils.untrusted import FormatError, read_bytes
 from .decode import Problem, decode
 from .inputs import LabelItem, Reading
 

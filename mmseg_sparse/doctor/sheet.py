@@ -12,8 +12,7 @@ from mmseg_sparse.visualization.draw import overlay
 from mmseg_sparse.visualization.label_report import LabelSheet
 from mmseg_sparse.visualization.strokes import draw_outlined_strokes
 
-from ..labels.label_folder import distinct_palette
-from ..labels.label_map import NO_LABEL
+from ..labels.label_map import NO_LABEL, distinct_palette
 from .decode import decode
 from .examine import Examination
 from .findings import percent

@@ -14,13 +14,8 @@ from mmseg.registry import DATASETS, MODELS
 
 from mmseg_sparse.registry import SCOPE
 
-from .export_data import (
-    inner_datasets,
-    is_ours,
-    make_stock_dataset,
-    plain_meta,
-    stock_steps,
-)
+from ..utils.config_tree import inner_datasets
+from .export_data import is_ours, make_stock_dataset, plain_meta, stock_steps
 
 #: What a config needs to test and to predict, beside val_* and test_*.
 KEPT = (

@@ -1,7 +1,6 @@
 """Datasets and pipelines of ours in the words of plain mmseg."""
 
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 from mmseg.datasets import BaseSegDataset
@@ -35,18 +34,6 @@ def is_ours(name: Any) -> bool:
         and name not in child.parent.parent.module_dict
         for child in CHILDREN.values()
     )
-
-
-def inner_datasets(node: Any) -> Iterator[dict[str, Any]]:
-    """Yield a dataset's config, and those it wraps."""
-    if isinstance(node, dict):
-        if 'type' in node:
-            yield node
-        yield from inner_datasets(node.get('dataset'))
-        yield from inner_datasets(node.get('datasets'))
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from inner_datasets(value)
 
 
 def stock_steps(node: Any) -> None:

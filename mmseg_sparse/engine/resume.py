@@ -1,17 +1,30 @@
-"""What MMEngine leaves out when it resumes: seeds and random state.
+"""What MMEngine leaves out when it resumes: whole files, seeds, random state.
 
 MMEngine starts the data loader before it knows the seed of the checkpoint,
 and it replays the batches already seen without putting the random state
-back.
+back. The random state in a checkpoint is made of tensors, numbers, strings,
+lists and tuples only: what ``torch.load(weights_only=True)`` reads.
 """
 
 import copy
+import random
+import re
+import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import DataLoader
+
+from ..utils.atomic import PART, write_whole
+
+LAST_CHECKPOINT = 'last_checkpoint'
 
 
 def sampler_seed(loader: DataLoader) -> int | None:
@@ -89,3 +102,129 @@ class _Replay:
             self.done()
         self.steps -= 1
         return next(self.inner)
+
+
+class WholeFileBackend(LocalBackend):
+    """MMEngine's local backend, except that it writes whole files."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes, whole or not at all."""
+        write_whole(filepath, obj)
+
+    def put_text(
+        self, obj: str, filepath: str | Path, encoding: str = 'utf-8'
+    ) -> None:
+        """Write text, whole or not at all."""
+        write_whole(filepath, obj.encode(encoding))
+
+
+register_backend('whole_file', WholeFileBackend, force=True)
+
+
+def remove_parts(folder: str | Path) -> list[Path]:
+    """Remove what killed runs left half written; return what it was."""
+    parts = sorted(Path(folder).glob(f'*.pth{PART}'))
+    parts += sorted(Path(folder).glob(LAST_CHECKPOINT + PART))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return parts
+
+
+def is_complete(checkpoint: str | Path) -> bool:
+    """Tell whether a checkpoint was written to its end.
+
+    ``torch.save`` writes a zip file, whose table of contents comes last.
+    """
+    return Path(checkpoint).is_file() and zipfile.is_zipfile(checkpoint)
+
+
+def find_unnamed_checkpoint(
+    work_dir: str | Path, folder: str | Path, template: str
+) -> Path | None:
+    """Find the checkpoint that ``last_checkpoint`` should name and does not.
+
+    A process may be killed after a checkpoint is complete and before
+    ``last_checkpoint`` names it; that checkpoint has both a higher number
+    and a later time than the one named. If none is named, or one that is
+    missing or cut short, it is the complete one with the highest number.
+
+    Args:
+        work_dir: Where ``last_checkpoint`` is.
+        folder: Where the checkpoints are.
+        template: Their names, such as ``'iter_{}.pth'``.
+
+    Returns:
+        The checkpoint, or None if the one named is the right one or there
+        is no other.
+    """
+    last = Path(work_dir) / LAST_CHECKPOINT
+    if not last.is_file():
+        named, number, written = None, -1, -1
+    else:
+        named = Path(last.read_text().strip())
+        number, written = _number(named, template), -1
+        if is_complete(named):
+            written = named.stat().st_mtime_ns
+        else:
+            number = -1
+    found = [
+        (_number(path, template), path)
+        for path in Path(folder).glob(template.replace('{}', '*'))
+    ]
+    for other, path in sorted(found, reverse=True):
+        newer = other > number and path.stat().st_mtime_ns >= written
+        if newer and path != named and is_complete(path):
+            return path
+    return None
+
+
+def _number(path: Path, template: str) -> int:
+    pattern = re.escape(template).replace(r'\{\}', r'(\d+)')
+    match = re.fullmatch(pattern, path.name)
+    return int(match.group(1)) if match else -1
+
+
+def get_random_state() -> dict[str, Any]:
+    """Return the state of every global generator that training draws from.
+
+    These are ``random``, numpy's legacy generator, torch's CPU generator
+    and, where there is one, that of the current CUDA device.
+    """
+    # The legacy generator is the one that MMCV's transforms draw from.
+    legacy = np.random.get_state()  # noqa: NPY002
+    name, keys, position, has_gauss, cached = legacy
+    state = {
+        'python': random.getstate(),
+        'numpy': (
+            str(name),
+            [int(key) for key in keys],
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ),
+        'torch': torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state['cuda'] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put back what :func:`get_random_state` returned.
+
+    A CUDA state is dropped where there is no CUDA, and left as it is where
+    the state came from a process without.
+    """
+    version, internal, gauss = state['python']
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state['numpy']
+    legacy = (name, np.array(keys, dtype=np.uint32), *rest)
+    np.random.set_state(legacy)  # noqa: NPY002
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'].cpu())
+
+
+def gather_random_states(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the states of all ranks, in order; every rank must call it."""
+    return list(all_gather_object(state))

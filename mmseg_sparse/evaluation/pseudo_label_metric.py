@@ -11,6 +11,8 @@ from mmseg.registry import METRICS
 from prettytable import PrettyTable
 from torch import Tensor
 
+from mmseg_sparse.labels.label_map import NO_LABEL
+
 #: Where the label maps of a stage are in a result.
 STAGES = {
     'cam': 'pseudo_cam',
@@ -20,7 +22,6 @@ STAGES = {
     'labels': 'pseudo_labels',
     'prediction': 'pred_sem_seg',
 }
-NO_LABEL = 255
 
 
 @METRICS.register_module()

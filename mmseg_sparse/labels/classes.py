@@ -2,14 +2,20 @@
 
 import json
 import os
+import os.path as osp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .importers.annotation import FormatError
-from .importers.readers.source import decode_text, load_json, read_bytes, shown
-from .label_folder import NO_LABEL, distinct_palette
+from ..utils.untrusted import (
+    FormatError,
+    decode_text,
+    load_json,
+    read_bytes,
+    shown,
+)
+from .label_map import NO_LABEL, distinct_palette
 
 #: Class indices are 0..254; 255 is "no label".
 MAX_CLASSES = 255
@@ -193,3 +199,74 @@ class ClassMap:
             f'class, nor an index from 0 to {len(self.names) - 1}, nor '
             f'{NO_LABEL} (leave out)'
         )
+
+
+def with_classes(
+    metainfo: Mapping[str, Any] | None,
+    classes: Sequence[str] | str | None,
+    palette: Sequence[Sequence[int]] | None,
+) -> dict[str, Any]:
+    """Return ``metainfo`` with the two shortcuts in it.
+
+    Raises:
+        ValueError: If both are given and differ, or classes are no names.
+        FileNotFoundError: If ``classes`` names a file that is not there.
+    """
+    full = dict(metainfo or {})
+    for key, value in (('classes', classes), ('palette', palette)):
+        if value is None:
+            continue
+        if key in full and list(full[key]) != list(value):
+            raise ValueError(
+                f'{key} is given twice and differs: {value}, and '
+                f'{full[key]} in metainfo'
+            )
+        full[key] = value
+    names = full.get('classes')
+    # mmseg would take the name of a missing file for the classes.
+    if isinstance(names, str) and not osp.isfile(names):
+        raise FileNotFoundError(f'classes: there is no file {names}')
+    if names is not None and not isinstance(names, str):
+        check_classes(names)
+    return full
+
+
+def check_classes(classes: Any) -> tuple[str, ...]:
+    """Return the class names.
+
+    Raises:
+        ValueError: If they are no names, not unique or too many for 8 bits.
+    """
+    names = tuple(classes) if isinstance(classes, Sequence) else ()
+    odd = [name for name in names if not isinstance(name, str) or not name]
+    if not names or odd:
+        raise ValueError(
+            'classes: wanted the class names in order of their indices, got '
+            f'{classes!r}'
+        )
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f'classes: {twice[0]!r} stands there twice')
+    if len(names) > 254:
+        raise ValueError(f'classes: at most 254 fit, got {len(names)}')
+    return names
+
+
+def find_background(
+    background: int | str | None, classes: Sequence[str]
+) -> int | None:
+    """Return the index of the background class, None if there is none.
+
+    Raises:
+        ValueError: If ``background`` is no index, None or 'auto'.
+    """
+    if background == 'auto':
+        return classes.index('background') if 'background' in classes else None
+    if background is None:
+        return None
+    if not isinstance(background, int) or not 0 <= background < len(classes):
+        raise ValueError(
+            f'background: wanted an index in 0..{len(classes) - 1}, None or '
+            f"'auto', got {background!r}"
+        )
+    return background

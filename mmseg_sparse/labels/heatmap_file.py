@@ -1,13 +1,14 @@
 """Files of heat maps: of an image's present classes alone, compressed."""
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..utils.atomic import write_whole
 
 SUFFIX = '.npz'
 #: What a file of ours says of itself.
@@ -109,16 +110,7 @@ def write_heatmaps(
         classes=classes[order].astype(np.int64),
         num_classes=np.array(num_classes, np.int64),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        with open(part, 'wb') as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, buffer.getvalue())
 
 
 def read_heatmaps(path: str | Path) -> Heatmaps:

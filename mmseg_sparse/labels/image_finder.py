@@ -7,8 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
-from .importers.annotation import FormatError
-from .importers.readers.source import reason, size
+from ..utils.untrusted import FormatError, reason, size
 
 SUFFIXES = (
     '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif',

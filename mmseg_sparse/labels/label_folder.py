@@ -4,12 +4,7 @@ A folder appears whole or not at all: it is built beside its place under a
 hidden name and then moved there.
 """
 
-import colorsys
-import io
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from ..utils.atomic import built_beside
+from ..utils.untrusted import FormatError, get, image_name, load_json, shown
 from .image_list import SUPERVISIONS
-from .importers.annotation import FormatError
-from .importers.readers.source import get, image_name, load_json, shown
+from .label_map import NO_LABEL, encode_index_png
 
 SIDECAR = 'labels.json'
 #: Counted up whenever the sidecar changes its form.
 VERSION = 1
-NO_LABEL = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,52 +78,6 @@ def label_file(
     info.update(counts)
     info['tags'] = list(tags)
     return LabelFile(name, png, info)
-
-
-def encode_index_png(
-    labels: NDArray[np.uint8], palette: Sequence[Sequence[int]]
-) -> bytes:
-    """Return a label map as a PNG that viewers show in colour.
-
-    Args:
-        labels: ``(H, W)``, class indices and 255 = no label.
-        palette: RGB of each class; 255 and what has no colour become white.
-    """
-    if labels.dtype != np.uint8 or labels.ndim != 2:
-        raise ValueError(
-            f'labels must be uint8 (H, W), got {labels.dtype} {labels.shape}'
-        )
-    colours = np.full((256, 3), 255, np.uint8)
-    colours[: len(palette)] = np.asarray(palette, np.uint8).reshape(-1, 3)
-    colours[NO_LABEL] = 255
-    picture = Image.fromarray(labels)
-    picture.putpalette(colours.tobytes())
-    buffer = io.BytesIO()
-    picture.save(buffer, 'PNG')
-    return buffer.getvalue()
-
-
-def save_index_png(
-    path: str | Path,
-    labels: NDArray[np.uint8],
-    palette: Sequence[Sequence[int]],
-) -> None:
-    """Write one label map, as :func:`encode_index_png` makes it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_index_png(labels, palette))
-
-
-def distinct_palette(number: int) -> list[list[int]]:
-    """Return colours, none white, for classes that have none of their own."""
-    colours = []
-    for index in range(number):
-        hue = index * 0.61803399 % 1  # a golden section apart
-        saturation = (0.8, 0.55, 1.0)[index % 3]
-        value = (0.9, 0.67, 0.47)[index // 3 % 3]
-        rgb = colorsys.hsv_to_rgb(hue, saturation, value)
-        colours.append([round(255 * c) for c in rgb])
-    return colours
 
 
 def check_label_folder(out: str | Path, overwrite: bool = False) -> None:
@@ -190,9 +138,7 @@ def write_label_folder(
     """
     out = Path(out).resolve()
     check_label_folder(out, overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
-    try:
+    with built_beside(out) as making:
         images: dict[str, Mapping[str, Any]] = {}
         for file in files:
             name = image_name(file.name, out, 'name of an image')
@@ -208,13 +154,15 @@ def write_label_folder(
             **meta,
             'images': dict(sorted(images.items())),
         }
-        text = json.dumps(sidecar, indent=1, allow_nan=False)
-        (making / SIDECAR).write_text(text + '\n', encoding='utf-8')
+        write_sidecar(making, sidecar)
         check_label_folder(out, overwrite)  # it may have come meanwhile
-        _put(making, out)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return sidecar
+
+
+def write_sidecar(folder: Path, sidecar: Mapping[str, Any]) -> None:
+    """Write ``labels.json`` into a folder."""
+    text = json.dumps(sidecar, indent=1, allow_nan=False)
+    (folder / SIDECAR).write_text(text + '\n', encoding='utf-8')
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
@@ -268,21 +216,3 @@ def _check_names(names: list[Any], path: Path) -> None:
         else:
             continue
         raise FormatError(path, f'classes[{index}]', problem)
-
-
-def _put(made: Path, out: Path) -> None:
-    """Put the finished folder in the place of ``out``."""
-    mask = os.umask(0)
-    os.umask(mask)
-    made.chmod(0o777 & ~mask)  # mkdtemp makes it private
-    if not out.exists():
-        os.replace(made, out)
-        return
-    old = made.with_name(made.name + '-old')
-    os.replace(out, old)
-    try:
-        os.replace(made, out)
-    except BaseException:
-        os.replace(old, out)
-        raise
-    shutil.rmtree(old)

@@ -1,15 +1,37 @@
-"""Label files as the dataset reads them: index maps and their numbering."""
+"""Label maps: index PNGs in memory and on disk, and their numbering."""
 
+import colorsys
+import io
+import struct
+import warnings
+import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import mmcv
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ..utils.untrusted import FormatError, read_bytes, reason, shown, size
 
 Labels = NDArray[np.uint8]
 
 #: What a label map holds where there is no label, in memory always.
 NO_LABEL = 255
+
+#: What Pillow raises on broken or oversized files.
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    OverflowError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_MODES = ('1', 'L', 'P', 'I;16')
 
 
 def decode_labels(
@@ -116,3 +138,117 @@ def complete_label_map(
         if old != NO_LABEL:
             full[old] = int(new)
     return full
+
+
+def encode_index_png(
+    labels: NDArray[np.uint8], palette: Sequence[Sequence[int]]
+) -> bytes:
+    """Return a label map as a PNG that viewers show in colour.
+
+    Args:
+        labels: ``(H, W)``, class indices and 255 = no label.
+        palette: RGB of each class; 255 and what has no colour become white.
+    """
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise ValueError(
+            f'labels must be uint8 (H, W), got {labels.dtype} {labels.shape}'
+        )
+    colours = np.full((256, 3), 255, np.uint8)
+    colours[: len(palette)] = np.asarray(palette, np.uint8).reshape(-1, 3)
+    colours[NO_LABEL] = 255
+    picture = Image.fromarray(labels)
+    picture.putpalette(colours.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+def save_index_png(
+    path: str | Path,
+    labels: NDArray[np.uint8],
+    palette: Sequence[Sequence[int]],
+) -> None:
+    """Write one label map, as :func:`encode_index_png` makes it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_index_png(labels, palette))
+
+
+def distinct_palette(number: int) -> list[list[int]]:
+    """Return colours, none white, for classes that have none of their own."""
+    colours = []
+    for index in range(number):
+        hue = index * 0.61803399 % 1  # a golden section apart
+        saturation = (0.8, 0.55, 1.0)[index % 3]
+        value = (0.9, 0.67, 0.47)[index // 3 % 3]
+        rgb = colorsys.hsv_to_rgb(hue, saturation, value)
+        colours.append([round(255 * c) for c in rgb])
+    return colours
+
+
+def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Read a palette or grey PNG as the numbers it stores.
+
+    Returns:
+        ``(H, W)`` of ``uint8``, or ``uint16`` for 16 bits; palette indices
+        where the file has a palette. Grey of 2 and 4 bits is not stretched
+        to 255.
+
+    Raises:
+        FormatError: If it is no PNG, broken, in colour or with alpha, or
+            larger than an image may be; the size is checked before decoding.
+        OSError: If the file cannot be opened.
+    """
+    data = read_bytes(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=('PNG',))
+    except UnidentifiedImageError as error:
+        raise FormatError(path, '', 'no PNG file') from error
+    except BROKEN as error:
+        raise FormatError(
+            path, '', f'no readable PNG: {reason(error)}'
+        ) from error
+    _check_chunks(data, path)
+    with picture:
+        size(*picture.size, path)
+        if picture.mode not in _MODES:
+            raise FormatError(
+                path, '',
+                'expected a PNG of class indices (palette or grey), got one '
+                f'in {picture.mode}',
+            )  # fmt: skip
+        try:
+            picture.load()
+        except BROKEN as error:
+            raise FormatError(
+                path, '', f'broken PNG: {reason(error)}'
+            ) from error
+        values = np.array(picture)
+    if values.dtype == np.uint16:
+        return values
+    values = values.astype(np.uint8)
+    # IHDR is the first chunk: bit depth and colour type at bytes 24 and 25.
+    depth, colour = data[24], data[25]
+    if colour == 0 and depth in (2, 4):  # Pillow stretches these to 255
+        values //= 255 // (2**depth - 1)
+    return values
+
+
+def _check_chunks(data: bytes, path: Path) -> None:
+    """Raise unless every chunk is whole; Pillow forgives some that are not."""
+    position, kind = 8, b''
+    while kind != b'IEND':
+        head = data[position : position + 8]
+        if len(head) < 8:
+            raise FormatError(path, '', 'broken PNG: it is cut short')
+        length, kind = struct.unpack('>I4s', head)
+        end = position + 8 + length
+        checksum = zlib.crc32(data[position + 4 : end])
+        if data[end : end + 4] != struct.pack('>I', checksum):
+            raise FormatError(
+                path, f'byte {position}',
+                f'broken PNG: wrong checksum of {shown(kind)}',
+            )  # fmt: skip
+        position = end + 4

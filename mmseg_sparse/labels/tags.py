@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .importers.readers.source import load_npy
+from ..utils.npy import load_npy
 from .label_folder import read_sidecar
 
 Vector = NDArray[np.float32]

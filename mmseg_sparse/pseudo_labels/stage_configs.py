@@ -12,8 +12,8 @@ from mmseg.registry import DATASETS
 
 from mmseg_sparse.labels.image_list import ImageEntry
 
-from ..engine.export_data import inner_datasets
-from ..utils.atomic import LAST_CHECKPOINT, is_complete
+from ..engine.resume import LAST_CHECKPOINT, is_complete
+from ..utils.config_tree import inner_datasets
 from .whole_images import step_name
 
 #: Supervision of an image with a mask.

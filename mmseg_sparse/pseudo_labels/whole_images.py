@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from ..engine.export_data import inner_datasets
+from ..utils.config_tree import inner_datasets
 
 SPLITS = ('train', 'val', 'test')
 #: What makes labels of a sample: the split's own steps, not those of testing.

@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mmseg_sparse.datasets.dataset_checks import find_background
+from mmseg_sparse.labels.classes import find_background
 from mmseg_sparse.labels.label_folder import (
-    NO_LABEL,
     SIDECAR,
     VERSION,
     LabelFile,
-    distinct_palette,
     label_file,
 )
+from mmseg_sparse.labels.label_map import NO_LABEL, distinct_palette
 
 from ..utils.atomic import write_whole
 from .output_folder import (

@@ -1,17 +1,14 @@
 """Files that are there whole or not at all, also after a ``kill -9``."""
 
 import os
-import re
-import zipfile
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.fileio import LocalBackend, register_backend
-
 #: Ending of a file that is still being written.
 PART = '.part'
-LAST_CHECKPOINT = 'last_checkpoint'
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
@@ -51,10 +48,14 @@ def write_all_whole(contents: dict[Path, bytes]) -> None:
 
 def _write_part(path: Path, data: bytes) -> Path:
     part = path.with_name(path.name + PART)
-    with open(part, 'wb') as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(part, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)  # a full disk stays no fuller for it
+        raise
     return part
 
 
@@ -67,6 +68,47 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def built_beside(out: Path) -> Iterator[Path]:
+    """Build a folder under a hidden name beside ``out``, then put it there.
+
+    The folder is there whole or not at all, and takes the place of one that
+    is there already. If the body raises, nothing changes; a killed process
+    leaves at most a hidden folder ``.NAME-...``.
+
+    Args:
+        out: The folder to make or replace.
+
+    Yields:
+        The folder to fill.
+    """
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
+    try:
+        yield made
+        mask = os.umask(0)
+        os.umask(mask)
+        made.chmod(0o777 & ~mask)  # mkdtemp makes it private
+        _swap_in(made, out)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _swap_in(made: Path, out: Path) -> None:
+    if not out.exists():
+        os.replace(made, out)
+        return
+    old = made.with_name(made.name + '-old')
+    os.replace(out, old)
+    try:
+        os.replace(made, out)
+    except BaseException:
+        os.replace(old, out)
+        raise
+    shutil.rmtree(old)
 
 
 @contextmanager
@@ -112,83 +154,3 @@ def alone_in(
         yield
     finally:
         os.close(descriptor)
-
-
-class WholeFileBackend(LocalBackend):
-    """MMEngine's local backend, except that it writes whole files."""
-
-    def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes, whole or not at all."""
-        write_whole(filepath, obj)
-
-    def put_text(
-        self, obj: str, filepath: str | Path, encoding: str = 'utf-8'
-    ) -> None:
-        """Write text, whole or not at all."""
-        write_whole(filepath, obj.encode(encoding))
-
-
-register_backend('whole_file', WholeFileBackend, force=True)
-
-
-def remove_parts(folder: str | Path) -> list[Path]:
-    """Remove what killed runs left half written; return what it was."""
-    parts = sorted(Path(folder).glob(f'*.pth{PART}'))
-    parts += sorted(Path(folder).glob(LAST_CHECKPOINT + PART))
-    for part in parts:
-        part.unlink(missing_ok=True)
-    return parts
-
-
-def is_complete(checkpoint: str | Path) -> bool:
-    """Tell whether a checkpoint was written to its end.
-
-    ``torch.save`` writes a zip file, whose table of contents comes last.
-    """
-    return Path(checkpoint).is_file() and zipfile.is_zipfile(checkpoint)
-
-
-def find_unnamed_checkpoint(
-    work_dir: str | Path, folder: str | Path, template: str
-) -> Path | None:
-    """Find the checkpoint that ``last_checkpoint`` should name and does not.
-
-    A process may be killed after a checkpoint is complete and before
-    ``last_checkpoint`` names it; that checkpoint has both a higher number
-    and a later time than the one named. If none is named, or one that is
-    missing or cut short, it is the complete one with the highest number.
-
-    Args:
-        work_dir: Where ``last_checkpoint`` is.
-        folder: Where the checkpoints are.
-        template: Their names, such as ``'iter_{}.pth'``.
-
-    Returns:
-        The checkpoint, or None if the one named is the right one or there
-        is no other.
-    """
-    last = Path(work_dir) / LAST_CHECKPOINT
-    if not last.is_file():
-        named, number, written = None, -1, -1
-    else:
-        named = Path(last.read_text().strip())
-        number, written = _number(named, template), -1
-        if is_complete(named):
-            written = named.stat().st_mtime_ns
-        else:
-            number = -1
-    found = [
-        (_number(path, template), path)
-        for path in Path(folder).glob(template.replace('{}', '*'))
-    ]
-    for other, path in sorted(found, reverse=True):
-        newer = other > number and path.stat().st_mtime_ns >= written
-        if newer and path != named and is_complete(path):
-            return path
-    return None
-
-
-def _number(path: Path, template: str) -> int:
-    pattern = re.escape(template).replace(r'\{\}', r'(\d+)')
-    match = re.fullmatch(pattern, path.name)
-    return int(match.group(1)) if match else -1

@@ -18,9 +18,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from ..labels.importers.annotation import FormatError
-from .untrusted import read_bytes
-from .values import reason, shown
+from .untrusted import FormatError, read_bytes, reason, shown
 
 _PLAIN = re.compile(r'\|?[<>=]?([biuf?SU])\d*', re.ASCII)
 _MAX_DEPTH = 8

@@ -4,12 +4,9 @@ import random
 import numpy as np
 import pytest
 import torch
+from mmengine.logging.history_buffer import HistoryBuffer
 
-from mmseg_sparse.engine import checkpoint_types
-from mmseg_sparse.engine.random_state import (
-    get_random_state,
-    set_random_state,
-)
+from mmseg_sparse.engine.resume import get_random_state, set_random_state
 
 
 def draw() -> list[float]:
@@ -57,7 +54,7 @@ class Lookup:
     ('owner', 'name'),
     [
         (torch.Tensor, 'numpy'),
-        (checkpoint_types.HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__init__'),
     ],
 )
 def test_checkpoints_may_not_look_up_anything(owner: type, name: str) -> None:
@@ -69,7 +66,7 @@ def test_checkpoints_may_not_look_up_anything(owner: type, name: str) -> None:
 
 
 def test_log_history_is_read_with_weights_only() -> None:
-    history = checkpoint_types.HistoryBuffer([1.0, 3.0], [1, 1])
+    history = HistoryBuffer([1.0, 3.0], [1, 1])
     file = io.BytesIO()
     torch.save(history, file)
     file.seek(0)

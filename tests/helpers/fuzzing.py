@@ -11,13 +11,13 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 
 from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
     ImageAnnotation,
     PixelRegion,
     Point,
     Region,
     Stroke,
 )
+from mmseg_sparse.utils.untrusted import FormatError
 
 Reader = Callable[..., Iterable[ImageAnnotation]]
 

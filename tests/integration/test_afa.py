@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import mmseg_sparse  # noqa: F401
-from mmseg_sparse.labels.simulate.toy import ToyShapesDataset, make_toy_dataset
+from mmseg_sparse.datasets.benchmarks import ToyShapesDataset
+from mmseg_sparse.labels.simulate.toy import make_toy_dataset
 from tests.helpers import tiny
 
 SEGMENTATION, PROPAGATION = 3, 5

@@ -18,7 +18,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 import mmseg_sparse  # noqa: F401
-from mmseg_sparse.engine import distributed
+from mmseg_sparse.engine import launch
 from tests.helpers import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,7 +170,7 @@ def train_and_resume(folder: Path) -> None:
     ):
         cfg['train_cfg'].update(max_iters=iterations, val_interval=2)
         prepared = Config(cfg)
-        distributed.prepare_cpu_job(prepared)
+        launch.prepare_cpu_job(prepared)
         tiny.train(prepared.to_dict(), folder / run, resume=resume)
 
 
@@ -278,19 +278,19 @@ def test_train_tool_under_torchrun(folder: Path, tmp_path: Path) -> None:
 def test_launchers_that_need_gpus_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(distributed, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     cfg = ConfigDict(launcher='slurm')
     with pytest.raises(ValueError, match="launcher='slurm' needs GPUs"):
-        distributed.prepare_cpu_job(cfg)
+        launch.prepare_cpu_job(cfg)
 
 
 def test_single_processes_and_gpus_are_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for launcher, device in (('none', 'cpu'), ('pytorch', 'cuda')):
-        monkeypatch.setattr(distributed, 'get_device', lambda d=device: d)
+        monkeypatch.setattr(launch, 'get_device', lambda d=device: d)
         cfg = ConfigDict(launcher=launcher)
-        distributed.prepare_cpu_job(cfg)
+        launch.prepare_cpu_job(cfg)
         assert cfg == dict(launcher=launcher)
 
 

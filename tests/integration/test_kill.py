@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 
 import mmseg_sparse  # noqa: F401
-from mmseg_sparse.utils.atomic import is_complete
+from mmseg_sparse.engine.resume import is_complete
 from tests.helpers import tiny
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mmseg_sparse.labels.image_finder import ImageFinder, image_size
-from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.utils.untrusted import FormatError
 
 
 @pytest.fixture

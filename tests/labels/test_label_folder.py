@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.labels import label_folder
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.label_folder import (
     LabelFile,
     check_label_folder,
-    distinct_palette,
-    encode_index_png,
     label_file,
     read_sidecar,
-    save_index_png,
     write_label_folder,
 )
+from mmseg_sparse.labels.label_map import (
+    distinct_palette,
+    encode_index_png,
+    save_index_png,
+)
+from mmseg_sparse.utils.untrusted import FormatError
 
 META = {'tool': 't', 'format': 'f', 'classes': ['a', 'b']}
 PALETTE = [(200, 0, 0), (0, 90, 0)]
@@ -106,7 +107,7 @@ def test_a_failing_move_brings_the_old_folder_back(tmp_path, monkeypatch):
             raise OSError('disk gone')
         real(a, b)
 
-    monkeypatch.setattr(label_folder.os, 'replace', replace)
+    monkeypatch.setattr(os, 'replace', replace)
     with pytest.raises(OSError, match='disk gone'):
         write_label_folder(out, [file('b')], META, overwrite=True)
     assert entries(tmp_path) == ['out', 'out/a.png', 'out/labels.json']

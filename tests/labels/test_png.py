@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.labels.importers.annotation import FormatError
-from mmseg_sparse.labels.importers.readers.source import load_png_index
+from mmseg_sparse.labels.label_map import load_png_index
+from mmseg_sparse.utils.untrusted import FormatError
 
 
 def chunk(kind, data):

@@ -2,42 +2,26 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
-from mmseg_sparse.utils import atomic as files
-
-
-def save(path: Path, time: int) -> Path:
-    torch.save({'meta': {'iter': time}}, path)
-    os.utime(path, (time, time))
-    return path
-
-
-def name_last(folder: Path, checkpoint: Path | str) -> None:
-    (folder / 'last_checkpoint').write_text(str(checkpoint))
-
-
-def find(folder: Path) -> Path | None:
-    return files.find_unnamed_checkpoint(folder, folder, 'iter_{}.pth')
+from mmseg_sparse.utils import atomic
 
 
 def test_write_whole_replaces_or_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / 'new' / 'a.pth'
-    files.write_whole(path, b'first')
-    files.write_whole(path, b'second')
+    atomic.write_whole(path, b'first')
+    atomic.write_whole(path, b'second')
     assert path.read_bytes() == b'second'
     assert list(path.parent.iterdir()) == [path]
 
     def broken(descriptor: int) -> None:
         raise OSError('disk full')
 
-    monkeypatch.setattr(files.os, 'fsync', broken)
+    monkeypatch.setattr(atomic.os, 'fsync', broken)
     with pytest.raises(OSError, match='disk full'):
-        files.write_whole(path, b'third')
+        atomic.write_whole(path, b'third')
     assert path.read_bytes() == b'second'
-    assert files.remove_parts(path.parent) == [path.with_name('a.pth.part')]
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -57,70 +41,10 @@ def test_write_all_whole_writes_all_or_nothing(
             raise OSError('disk full')
         synced(descriptor)
 
-    monkeypatch.setattr(files.os, 'fsync', fail_second)
+    monkeypatch.setattr(atomic.os, 'fsync', fail_second)
     with pytest.raises(OSError, match='disk full'):
-        files.write_all_whole(pair)
+        atomic.write_all_whole(pair)
     assert kept.read_bytes() == b'before'
     assert list(tmp_path.iterdir()) == [kept]
-    files.write_all_whole(pair)
+    atomic.write_all_whole(pair)
     assert {path: path.read_bytes() for path in pair} == pair
-
-
-def test_backend_writes_whole_files(tmp_path: Path) -> None:
-    backend = files.WholeFileBackend()
-    backend.put(b'12', tmp_path / 'bytes')
-    backend.put_text('µ', tmp_path / 'text')
-    assert backend.get(tmp_path / 'bytes') == b'12'
-    assert backend.get_text(tmp_path / 'text') == 'µ'
-
-
-def test_remove_parts_leaves_other_files(tmp_path: Path) -> None:
-    for name in ('iter_1.pth', 'iter_2.pth.part', 'notes.part'):
-        (tmp_path / name).touch()
-    files.remove_parts(tmp_path)
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {'iter_1.pth', 'notes.part'}
-
-
-def test_is_complete_sees_a_cut_file(tmp_path: Path) -> None:
-    path = save(tmp_path / 'iter_1.pth', 1)
-    assert files.is_complete(path)
-    path.write_bytes(path.read_bytes()[:-30])
-    assert not files.is_complete(path)
-    assert not files.is_complete(tmp_path / 'missing.pth')
-
-
-def test_finds_a_complete_checkpoint_not_yet_named(tmp_path: Path) -> None:
-    assert find(tmp_path) is None
-    first = save(tmp_path / 'iter_9.pth', 100)
-    name_last(tmp_path, first)
-    assert find(tmp_path) is None
-    second = save(tmp_path / 'iter_10.pth', 200)
-    assert find(tmp_path) == second
-    cut = save(tmp_path / 'iter_11.pth', 300)
-    cut.write_bytes(cut.read_bytes()[:-30])
-    assert find(tmp_path) == second
-
-
-def test_never_named_counts_as_complete(tmp_path: Path) -> None:
-    """Killed between the first checkpoint and its name."""
-    first = save(tmp_path / 'iter_5.pth', 100)
-    assert find(tmp_path) == first
-
-
-def test_leaves_an_older_run_in_the_same_folder_alone(tmp_path: Path) -> None:
-    save(tmp_path / 'iter_2000.pth', 100)
-    name_last(tmp_path, save(tmp_path / 'iter_500.pth', 200))
-    assert find(tmp_path) is None
-
-
-@pytest.mark.parametrize('content', ['', 'iter_8.pth'])
-def test_replaces_a_name_that_leads_nowhere(
-    tmp_path: Path, content: str
-) -> None:
-    """Stock MMEngine may be killed while it writes the name or the file."""
-    save(tmp_path / 'iter_4.pth', 200)
-    last = save(tmp_path / 'iter_6.pth', 100)
-    (tmp_path / 'iter_8.pth').write_bytes(b'PK cut short')
-    name_last(tmp_path, content and tmp_path / content)
-    assert find(tmp_path) == last

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy_format
 
-from mmseg_sparse.labels.importers.annotation import FormatError
-from mmseg_sparse.labels.importers.readers.source import load_npy
+from mmseg_sparse.utils.npy import load_npy
+from mmseg_sparse.utils.untrusted import FormatError
 
 TAGS = {
     '2007_000032': np.eye(20, dtype=np.float32)[3],

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.labels.importers.annotation import FormatError
-from mmseg_sparse.labels.importers.readers.source import (
+from mmseg_sparse.labels.importers.readers.shared import (
     coordinate,
+    parse_int,
+    parse_number,
+    xy_list,
+)
+from mmseg_sparse.utils.untrusted import (
+    FormatError,
     get,
     image_name,
     number,
-    parse_int,
-    parse_number,
     reason,
     shown,
     size,
-    xy_list,
 )
 
 NAN, INF = float('nan'), float('inf')

@@ -15,7 +15,7 @@ from mmseg_sparse.evaluation import (
     PreferenceMaps,
     WeightedDistribution,
 )
-from mmseg_sparse.labels.label_folder import distinct_palette
+from mmseg_sparse.labels.label_map import distinct_palette
 from mmseg_sparse.visualization import picture_sheet
 from mmseg_sparse.visualization.label_preference import (
     Curve,

@@ -230,7 +230,7 @@ def tag_names(model: Any, classes: Sequence[str]) -> list[str]:
 
 def sheet_of(model: Any, images: Any, chosen: Sequence[Any], args: Any) -> Any:
     """Return the sheet, RGB."""
-    from mmseg_sparse.labels.label_folder import distinct_palette
+    from mmseg_sparse.labels.label_map import distinct_palette
     from mmseg_sparse.visualization import picture_sheet
 
     palette = images.palette or distinct_palette(len(images.classes))

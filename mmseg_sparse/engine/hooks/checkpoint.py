@@ -9,22 +9,18 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmseg_sparse.engine.random_state import (
-    gather_random_states,
-    get_random_state,
-    set_random_state,
-)
 from mmseg_sparse.engine.resume import (
-    rebuild_train_loader,
-    restore_before_next_batch,
-    sampler_seed,
-)
-from mmseg_sparse.utils.atomic import (
     LAST_CHECKPOINT,
     find_unnamed_checkpoint,
+    gather_random_states,
+    get_random_state,
+    rebuild_train_loader,
     remove_parts,
-    write_whole,
+    restore_before_next_batch,
+    sampler_seed,
+    set_random_state,
 )
+from mmseg_sparse.utils.atomic import write_whole
 
 #: Key of the random state in a checkpoint.
 KEY = 'random_state'

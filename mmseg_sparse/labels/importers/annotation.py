@@ -10,7 +10,6 @@ decimal strings (``'3'``). Turning names into class indices is the job of the
 importer, not of a reader.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -109,28 +108,3 @@ class ImageAnnotation:
     size: tuple[int, int] | None = None
     shapes: tuple[Shape, ...] = ()
     tags: tuple[str, ...] = field(default=())
-
-
-class FormatError(ValueError):
-    """A source that cannot be read, with file, entry and value."""
-
-    def __init__(self, source: object, entry: str, problem: str) -> None:
-        """Make the message ``source: entry: problem``."""
-        where = f'{source}: {entry}' if entry else f'{source}'
-        super().__init__(f'{where}: {problem}')
-        self.source = str(source)
-        self._parts = (self.source, entry, problem)
-
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
-        """Let it pass from a worker process to the one that waits."""
-        return type(self), self._parts
-
-
-#: Called with what is wrong with one entry, or with one file of a folder;
-#: where it returns, the reader goes on without that.
-OnError = Callable[[FormatError], None]
-
-
-def refuse(error: FormatError) -> None:
-    """Raise the error: nothing is left out."""
-    raise error

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ...utils.untrusted import FormatError, shown
 from ..classes import ClassMap
 from ..image_finder import ImageFinder, image_size
-from .annotation import FormatError, ImageAnnotation, Shape
-from .readers.source import shown
+from .annotation import ImageAnnotation, Shape
 
 
 @dataclass

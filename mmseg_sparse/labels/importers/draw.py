@@ -12,7 +12,8 @@ import numpy as np
 
 from ..classes import Classes
 from ..image_list import SUPERVISIONS
-from ..label_folder import NO_LABEL, LabelFile, label_file
+from ..label_folder import LabelFile, label_file
+from ..label_map import NO_LABEL
 from .annotation import ImageAnnotation, PixelRegion, Point, Stroke
 from .collect import ImageJob
 from .rasterize import Raster, check_brush, rasterize

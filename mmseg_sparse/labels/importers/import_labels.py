@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...utils.untrusted import FormatError, shown
 from ..classes import Classes, ClassMap, make_classes
 from ..image_finder import ImageFinder
 from ..label_folder import LabelFile, check_label_folder, write_label_folder
 from . import load_reader
-from .annotation import FormatError
 from .collect import Collector, ImageJob, checksums
 from .draw import Drawing, ImportOptions, draw_all
 from .formats import NUMBERED, PIXEL_STROKES
-from .readers.source import shown
 
 #: Called with what is being done, how many are done, and of how many.
 Progress = Callable[[str, int, int | None], None]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.values import shown
+from ...utils.untrusted import FormatError, shown
 from .annotation import (
-    FormatError,
     ImageAnnotation,
     PixelRegion,
     Point,

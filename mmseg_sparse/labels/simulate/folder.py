@@ -13,18 +13,21 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..importers.annotation import FormatError
+from ...utils.untrusted import FormatError
 from ..label_folder import (
     SIDECAR,
     LabelFile,
     check_label_folder,
-    distinct_palette,
     label_file,
     read_sidecar,
     write_label_folder,
 )
-from ..label_map import NO_LABEL, lookup_table
-from ..png import load_png_index
+from ..label_map import (
+    NO_LABEL,
+    distinct_palette,
+    load_png_index,
+    lookup_table,
+)
 from .blocks import simulate_blocks
 from .points import simulate_points
 from .reductions import drop_scribbles, shrink_scribbles

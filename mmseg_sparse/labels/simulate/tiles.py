@@ -1,9 +1,6 @@
 """A dense data set cut into tiles, with the tags of each."""
 
 import io
-import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,17 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ...utils.atomic import built_beside
+from ...utils.untrusted import FormatError
 from ..image_finder import ImageFinder
-from ..importers.annotation import FormatError
-from ..label_folder import (
-    SIDECAR,
-    VERSION,
-    _put,
-    distinct_palette,
-    encode_index_png,
-    read_sidecar,
-)
-from ..label_map import NO_LABEL
+from ..label_folder import SIDECAR, VERSION, read_sidecar, write_sidecar
+from ..label_map import NO_LABEL, distinct_palette, encode_index_png
 from .folder import FolderJob
 
 TOOL = 'tile_dataset'
@@ -131,10 +122,7 @@ def tile_dataset(
         what = f'no *{suffix} in it' if masks.is_dir() else 'no such folder'
         raise FileNotFoundError(f'{masks}: {what}')
     finder = ImageFinder(images)
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
-    try:
+    with built_beside(out) as making:
         entries: dict[str, Any] = {}
         for done, path in enumerate(paths, 1):
             name = path.relative_to(masks).as_posix().removesuffix(suffix)
@@ -149,12 +137,8 @@ def tile_dataset(
         if not entries:
             raise ValueError(f'{masks}: no tile of it has a labelled pixel')
         sidecar = _sidecar(job, tiling, entries)
-        text = json.dumps(sidecar, indent=1, allow_nan=False)
-        (making / SIDECAR).write_text(text + '\n', encoding='utf-8')
+        write_sidecar(making, sidecar)
         _check_out(out, overwrite, (images, masks))  # meanwhile
-        _put(making, out)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return sidecar
 
 

@@ -5,56 +5,31 @@ GPU. The class of a shape is its texture; colours and outlines are random.
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from mmseg.datasets import BaseSegDataset
-from mmseg.registry import DATASETS
 from numpy.typing import NDArray
-from PIL import Image
 
+from ...utils.atomic import built_beside
+from ..label_map import save_index_png
 from . import image_rng, simulate_scribbles
 from .toy_scene import TEXTURES, SceneStyle, render
 
 #: Counted up whenever the same arguments give other pixels.
 VERSION = 3
 STAMP = 'toy_shapes.json'
+CLASSES = ('background', *TEXTURES)
+PALETTE = [
+    [165, 165, 165], [230, 80, 60], [250, 200, 60], [90, 200, 90],
+    [60, 170, 230], [150, 90, 220], [240, 130, 200],
+]  # fmt: skip
 SCRIBBLES = dict(
     thickness=2, length=(0.3, 0.6), min_area=30, small_area=80,
     small_drop=0.4,
 )  # fmt: skip
-
-
-@DATASETS.register_module()
-class ToyShapesDataset(BaseSegDataset):
-    """Textured shapes on cluttered grounds, as :func:`make_toy_dataset` makes.
-
-    Label maps are index PNGs with a palette; 255 is "no label here".
-    """
-
-    METAINFO = dict(
-        classes=('background', *TEXTURES),
-        palette=[
-            [165, 165, 165], [230, 80, 60], [250, 200, 60], [90, 200, 90],
-            [60, 170, 230], [150, 90, 220], [240, 130, 200],
-        ],
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        img_suffix: str = '.png',
-        seg_map_suffix: str = '.png',
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs
-        )
 
 
 def make_toy_dataset(
@@ -96,9 +71,7 @@ def make_toy_dataset(
                    style=style)  # fmt: skip
     if _read_stamp(out) == stamp:
         return False
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
-    try:
+    with built_beside(out) as making:
         names = [('train', i) for i in range(num_train)]
         names += [('val', i) for i in range(num_val)]
         for done, (split, number) in enumerate(names, 1):
@@ -106,9 +79,6 @@ def make_toy_dataset(
             if progress is not None:
                 progress(done, len(names))
         (making / STAMP).write_text(json.dumps(stamp, indent=1) + '\n')
-        _replace(out, making)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return True
 
 
@@ -129,13 +99,7 @@ def sample_name(split: str, number: int) -> str:
 
 def save_labels(path: Path, labels: NDArray[np.uint8]) -> None:
     """Write a label map as an index PNG that viewers show in colour."""
-    palette = np.full((256, 3), 255, np.uint8)
-    colours = ToyShapesDataset.METAINFO['palette']
-    palette[: len(colours)] = colours
-    picture = Image.fromarray(labels)
-    picture.putpalette(palette.tobytes())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
+    save_index_png(path, labels, PALETTE)
 
 
 def _write_sample(
@@ -174,21 +138,3 @@ def _read_stamp(out: Path) -> dict[str, Any] | None:
             'it): name another folder or remove this one'
         ) from error
     return stamp
-
-
-def _replace(out: Path, made: Path) -> None:
-    """Put the finished folder in the place of ``out``."""
-    made.chmod(0o777 & ~_umask())
-    if out.exists():
-        old = made.with_name(made.name + '-old')
-        os.replace(out, old)
-        os.replace(made, out)
-        shutil.rmtree(old)
-    else:
-        os.replace(made, out)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,10 +8,9 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import dense_crf_energy
+from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ._maps import shrink_image, shrink_labels, shrink_valid
-
-NO_LABEL = 255
 
 
 @MODELS.register_module()

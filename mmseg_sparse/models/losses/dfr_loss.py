@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import feature_consistency, potts_energy
 from mmseg_sparse.functional.local_window import check_window
+from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ._maps import (
     agreed_labels,
@@ -20,7 +21,6 @@ from ._maps import (
     touch_valid,
 )
 
-NO_LABEL = 255
 #: In the labels of F; no class has this index, 255 may be one.
 UNSURE = -1
 NAME = 'loss_dfr'

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from mmseg_sparse.functional import local_aggregate
+from mmseg_sparse.labels.label_map import NO_LABEL
 
-NO_LABEL = 255
 AGGREGATE = ('all', 'labeled', 'unlabeled')
 
 

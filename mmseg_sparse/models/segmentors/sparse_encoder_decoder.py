@@ -17,13 +17,12 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from mmseg_sparse.labels.label_map import NO_LABEL
+
 from ..backbones import AttentionRecorder
 from ..padding import inside_image, not_padded
 from .class_activations import class_activations
 from .features import Features, ModuleInputs
-
-#: In the label maps that regularizers are given.
-NO_LABEL = 255
 
 
 @MODELS.register_module()

@@ -1,6 +1,6 @@
 import pickle
 
-from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.utils.untrusted import FormatError
 
 
 def test_an_error_passes_between_processes():

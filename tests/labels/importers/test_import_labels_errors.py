@@ -6,10 +6,10 @@ import multiprocessing
 import pytest
 
 from mmseg_sparse.labels.importers import draw as import_drawing
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.draw import ImportOptions
 from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ...helpers.import_cases import (
     CLASSES,

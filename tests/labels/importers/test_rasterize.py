@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
     ImageAnnotation,
     PixelRegion,
     Point,
@@ -12,6 +11,7 @@ from mmseg_sparse.labels.importers.annotation import (
     Stroke,
 )
 from mmseg_sparse.labels.importers.rasterize import rasterize
+from mmseg_sparse.utils.untrusted import FormatError
 
 IDS = {'a': 0, 'b': 1, 'c': 2, 'void': 255}
 

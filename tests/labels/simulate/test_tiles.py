@@ -157,7 +157,7 @@ def test_all_or_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tiles, '_put', fail)
+        patch.setattr(tiles, 'write_sidecar', fail)
         with pytest.raises(KeyboardInterrupt):
             cut(data, Tiling(5, 6))
     assert sorted(p.name for p in data.iterdir()) == ['images', 'masks']

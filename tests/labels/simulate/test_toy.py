@@ -13,7 +13,7 @@ from PIL import Image
 from mmseg_sparse.labels.simulate import image_rng, toy
 from mmseg_sparse.labels.simulate.toy_scene import TEXTURES, SceneStyle, render
 
-PALETTE = toy.ToyShapesDataset.METAINFO['palette']
+PALETTE = toy.PALETTE
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -4,26 +4,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
-    Point,
-    Region,
-    Shape,
-    refuse,
-)
-from ..outlines import rectangle
-from .pixel_masks import pixel_regions, within_memory
-from .shared import class_name, each, ring
-from .source import (
-    decode_coco_rle,
     get,
     image_name,
     load_json,
     members,
+    refuse,
     shown,
     size,
+)
+from ..annotation import ImageAnnotation, Point, Region, Shape
+from ..outlines import rectangle
+from .rle import decode_coco_rle
+from .shared import (
+    class_name,
+    each,
+    pixel_regions,
+    ring,
+    within_memory,
     xy_list,
 )
 

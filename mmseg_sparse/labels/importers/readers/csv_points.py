@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..annotation import FormatError, ImageAnnotation, OnError, Point, refuse
-from .shared import class_name, each
-from .source import (
-    coordinate,
+from ....utils.untrusted import (
+    FormatError,
+    OnError,
     decode_text,
     image_name,
-    parse_number,
     read_bytes,
+    refuse,
     shown,
 )
+from ..annotation import ImageAnnotation, Point
+from .shared import class_name, coordinate, each, parse_number
 
 #: What a column is called, in lower case, if no option says so.
 NAMES = {

@@ -9,32 +9,36 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
+    image_name,
+    load_xml,
+    read_bytes,
+    read_zip_member,
+    reason,
+    refuse,
+    shown,
+    size,
+)
+from ..annotation import (
+    ImageAnnotation,
     PixelRegion,
     Point,
     Region,
     Shape,
     Stroke,
-    refuse,
 )
 from ..outlines import ellipse, rectangle
-from .pixel_masks import within_memory
-from .shared import class_name, each, ring
-from .source import (
+from .rle import decode_runs
+from .shared import (
+    class_name,
     coordinate,
-    decode_runs,
-    image_name,
-    load_xml,
+    each,
     parse_int,
     parse_number,
-    read_bytes,
-    read_zip_member,
-    reason,
-    shown,
-    size,
+    ring,
+    within_memory,
     xy_list,
 )
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation import (
-    FormatError,
-    ImageAnnotation,
-    OnError,
-    PixelRegion,
-    refuse,
+from ....utils.untrusted import FormatError, OnError, refuse
+from ...label_map import load_png_index
+from ..annotation import ImageAnnotation, PixelRegion
+from .shared import (
+    each_file,
+    name_below,
+    pixel_regions,
+    source_files,
+    within_memory,
 )
-from .pixel_masks import pixel_regions, within_memory
-from .shared import each_file, name_below, source_files
-from .source import load_png_index
 
 #: More values than a label map of 8 bits has are no classes but instances.
 MAX_VALUES = 256

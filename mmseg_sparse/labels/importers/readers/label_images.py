@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from ..annotation import FormatError, ImageAnnotation, OnError, refuse
+from ....utils.untrusted import (
+    FormatError,
+    OnError,
+    read_bytes,
+    reason,
+    refuse,
+    shown,
+    size,
+)
+from ...label_map import load_png_index
+from ..annotation import ImageAnnotation
 from .index_png import pixel_annotation
 from .shared import each_file, source_files
-from .source import load_png_index, read_bytes, reason, shown, size
 
 UNLABELED = 0
 SUFFIXES = ('.png', '.tif', '.tiff')

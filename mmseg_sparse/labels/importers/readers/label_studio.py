@@ -9,26 +9,26 @@ from urllib.parse import parse_qs, unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
-    Point,
-    Region,
-    Shape,
-    refuse,
-)
-from ..outlines import ellipse, rectangle
-from .label_studio_rle import decode_brush
-from .pixel_masks import pixel_regions, within_memory
-from .shared import class_name, each, ring
-from .source import (
     get,
     image_name,
     load_json,
     members,
+    refuse,
     shown,
     size,
+)
+from ..annotation import ImageAnnotation, Point, Region, Shape
+from ..outlines import ellipse, rectangle
+from .label_studio_rle import decode_brush
+from .shared import (
+    class_name,
+    each,
+    pixel_regions,
+    ring,
+    within_memory,
     xy_list,
 )
 

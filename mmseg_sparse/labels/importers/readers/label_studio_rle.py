@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation import FormatError
-from .source import members, shown
+from ....utils.untrusted import FormatError, members, shown
 
 _CHANNELS = 4
 

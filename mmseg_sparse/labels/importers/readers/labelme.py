@@ -12,29 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ...png import BROKEN
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
-    PixelRegion,
-    Point,
-    Region,
-    Shape,
-    Stroke,
-    refuse,
-)
-from ..outlines import ellipse, rectangle
-from .pixel_masks import within_memory
-from .shared import class_name, each, each_file, name_below, ring, source_files
-from .source import (
     get,
     image_name,
     load_json,
     members,
     reason,
+    refuse,
     shown,
     size,
+)
+from ...label_map import BROKEN
+from ..annotation import (
+    ImageAnnotation,
+    PixelRegion,
+    Point,
+    Region,
+    Shape,
+    Stroke,
+)
+from ..outlines import ellipse, rectangle
+from .shared import (
+    class_name,
+    each,
+    each_file,
+    name_below,
+    ring,
+    source_files,
+    within_memory,
     xy_list,
 )
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation import FormatError, ImageAnnotation, OnError, refuse
+from ....utils.npy import load_npy
+from ....utils.untrusted import FormatError, OnError, image_name, refuse, shown
+from ..annotation import ImageAnnotation
 from .shared import each
-from .source import image_name, load_npy, shown
 
 #: More classes than any data set has.
 MAX_CLASSES = 100_000

@@ -5,18 +5,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
-    Point,
-    Region,
-    Shape,
-    Stroke,
+    get,
+    load_json,
+    members,
+    read_bytes,
     refuse,
+    shown,
 )
-from .shared import class_name, each, each_file, name_below, ring, source_files
-from .source import get, load_json, members, read_bytes, shown, xy_list
+from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
+from .shared import (
+    class_name,
+    each,
+    each_file,
+    name_below,
+    ring,
+    source_files,
+    xy_list,
+)
 
 #: A text, which may hold anything, or a constant that JSON does not have. A
 #: text without end goes to the end, lest each quote in it be tried as one.

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ....utils.values import shown
-from ..annotation import FormatError
+from ....utils.untrusted import FormatError, shown
 
 #: A run of 2**28 pixels takes six groups of five bits; more are nonsense.
 _MAX_GROUPS = 7

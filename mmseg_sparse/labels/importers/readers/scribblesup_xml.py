@@ -7,23 +7,26 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ..annotation import FormatError, ImageAnnotation, OnError, Stroke, refuse
+from ....utils.untrusted import (
+    FormatError,
+    OnError,
+    load_xml,
+    read_bytes,
+    refuse,
+    shown,
+    size,
+)
+from ..annotation import ImageAnnotation, Stroke
 from .shared import (
     class_name,
+    coordinate,
     each,
     each_file,
     half_pixel,
     name_below,
-    source_files,
-)
-from .source import (
-    coordinate,
-    load_xml,
     parse_int,
     parse_number,
-    read_bytes,
-    shown,
-    size,
+    source_files,
 )
 
 

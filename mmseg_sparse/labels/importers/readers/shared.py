@@ -1,5 +1,7 @@
-"""What several readers do alike: list files, name classes, close outlines."""
+"""What several readers share: files, class names, coordinates and masks."""
 
+import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,10 +10,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ....utils.values import shown
-from ..annotation import FormatError, OnError
+from ....utils.untrusted import FormatError, OnError, number, shown
+from ..annotation import PixelRegion, Shape
 
 T = TypeVar('T')
+
+#: Larger coordinates are mistakes; float64 is exact to 1e-10 up to here.
+MAX_COORDINATE = 1e6
+#: Pixels of all masks of one image, a byte each.
+MAX_TOTAL = 2**31
+_NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?', re.ASCII)
+_INTEGER = re.compile(r'[+-]?\d{1,18}', re.ASCII)
 
 
 def source_files(
@@ -141,3 +150,114 @@ def ring(
             f'expected an outline of at least 3 points, got {len(points)}',
         )  # fmt: skip
     return points
+
+
+def parse_number(text: object, source: object, entry: str = '') -> float:
+    """Return the finite number that a text spells (XML, CSV)."""
+    if isinstance(text, str) and _NUMBER.fullmatch(text.strip()):
+        result = float(text)
+        if math.isfinite(result):
+            return result
+    raise FormatError(
+        source, entry, f'expected a finite number, got {shown(text)}'
+    )
+
+
+def parse_int(text: object, source: object, entry: str = '') -> int:
+    """Return the whole number that a text spells (XML, CSV)."""
+    if isinstance(text, str) and _INTEGER.fullmatch(text.strip()):
+        return int(text)
+    raise FormatError(
+        source, entry, f'expected a whole number, got {shown(text)}'
+    )
+
+
+def coordinate(value: object, source: object, entry: str = '') -> float:
+    """Return a finite number of at most :data:`MAX_COORDINATE` pixels."""
+    result = number(value, source, entry)
+    if abs(result) > MAX_COORDINATE:
+        raise FormatError(
+            source, entry,
+            f'expected a coordinate within {MAX_COORDINATE:g} pixels, got '
+            f'{shown(value)}',
+        )  # fmt: skip
+    return result
+
+
+def xy_list(
+    values: object, source: object, entry: str = '', *, least: int = 1
+) -> NDArray[np.float64]:
+    """Return ``[[x, y], ...]`` as ``(K, 2)``, every coordinate checked.
+
+    Raises:
+        FormatError: If it is no list of pairs of numbers, has fewer than
+            ``least`` pairs, or a coordinate is not finite or beyond
+            :data:`MAX_COORDINATE`.
+    """
+    if not isinstance(values, list | tuple):
+        raise FormatError(
+            source, entry, f'expected a list of [x, y], got {shown(values)}'
+        )
+    if len(values) < least:
+        raise FormatError(
+            source, entry,
+            f'expected at least {least} points, got {len(values)}',
+        )  # fmt: skip
+    points = np.empty((len(values), 2))
+    for index, pair in enumerate(values):
+        where = f'{entry}[{index}]'
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise FormatError(
+                source, where, f'expected [x, y], got {shown(pair)}'
+            )
+        for axis in (0, 1):
+            points[index, axis] = coordinate(pair[axis], source, where)
+    return points
+
+
+def pixel_regions(
+    label: str, mask: NDArray[np.bool_], *, entry: str
+) -> tuple[PixelRegion, ...]:
+    """Return what is set of a mask, cut to its bounding box.
+
+    An image of hundreds of masks would else take its area for each.
+
+    Args:
+        label: Class name.
+        mask: Bool ``(H, W)``, of the whole image.
+        entry: Where in the source the mask stands.
+
+    Returns:
+        One region, or none if nothing is set.
+    """
+    rows = np.flatnonzero(mask.any(1))
+    if not len(rows):
+        return ()
+    columns = np.flatnonzero(mask.any(0))
+    top, left = int(rows[0]), int(columns[0])
+    box = mask[top : rows[-1] + 1, left : columns[-1] + 1].copy()
+    return (PixelRegion(label, box, (left, top), entry=entry),)
+
+
+def within_memory(
+    shapes: Iterable[Shape], source: object, entry: str = ''
+) -> Iterator[Shape]:
+    """Yield shapes one by one while their masks together are not too many.
+
+    Run lengths of a few bytes decode to an image's area, so that a small file
+    could else fill the memory by many of them.
+
+    Raises:
+        FormatError: At the mask that exceeds :data:`MAX_TOTAL`.
+    """
+    total = 0
+    for shape in shapes:
+        if isinstance(shape, PixelRegion):
+            total += shape.pixels.size
+        if total > MAX_TOTAL:
+            raise FormatError(
+                source, entry,
+                f'the masks of one image have {total} pixels up to '
+                f'{shape.entry}, more than {MAX_TOTAL}',
+            )  # fmt: skip
+        yield shape

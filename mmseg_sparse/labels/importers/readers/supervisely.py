@@ -12,22 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...png import BROKEN
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
+    get,
+    load_json,
+    members,
+    reason,
+    refuse,
+    shown,
+    size,
+)
+from ...label_map import BROKEN
+from ..annotation import (
+    ImageAnnotation,
     PixelRegion,
     Point,
     Region,
     Shape,
     Stroke,
-    refuse,
 )
 from ..outlines import rectangle
-from .pixel_masks import within_memory
-from .shared import class_name, each, each_file, half_pixel, ring, source_files
-from .source import get, load_json, members, reason, shown, size, xy_list
+from .shared import (
+    class_name,
+    each,
+    each_file,
+    half_pixel,
+    ring,
+    source_files,
+    within_memory,
+    xy_list,
+)
 
 #: Geometries that are read, and of how many points; None = of any number.
 COUNTS = {

@@ -10,27 +10,19 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation import (
+from ....utils.untrusted import (
     FormatError,
-    ImageAnnotation,
     OnError,
-    Point,
-    Region,
-    Shape,
-    Stroke,
-    refuse,
-)
-from ..outlines import ellipse, rectangle
-from .shared import class_name, each, ring
-from .source import (
-    coordinate,
     get,
     image_name,
     load_json,
     members,
+    refuse,
     shown,
-    xy_list,
 )
+from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
+from ..outlines import ellipse, rectangle
+from .shared import class_name, coordinate, each, ring, xy_list
 
 #: File attributes of every new project; they describe and are no classes.
 DESCRIPTIONS = ('caption', 'public_domain', 'image_url')

@@ -3,9 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..annotation import FormatError, ImageAnnotation, OnError, Point, refuse
-from .shared import each
-from .source import coordinate, get, image_name, load_json, members, shown
+from ....utils.untrusted import (
+    FormatError,
+    OnError,
+    get,
+    image_name,
+    load_json,
+    members,
+    refuse,
+    shown,
+)
+from ..annotation import ImageAnnotation, Point
+from .shared import coordinate, each
 
 #: The class of background clicks.
 BACKGROUND = 0

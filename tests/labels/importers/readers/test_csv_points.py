@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.readers import csv_points
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import NAMES, WHOLE, points
 from ....helpers.fuzzing import MODEST, as_values, fuzz_bytes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.readers import cvat
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.fuzzing import MODEST, fuzz_bytes, read_or_refuse
 from .test_cvat import CVAT, read

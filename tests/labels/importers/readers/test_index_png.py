@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
-    ImageAnnotation,
-)
-from mmseg_sparse.labels.importers.readers import index_png, pixel_masks
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
+from mmseg_sparse.labels.importers.readers import index_png, shared
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import label_maps
 from ....helpers.fuzzing import MODEST, fuzz_bytes
@@ -131,7 +129,7 @@ def test_errors(tmp_path: Path) -> None:
 def test_regions_that_fill_the_memory_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixel_masks, 'MAX_TOTAL', 25)
+    monkeypatch.setattr(shared, 'MAX_TOTAL', 25)
     # Boxes of 4 (the row of 0), then 12, 6, 6 and 12 pixels.
     labels = np.array([[1, 2, 3, 4], [0] * 4, [4, 3, 2, 1]], np.uint8)
     path = save(tmp_path / 'a.png', labels)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.readers import label_images
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import label_maps
 from ....helpers.fuzzing import MODEST, fuzz_bytes

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.readers import label_studio
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.fuzzing import MODEST, fuzz_json
 from .test_label_studio import BRUSH, CHOICE, RLE, SHAPES, read, result, task

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
     ImageAnnotation,
     PixelRegion,
     Point,
@@ -18,6 +17,7 @@ from mmseg_sparse.labels.importers.annotation import (
     Stroke,
 )
 from mmseg_sparse.labels.importers.readers import labelme
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import (
     LABELS,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.readers import labelme
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.fuzzing import MODEST, fuzz_json
 from ....helpers.writers_a import png_base64

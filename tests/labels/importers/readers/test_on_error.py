@@ -11,12 +11,12 @@ from PIL import Image
 
 from mmseg_sparse.labels.importers import FORMATS, load_reader
 from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
     ImageAnnotation,
     Point,
     Region,
     Stroke,
 )
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers import writers_a, writers_b
 

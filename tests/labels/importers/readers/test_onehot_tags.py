@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import FormatError
 from mmseg_sparse.labels.importers.readers import onehot_tags
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.fuzzing import MODEST, fuzz_bytes
 

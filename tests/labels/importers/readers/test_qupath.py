@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
-    ImageAnnotation,
-)
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
 from mmseg_sparse.labels.importers.readers import qupath
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import points, regions, strokes
 from ....helpers.fuzzing import MODEST, as_values, fuzz_json

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import FormatError
-from mmseg_sparse.labels.importers.readers.source import (
+from mmseg_sparse.labels.importers.readers.rle import (
     decode_coco_rle,
     decode_runs,
 )
+from mmseg_sparse.utils.untrusted import FormatError
 
 
 def runs_of(mask):

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
-    ImageAnnotation,
-)
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
 from mmseg_sparse.labels.importers.readers import scribblesup_xml
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import FLOATS, WHOLE, strokes
 from ....helpers.fuzzing import MODEST, as_values, fuzz_bytes

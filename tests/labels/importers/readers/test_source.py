@@ -8,14 +8,14 @@ import zipfile
 
 import pytest
 
-from mmseg_sparse.labels.importers.annotation import FormatError
-from mmseg_sparse.labels.importers.readers.source import (
+from mmseg_sparse.utils import untrusted as files
+from mmseg_sparse.utils.untrusted import (
+    FormatError,
     load_json,
     load_xml,
     read_bytes,
     read_zip_member,
 )
-from mmseg_sparse.utils import untrusted as files
 
 LAUGHS = b"""<?xml version="1.0"?>
 <!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">

@@ -14,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
-    ImageAnnotation,
-)
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
 from mmseg_sparse.labels.importers.readers import supervisely
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import (
     FLOATS,

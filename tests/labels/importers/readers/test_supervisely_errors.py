@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.labels.importers.annotation import FormatError
-from mmseg_sparse.labels.importers.readers import pixel_masks, supervisely
+from mmseg_sparse.labels.importers.readers import shared, supervisely
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.fuzzing import MODEST, damaged, read_or_refuse
 from ....helpers.writers_b import bitmap_data, save_json
@@ -91,7 +91,7 @@ def test_bitmaps_that_unpack_to_too_much_or_are_cut(tmp_path: Path) -> None:
 def test_bitmaps_that_fill_the_memory_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixel_masks, 'MAX_TOTAL', 25)
+    monkeypatch.setattr(shared, 'MAX_TOTAL', 25)
     items = [bitmap(bitmap_data(MASK)) for _ in range(3)]  # 12 pixels each
     refused(
         tmp_path, {**SAMPLE, 'objects': items},

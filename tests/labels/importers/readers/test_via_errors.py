@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mmseg_sparse.labels.importers.annotation import FormatError
+from mmseg_sparse.utils.untrusted import FormatError
 
 from .test_via import LINE, read_content, region
 

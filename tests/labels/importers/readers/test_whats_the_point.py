@@ -8,11 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmseg_sparse.labels.importers.annotation import (
-    FormatError,
-    ImageAnnotation,
-)
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
 from mmseg_sparse.labels.importers.readers import whats_the_point
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import points
 from ....helpers.fuzzing import MODEST, as_values, fuzz_json
