@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 
 from mmseg_sparse.functional import dense_crf_energy
-from mmseg_sparse.models.segmentors.features import Features
+from mmseg_sparse.models.features import Features
 
 STD = torch.tensor([58.395, 57.12, 57.375], dtype=torch.float64)
 MEAN = torch.tensor([123.675, 116.28, 103.53], dtype=torch.float64)

@@ -134,7 +134,7 @@ def test_a_module_that_dropout_does_not_lead_to_keeps_its_input():
             self.dropout(x)
             return self.conv_seg(x + 1)
 
-    from mmseg_sparse.models.segmentors.features import ModuleInputs
+    from mmseg_sparse.models.features import ModuleInputs
 
     model = nn.Module()
     model.decode_head = Head()

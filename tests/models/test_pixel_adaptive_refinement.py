@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmseg_sparse.functional import pixel_adaptive_refine
-from mmseg_sparse.models.segmentors.features import Features
+from mmseg_sparse.models.features import Features
 from tests.helpers import stock
 from tests.helpers.sparse import config
 

@@ -1,8 +1,8 @@
 """Segmentors: in which order things run."""
 
+from ..features import Features
 from .afa_segmentor import AFASegmentor
 from .dual_branch_encoder_decoder import DualBranchEncoderDecoder
-from .features import Features
 from .heatmap_refiner import HeatmapRefiner
 from .pseudo_labels import PseudoLabels
 from .sparse_encoder_decoder import SparseEncoderDecoder

@@ -22,10 +22,10 @@ from mmseg_sparse.functional import (
 from mmseg_sparse.functional.pseudo_labels import check_background_scores
 
 from ..decode_heads import AFAHead
+from ..features import Features
 from ..losses._maps import shrink_labels
 from ..padding import inside_image
 from ..progress import training_iteration
-from .features import Features
 from .label_propagation import LabelPropagation
 from .multi_scale_cam import Activations, first_images, multi_scale_cam
 from .pseudo_labels import PseudoLabels, add_to_results

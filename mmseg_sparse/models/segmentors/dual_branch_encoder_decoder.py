@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import Attention
 
+from ..features import Features
 from ..padding import inside_image
-from .features import Features
 from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
 
 

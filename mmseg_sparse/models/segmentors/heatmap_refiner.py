@@ -9,8 +9,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..features import Features
 from ..padding import not_padded
-from .features import Features
 from .sparse_encoder_decoder import SparseEncoderDecoder
 
 _IMAGE_CHANNELS = 3

@@ -17,7 +17,7 @@ from mmseg_sparse.functional import (
 )
 
 from ..backbones import AttentionRecorder
-from .features import Features
+from ..features import Features
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from torch.profiler import record_function
 from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..backbones import AttentionRecorder
+from ..features import Features, ModuleInputs
 from ..padding import inside_image, not_padded
 from .class_activations import class_activations
-from .features import Features, ModuleInputs
 
 
 @MODELS.register_module()
