@@ -7,6 +7,9 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import filter_class_logits, filter_classes
+from mmseg_sparse.models.contracts import TagClassifier
+from mmseg_sparse.models.refiners import ClassLabelFilter
+from mmseg_sparse.models.segmentors import SparseEncoderDecoder
 
 from .whole_images import WholeImage
 
@@ -57,13 +60,14 @@ class TagFilter:
     ) -> None:
         """Begin with no image."""
         self.classes = classes
-        head = getattr(model, 'decode_head', None)
-        self.of_head = getattr(head, 'background', None)
+        self.of_head: int | None = None
         self.wanted = wanted
         self.unfiltered = 0
-        refiner = getattr(model, 'test_refiner', None)
-        if getattr(refiner, 'filters_tags', False):
-            model.test_refiner = None
+        if isinstance(model, SparseEncoderDecoder):
+            if isinstance(model.decode_head, TagClassifier):
+                self.of_head = model.decode_head.background
+            if isinstance(model.test_refiner, ClassLabelFilter):
+                model.test_refiner = None
 
     def tags(
         self, sample: SegDataSample, image: WholeImage

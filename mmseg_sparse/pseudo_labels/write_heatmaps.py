@@ -15,6 +15,8 @@ from mmseg_sparse.labels.heatmap_file import (
     write_heatmaps,
 )
 
+from ..models.contracts import TagClassifier
+from ..models.segmentors import SparseEncoderDecoder
 from .output_folder import (
     HEATMAPS_SIDECAR,
     Generated,
@@ -249,8 +251,9 @@ class _Predictions:
 
 
 def _has_activation(model: Any) -> bool:
-    head = getattr(model, 'decode_head', None)
-    return hasattr(model, 'class_activations') and hasattr(head, 'activation')
+    return isinstance(model, SparseEncoderDecoder) and isinstance(
+        model.decode_head, TagClassifier
+    )
 
 
 def _is_whole(path: Path, classes: int) -> bool:

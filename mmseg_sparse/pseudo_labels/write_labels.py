@@ -22,6 +22,7 @@ from mmseg_sparse.labels.label_folder import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL, distinct_palette
 
+from ..models.segmentors import AFASegmentor, HeatmapRefiner
 from ..utils.atomic import write_whole
 from .output_folder import (
     Generated,
@@ -111,7 +112,7 @@ def generate_pseudo_labels(
     if len(images.classes) > NO_LABEL:
         raise ValueError(f'{len(images.classes)} classes do not fit 8 bits')
     model = load_segmentor(cfg, checkpoint, device or best_device())
-    if filter_tags is None and not getattr(model, 'filter_by_tags', False):
+    if filter_tags is None and not isinstance(model, HeatmapRefiner):
         filter_tags = False
     labeller = _Labeller(
         model, len(images.classes), source, min_confidence, filter_tags
@@ -244,7 +245,7 @@ class _Labeller:
         filter_tags: bool | None,
     ) -> None:
         own = source != 'prediction'
-        if own and not hasattr(model, 'pseudo_labels'):
+        if own and not isinstance(model, AFASegmentor):
             raise ValueError(
                 f'source={source!r}: {type(model).__name__} makes no labels '
                 'of tags; AFASegmentor does'

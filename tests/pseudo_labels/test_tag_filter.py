@@ -13,6 +13,7 @@ from mmseg_sparse.pseudo_labels.tag_filter import (
     class_logits,
     shown_maps,
 )
+from tests.helpers import afa
 
 
 def image_of(info=None, steps=()):
@@ -54,7 +55,7 @@ def test_one_channel_stands_for_two_classes():
 
 
 def test_who_is_filtered():
-    model = SimpleNamespace(decode_head=SimpleNamespace(background=2))
+    model = afa.build(dict(num_classes=4, background=2))
     tagged, bare = sample_of(tags=[1.0, 0.0, 0.0]), sample_of()
     some = TagFilter(4, model, None)
     tags, background = some.tags(tagged, image_of())

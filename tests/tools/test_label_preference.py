@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from mmseg_sparse.doctor import relative_distance
+from mmseg_sparse.models.losses import BLPLoss
 from tests.helpers.label_preference_case import folder, load, run
 from tests.reference import label_preference as reference
 
@@ -132,8 +133,7 @@ def test_gamma_is_that_of_the_loss() -> None:
 
     tool = load()
     assert tool.gamma_of(Predictor) == 2
-    Head.loss_decode[1].needs_scribble_logits = True
-    Head.loss_decode[1].gamma = 3.5
+    Head.loss_decode[1] = BLPLoss(gamma=3.5)
     assert tool.gamma_of(Predictor) == 3.5
     Head.loss_decode = Head.loss_decode[1]
     assert tool.gamma_of(Predictor) == 3.5

@@ -240,10 +240,12 @@ def load_items(args: argparse.Namespace, cfg: Any) -> 'LabelSet':
 
 def gamma_of(predictor: 'Predictor') -> float:
     """Return the exponent of the head's BLP loss, the paper's without one."""
+    from mmseg_sparse.models.losses import BLPLoss
+
     losses = predictor.head.loss_decode
     for loss in losses if isinstance(losses, Iterable) else [losses]:
-        if getattr(loss, 'needs_scribble_logits', False):
-            return float(getattr(loss, 'gamma', 2.0))
+        if isinstance(loss, BLPLoss):
+            return loss.gamma
     return 2.0
 
 

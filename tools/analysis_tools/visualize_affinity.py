@@ -269,6 +269,7 @@ def main() -> None:
     cfg = load_generator_config(args)
     import cv2
 
+    from mmseg_sparse.models.segmentors import AFASegmentor
     from mmseg_sparse.pseudo_labels.whole_images import (
         best_device,
         load_segmentor,
@@ -283,7 +284,7 @@ def main() -> None:
         model = load_segmentor(
             cfg, args.checkpoint, args.device or best_device()
         )
-        if not hasattr(model, 'pseudo_labels'):
+        if not isinstance(model, AFASegmentor):
             fail(f'{args.config}: {type(model).__name__} makes no labels of '
                  'tags; wanted an AFASegmentor')  # fmt: skip
         make_pseudo_labels(model, True)

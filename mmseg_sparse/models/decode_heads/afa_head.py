@@ -19,6 +19,7 @@ from mmseg_sparse.functional import (
 )
 from mmseg_sparse.functional.cam import check_pooling
 
+from ..features import Features
 from .affinity_from_attention import AffinityFromAttention
 
 
@@ -141,7 +142,7 @@ class AFAHead(SegformerHead):
     def classify(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return the logits of the tags, ``(N, tags)``."""
         feature = inputs[self.in_index[-1]]
-        valid = getattr(inputs, 'valid', None)
+        valid = inputs.valid if isinstance(inputs, Features) else None
         if valid is not None:
             valid = valid_on_grid(valid, feature.shape[2:])
         pooled = top_k_pool(feature, pooling=self.pooling, valid=valid)
@@ -153,7 +154,7 @@ class AFAHead(SegformerHead):
             inputs[self.in_index[-1]], self.classifier.weight, rectify=False
         )
 
-    def affinities(self, inputs: Any) -> Tensor:
+    def affinities(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return the affinities of the stage's tokens, ``(N, M, M)``.
 
         Args:
@@ -167,7 +168,7 @@ class AFAHead(SegformerHead):
             raise ValueError(
                 'this AFAHead has no affinity (attention_heads=None)'
             )
-        stages = getattr(inputs, 'attention', ())
+        stages = inputs.attention if isinstance(inputs, Features) else ()
         if len(stages) <= self.attention_stage:
             raise ValueError(
                 f'the attention of stage {self.attention_stage} was not '

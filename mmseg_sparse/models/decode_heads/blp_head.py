@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import self_training_labels
 
+from ..features import Features
 from ..losses import BLPLoss, PartialFocalLoss
 from ..padding import inside_image
 from ..progress import training_iteration
@@ -131,7 +132,7 @@ class BLPHead(UPerHead):
                 'got 1'
             )
         for loss in self._losses():
-            if scribble_loss is False and _needs_scribble(loss):
+            if scribble_loss is False and isinstance(loss, BLPLoss):
                 raise ValueError(
                     f'{type(loss).__name__} needs the scribble branch: set '
                     'scribble_loss=True, got False'
@@ -184,7 +185,7 @@ class BLPHead(UPerHead):
         return logits, self._scribble_logits(feature)
 
     def _aggregate(self, logits: Tensor, deep: Tensor, inputs: Any) -> Tensor:
-        if getattr(inputs, 'image', None) is None:
+        if not isinstance(inputs, Features) or inputs.image is None:
             raise ValueError(
                 'local_aggregation of BLPHead needs the image beside the '
                 'feature maps: set type="SparseEncoderDecoder" as the '
@@ -208,7 +209,7 @@ class BLPHead(UPerHead):
         begin = self.self_training_begin
         return begin is not None and training_iteration() >= begin
 
-    def _labels_alone_count(self, inputs: Any) -> bool:
+    def _labels_alone_count(self, inputs: Features) -> bool:
         """Tell whether no more than the logits under labels will be used.
 
         On a CPU it saves most of the aggregation to leave out the others. A
@@ -283,7 +284,7 @@ class BLPHead(UPerHead):
             losses['self_labeled_share'] = own
         for loss in self._losses():
             extra = {}
-            if _needs_scribble(loss):
+            if isinstance(loss, BLPLoss):
                 extra['scribble_logits'] = scribble
             value = loss(
                 logits, target, ignore_index=self.ignore_index, **extra
@@ -365,11 +366,6 @@ def _near_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
     known = (labels != 255).unsqueeze(1).to(torch.float32)
     known = F.adaptive_max_pool2d(known, size)
     return F.max_pool2d(known, 3, 1, 1).squeeze(1) > 0.5
-
-
-def _needs_scribble(loss: nn.Module) -> bool:
-    """Tell whether a loss looks at the scribble branch."""
-    return getattr(loss, 'needs_scribble_logits', False)
 
 
 def _init_cfg(scribble: bool) -> dict[str, Any]:

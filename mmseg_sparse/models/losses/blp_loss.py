@@ -27,9 +27,6 @@ class BLPLoss(nn.Module):
             ``loss_name`` does not hold ``loss``.
     """
 
-    #: Read by ``BLPHead``, which then gives them.
-    needs_scribble_logits = True
-
     def __init__(
         self,
         gamma: float = 2.0,

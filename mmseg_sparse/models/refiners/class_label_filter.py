@@ -1,12 +1,12 @@
 """Class label filtering as a refiner."""
 
-from typing import Any
-
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmseg_sparse.functional import filter_class_logits, filter_classes
+
+from ..features import Features
 
 #: What may be filtered, and how.
 _FILTERS = {'logits': filter_class_logits, 'prob': filter_classes}
@@ -31,9 +31,6 @@ class ClassLabelFilter(BaseModule):
             no ``tags``.
     """
 
-    #: Read by the generators of labels, which filter by an option.
-    filters_tags = True
-
     def __init__(
         self, kind: str = 'logits', background: int | None = 0
     ) -> None:
@@ -48,7 +45,7 @@ class ClassLabelFilter(BaseModule):
     def forward(
         self,
         logits: Tensor,
-        feats: Any,
+        feats: Features,
         labels: Tensor | None = None,
         valid: Tensor | None = None,
     ) -> Tensor:
@@ -60,13 +57,12 @@ class ClassLabelFilter(BaseModule):
             labels: Not looked at.
             valid: Not looked at.
         """
-        tags = getattr(feats, 'tags', None)
-        if tags is None:
+        if feats.tags is None:
             raise ValueError(
                 'ClassLabelFilter found no tags of the images: use it as '
                 'test_cfg.refiner of a HeatmapRefiner, and let the pipeline '
                 'pack gt_label'
             )
         return _FILTERS[self.kind](
-            logits, tags.to(logits.device), background=self.background
+            logits, feats.tags.to(logits.device), background=self.background
         )

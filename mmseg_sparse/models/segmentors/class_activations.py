@@ -7,6 +7,7 @@ import torch
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..contracts import TagClassifier
 from ..padding import inside_image
 from .multi_scale_cam import multi_scale_cam
 from .pseudo_labels import maps_as_original
@@ -41,7 +42,7 @@ def class_activations(
         ValueError: If a sample has no tags, or others than the head.
     """
     head = model.decode_head
-    if not (hasattr(head, 'activation') and hasattr(head, 'stack_tags')):
+    if not isinstance(head, TagClassifier):
         raise TypeError(
             f'{type(head).__name__} has no class activation maps: set an '
             'AFAHead as the decode head'

@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..contracts import TakesHeatmaps
 from ..features import Features
 from ..padding import not_padded
 from .sparse_encoder_decoder import SparseEncoderDecoder
@@ -48,9 +49,6 @@ class HeatmapRefiner(SparseEncoderDecoder):
         ValueError: In training and inference, if a sample has no heat map, or
             one of another size or number of channels.
     """
-
-    #: Its pseudo labels are filtered by the tags, eq. 2, unless told not to.
-    filter_by_tags = True
 
     def extract_feat(self, inputs: Tensor) -> Features | Tensor:
         """Run the backbone on image and heat maps, ``(N, 3 + C, H, W)``."""
@@ -118,7 +116,9 @@ class HeatmapRefiner(SparseEncoderDecoder):
         self, images: Tensor, data_samples: list[SegDataSample]
     ) -> Tensor:
         """Put the heat maps behind the images' channels."""
-        want = getattr(self.backbone, 'heatmap_channels', None)
+        backbone = self.backbone
+        takes = isinstance(backbone, TakesHeatmaps)
+        want = backbone.heatmap_channels if takes else None
         if want == 0:
             return images
         height, width = images.shape[2:]

@@ -20,6 +20,7 @@ from torch.profiler import record_function
 from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..backbones import AttentionRecorder
+from ..contracts import SelectsLogits, attention_stages, feature_from
 from ..features import Features, ModuleInputs
 from ..padding import inside_image, not_padded
 from .class_activations import class_activations
@@ -129,12 +130,15 @@ class SparseEncoderDecoder(EncoderDecoder):
                 'parameters that nothing trains: set it as the '
                 "segmentor's refiner"
             )
-        for attribute in ('feature_from', 'attention_stages'):
-            if getattr(refiner, attribute, None):
+        for attribute, value in (
+            ('feature_from', feature_from(refiner)),
+            ('attention_stages', attention_stages(refiner)),
+        ):
+            if value:
                 raise ValueError(
                     f'{type(refiner).__name__} of test_cfg.refiner asks for '
-                    f'{attribute}={getattr(refiner, attribute)!r}, which '
-                    "only the segmentor's refiner is given"
+                    f"{attribute}={value!r}, which only the segmentor's "
+                    'refiner is given'
                 )
         return refiner
 
@@ -162,7 +166,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         stages = {
             stage
             for module in self._askers()
-            for stage in getattr(module, 'attention_stages', ())
+            for stage in attention_stages(module)
         }
         if not stages:
             return None
@@ -172,7 +176,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         self, modules: Iterable[nn.Module] | None = None
     ) -> ModuleInputs:
         modules = self._askers() if modules is None else modules
-        names = (getattr(module, 'feature_from', None) for module in modules)
+        names = {feature_from(module) for module in modules}
         return ModuleInputs(self, {name for name in names if name})
 
     def extract_feat(self, inputs: Tensor) -> Features | Tensor:
@@ -321,7 +325,7 @@ class SparseEncoderDecoder(EncoderDecoder):
             return outputs
         head = self._heads()[-1]
         # Heads of ours with more outputs say which of them the logits are.
-        if self.refiner is None and hasattr(head, 'logits_of'):
+        if self.refiner is None and isinstance(head, SelectsLogits):
             return head.logits_of(outputs)
         raise ValueError(
             f'regularizers and refiner need one logit map, but '
@@ -335,7 +339,7 @@ def _check_head(head: nn.Module, asking: str) -> None:
     """Raise where the head's loss or prediction is not of one logit map."""
     loss = (BaseDecodeHead.loss, BaseCascadeDecodeHead.loss)
     predict = (BaseDecodeHead.predict, BaseCascadeDecodeHead.predict)
-    if getattr(type(head), 'loss', None) not in loss:
+    if not isinstance(head, BaseDecodeHead) or type(head).loss not in loss:
         raise ValueError(
             f'{asking} need one logit map, but the loss of '
             f'{type(head).__name__} does not come from one: use '
@@ -347,7 +351,7 @@ def _check_head(head: nn.Module, asking: str) -> None:
             f'{type(head).__name__} does not come from one: use '
             f'another decode head, or no {asking}'
         )
-    if 'refiner' in asking and hasattr(head, 'logits_of'):
+    if 'refiner' in asking and isinstance(head, SelectsLogits):
         raise ValueError(
             f'a refiner needs one logit map, but {type(head).__name__} gives '
             'more in training and refines its own: set refiner=None'
