@@ -6,19 +6,20 @@ from .affinity import (
     random_walk,
     window_mask,
 )
-from .attention import Attention, attention_affinity
-from .attention_scores import mean_attention, symmetric_scores
+from .attention import (
+    Attention,
+    attention_affinity,
+    mean_attention,
+    symmetric_scores,
+)
 from .balanced_cross_entropy import balanced_cross_entropy
 from .blp import annotation_loss, blp_loss, partial_focal_loss
 from .cam import (
     class_activation,
     merge_activations,
     normalize_activation,
-    resize_inside,
     top_k_pool,
-    valid_on_grid,
 )
-from .class_filter import filter_class_logits, filter_classes
 from .dense_crf import dense_crf_energy
 from .feature_consistency import (
     feature_consistency,
@@ -33,12 +34,15 @@ from .pixel_adaptive import (
 )
 from .potts import potts_energy
 from .pseudo_labels import (
+    filter_class_logits,
+    filter_classes,
     labels_from_best,
     labels_from_scores,
     labels_from_two_scores,
+    self_training_labels,
     with_background,
 )
-from .self_training import self_training_labels
+from .resize import resize_inside, valid_on_grid
 
 __all__ = [
     'Attention',

@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .cam import check_maps
+from .resize import check_maps
+
+#: Logit of a class that is absent.
+ABSENT = -30_000.0
 
 
 def with_background(
@@ -166,6 +169,141 @@ def labels_from_best(
         scores.shape[1] - 1, background, ignore_index, scores.device
     )
     return _inside(ids[_best(scores, present)], valid, ignore_index)
+
+
+@torch.no_grad()
+def self_training_labels(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    confidence: float = 0.9,
+    valid: Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Label pixels by the prediction, where it is sure of itself.
+
+    With :math:`p` the softmax of ``logits`` over all classes and :math:`Y_n`
+    the classes among the labels of image :math:`n`, an unlabelled pixel
+    :math:`i` gets :math:`\arg\max_{c\in Y_n} p_{c,i}` where that probability
+    is at least ``confidence``, else none. Labels that are there stay.
+
+    BLPSeg, section IV-B, sharpens the prediction into one-hot form and says
+    no more; that absent classes are left out, the threshold and that
+    scribbles override are its authors' release.
+
+    Args:
+        logits: Scores before softmax, ``(N, C, H, W)``.
+        labels: Class ids, int64 ``(N, H, W)``: ``[0, C)`` or
+            ``ignore_index``.
+        confidence: The least probability, in ``[0, 1]``.
+        valid: Bool ``(N, H, W)``; false is padding, which gets no label.
+        ignore_index: Id of a pixel without label.
+
+    Returns:
+        int64 ``(N, H, W)``. An image without a label stays without.
+
+    Raises:
+        ValueError: If shapes disagree or ``confidence`` is out of range.
+    """
+    if logits.ndim != 4 or labels.shape != logits[:, 0].shape:
+        raise ValueError(
+            'expected logits (N, C, H, W) and labels (N, H, W), got '
+            f'{tuple(logits.shape)}, {tuple(labels.shape)}'
+        )
+    if not 0 <= confidence <= 1:
+        raise ValueError(f'confidence must lie in [0, 1], got {confidence}')
+    if valid is not None and valid.shape != labels.shape:
+        raise ValueError(
+            f'expected valid of shape {tuple(labels.shape)}, got '
+            f'{tuple(valid.shape)}'
+        )
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    known = labels != ignore_index
+    present = wide.new_zeros(logits.shape[:2])
+    present.scatter_add_(
+        1,
+        labels.masked_fill(~known, 0).flatten(1),
+        known.flatten(1).to(wide.dtype),
+    )
+    absent = (present == 0)[:, :, None, None]
+    best, classes = wide.softmax(1).masked_fill(absent, -1.0).max(1)
+    sure = best >= confidence
+    if valid is not None:
+        sure = sure & valid
+    own = classes.masked_fill(~sure, ignore_index)
+    return torch.where(known, labels, own)
+
+
+def filter_classes(
+    prob: Tensor, tags: Tensor, *, background: int | None = 0
+) -> Tensor:
+    """Set the maps of absent classes to zero, and keep the background's.
+
+    What is left is not normalised again. Source: TRL, section 3.2.
+
+    Args:
+        prob: Probabilities or heat maps, at least 0, ``(N, C, H, W)``.
+        tags: Which classes an image shows: true or above 0. ``(N, C - 1)``,
+            the background left out, or ``(N, C)`` without a background.
+        background: Index of the background; None: there is none.
+
+    Returns:
+        Maps of the same shape and dtype. An image without tags keeps its
+        background alone.
+
+    Raises:
+        ValueError: If shapes disagree or there is no such background.
+    """
+    return prob.masked_fill(~_shown(prob, tags, background), 0)
+
+
+def filter_class_logits(
+    logits: Tensor, tags: Tensor, *, background: int | None = 0
+) -> Tensor:
+    """Do to logits what :func:`filter_classes` does to probabilities.
+
+    Absent classes get -30000, whose softmax is 0 beside any logit of a
+    network, and which stays a number, unlike minus infinity, when it is
+    resized, averaged or written in float16.
+
+    Args:
+        logits: Scores before softmax, ``(N, C, H, W)``.
+        tags: As in :func:`filter_classes`.
+        background: As in :func:`filter_classes`.
+
+    Returns:
+        Logits of the same shape and dtype. Without background and tags, all
+        classes are equally likely.
+
+    Raises:
+        ValueError: As :func:`filter_classes`.
+    """
+    return logits.masked_fill(~_shown(logits, tags, background), ABSENT)
+
+
+def _shown(maps: Tensor, tags: Tensor, background: int | None) -> Tensor:
+    """Return which classes stay, bool ``(N, C, 1, 1)``."""
+    if maps.ndim != 4:
+        raise ValueError(
+            f'expected maps (N, C, H, W), got {tuple(maps.shape)}'
+        )
+    count, classes = maps.shape[:2]
+    if background is not None and not 0 <= background < classes:
+        raise ValueError(
+            f'background must be None or one of {classes} classes, got '
+            f'{background}'
+        )
+    want = (count, classes - (background is not None))
+    if tuple(tags.shape) != want:
+        raise ValueError(
+            f'expected tags {want} for maps {tuple(maps.shape)} and '
+            f'background={background}, got {tuple(tags.shape)}'
+        )
+    shown = tags > 0
+    if background is not None:
+        before, after = shown[:, :background], shown[:, background:]
+        shown = torch.cat([F.pad(before, (0, 1), value=True), after], 1)
+    return shown[:, :, None, None]
 
 
 def check_background_scores(high: float, low: float) -> None:

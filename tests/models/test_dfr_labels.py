@@ -5,7 +5,7 @@ import torch
 from mmseg.registry import MODELS
 
 from mmseg_sparse.functional import feature_distance
-from mmseg_sparse.models.losses._maps import agreed_labels
+from mmseg_sparse.functional.resize import agreed_labels
 from mmseg_sparse.models.segmentors import Features
 
 SIZE = (5, 7)

@@ -8,7 +8,7 @@ from mmseg_sparse.functional import (
     feature_regularization,
     potts_energy,
 )
-from mmseg_sparse.models.losses._maps import resize_held
+from mmseg_sparse.functional.resize import resize_held
 from mmseg_sparse.models.segmentors import Features
 
 DFR = dict(type='DFRLoss', in_channels=6, feature_channels=4, radius=2)

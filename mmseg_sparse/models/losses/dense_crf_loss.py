@@ -8,9 +8,12 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import dense_crf_energy
+from mmseg_sparse.functional.resize import (
+    shrink_image,
+    shrink_labels,
+    shrink_valid,
+)
 from mmseg_sparse.labels.label_map import NO_LABEL
-
-from ._maps import shrink_image, shrink_labels, shrink_valid
 
 
 @MODELS.register_module()

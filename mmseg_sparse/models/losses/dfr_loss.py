@@ -11,15 +11,14 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import feature_consistency, potts_energy
 from mmseg_sparse.functional.local_window import check_window
-from mmseg_sparse.labels.label_map import NO_LABEL
-
-from ._maps import (
+from mmseg_sparse.functional.resize import (
     agreed_labels,
     resize_held,
     shrink_image,
     shrink_valid,
     touch_valid,
 )
+from mmseg_sparse.labels.label_map import NO_LABEL
 
 #: In the labels of F; no class has this index, 255 may be one.
 UNSURE = -1

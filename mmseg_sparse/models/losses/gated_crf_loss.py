@@ -9,9 +9,12 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import potts_energy
 from mmseg_sparse.functional.local_window import check_window
+from mmseg_sparse.functional.resize import (
+    shrink_image,
+    shrink_valid,
+    touch_valid,
+)
 from mmseg_sparse.labels.label_map import NO_LABEL
-
-from ._maps import shrink_image, shrink_valid, touch_valid
 
 KEYS = {'weight', 'sigma_xy', 'sigma_rgb'}
 

@@ -20,10 +20,10 @@ from mmseg_sparse.functional import (
     with_background,
 )
 from mmseg_sparse.functional.pseudo_labels import check_background_scores
+from mmseg_sparse.functional.resize import shrink_labels
 
 from ..decode_heads import AFAHead
 from ..features import Features
-from ..losses._maps import shrink_labels
 from ..padding import inside_image
 from ..progress import training_iteration
 from .label_propagation import LabelPropagation

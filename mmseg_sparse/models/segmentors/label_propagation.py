@@ -12,8 +12,7 @@ from mmseg_sparse.functional import (
     valid_on_grid,
     with_background,
 )
-
-from ..losses._maps import shrink_image, shrink_valid
+from mmseg_sparse.functional.resize import shrink_image, shrink_valid
 
 PROPAGATIONS = ('affinity', 'attention', None)
 

@@ -23,7 +23,7 @@ from ..backbones import AttentionRecorder
 from ..contracts import SelectsLogits, attention_stages, feature_from
 from ..features import Features, ModuleInputs
 from ..padding import inside_image, not_padded
-from .class_activations import class_activations
+from .multi_scale_cam import class_activations
 
 
 @MODELS.register_module()
@@ -228,7 +228,7 @@ class SparseEncoderDecoder(EncoderDecoder):
     ) -> list[Tensor]:
         """Return each image's maps of its tags, at its own size.
 
-        As :func:`~.class_activations.class_activations`, of a decode head
+        As :func:`~.multi_scale_cam.class_activations`, of a decode head
         that classifies images, such as ``AFAHead``.
         """
         return class_activations(self, inputs, data_samples)

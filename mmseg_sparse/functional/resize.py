@@ -5,6 +5,58 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def resize_inside(
+    maps: Tensor, size: tuple[int, int], *, valid: Tensor | None = None
+) -> Tensor:
+    """Resize bilinearly, without what lies in padding.
+
+    A pixel whose neighbours are partly padding is interpolated between the
+    others, as at the border of an image; one that has none becomes 0.
+
+    Args:
+        maps: ``(N, K, h, w)``.
+        size: Height and width wanted.
+        valid: Bool ``(N, h, w)``, false in padding. None: no padding.
+
+    Returns:
+        ``(N, K, *size)``.
+    """
+    if valid is None:
+        return F.interpolate(maps, size, mode='bilinear', align_corners=False)
+    check_maps('maps', maps, valid)
+    inside = valid.unsqueeze(1).to(maps.dtype)
+    both = torch.cat([maps.masked_fill(inside == 0, 0), inside], 1)
+    both = F.interpolate(both, size, mode='bilinear', align_corners=False)
+    return both[:, :-1] / both[:, -1:].clamp(min=1e-6)
+
+
+def check_maps(name: str, maps: Tensor, valid: Tensor | None) -> None:
+    """Raise a ValueError unless maps are 4-d and ``valid`` fits them."""
+    if maps.ndim != 4:
+        raise ValueError(
+            f'expected {name} (N, C, H, W), got {tuple(maps.shape)}'
+        )
+    if valid is not None and valid.shape != maps[:, 0].shape:
+        raise ValueError(
+            f'expected valid {tuple(maps[:, 0].shape)}, got '
+            f'{tuple(valid.shape)}'
+        )
+
+
+def valid_on_grid(valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Tell which positions of a feature map see any of an image.
+
+    Args:
+        valid: Bool ``(N, H, W)``, false in padding.
+        size: Height and width of the feature map.
+
+    Returns:
+        Bool ``(N, *size)``.
+    """
+    inside = valid.unsqueeze(1).to(torch.float32)
+    return F.adaptive_max_pool2d(inside, size).squeeze(1) > 0
+
+
 def shrink_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Average an image ``(N, 3, H, W)`` over the pixels of a smaller one.
 
