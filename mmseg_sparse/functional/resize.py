@@ -1,4 +1,4 @@
-"""What regularizers are given, brought to the size of the logits."""
+"""Maps, masks, images and labels in another size, padding left out."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def resize_inside(
-    maps: Tensor, size: tuple[int, int], *, valid: Tensor | None = None
+    maps: Tensor, size: tuple[int, ...], *, valid: Tensor | None = None
 ) -> Tensor:
     """Resize bilinearly, without what lies in padding.
 
@@ -43,7 +43,7 @@ def check_maps(name: str, maps: Tensor, valid: Tensor | None) -> None:
         )
 
 
-def valid_on_grid(valid: Tensor, size: tuple[int, int]) -> Tensor:
+def valid_on_grid(valid: Tensor, size: tuple[int, ...]) -> Tensor:
     """Tell which positions of a feature map see any of an image.
 
     Args:
@@ -57,7 +57,7 @@ def valid_on_grid(valid: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(inside, size).squeeze(1) > 0
 
 
-def shrink_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+def shrink_image(image: Tensor, size: tuple[int, ...]) -> Tensor:
     """Average an image ``(N, 3, H, W)`` over the pixels of a smaller one.
 
     Every pixel takes part, unlike in bilinear resizing by 1/4.
@@ -65,43 +65,30 @@ def shrink_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode='area')
 
 
-def shrink_valid(valid: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize a mask ``(N, H, W)``: true where all pixels averaged are.
+def fully_valid_on_grid(valid: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Tell which positions of a smaller map see nothing but the image.
 
-    The pixels are those of :func:`shrink_image`, so that no colour of the
-    padding comes in.
+    The pixels that a position sees are those of :func:`shrink_image`, so
+    that no colour of the padding comes in.
+
+    Args:
+        valid: Bool ``(N, H, W)``, false in padding.
+        size: Height and width of the smaller map.
+
+    Returns:
+        Bool ``(N, *size)``.
     """
-    padding = (~valid).unsqueeze(1).to(torch.float32)
-    return F.adaptive_max_pool2d(padding, size).squeeze(1) < 0.5
+    return ~valid_on_grid(~valid, size)
 
 
-def touch_valid(valid: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize a mask ``(N, H, W)``: true where any pixel averaged is."""
-    maps = valid.unsqueeze(1).to(torch.float32)
-    return F.adaptive_max_pool2d(maps, size).squeeze(1) > 0.5
-
-
-def resize_held(maps: Tensor, held: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps ``(N, C, H, W)`` bilinearly from pixels ``held`` alone.
-
-    The weights of the others go to those ``(N, H, W)`` holds; 0 where all
-    are others.
-    """
-    mask = held.unsqueeze(1).to(maps.dtype)
-    both = torch.cat([maps * mask, mask], 1)
-    both = F.interpolate(both, size, mode='bilinear', align_corners=False)
-    share = both[:, -1:].clamp(min=torch.finfo(both.dtype).tiny)
-    return both[:, :-1] / share
-
-
-def shrink_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
+def shrink_labels(labels: Tensor, size: tuple[int, ...]) -> Tensor:
     """Resize a label map ``(N, H, W)`` by nearest neighbour."""
     maps = labels.unsqueeze(1).to(torch.float32)
     return F.interpolate(maps, size, mode='nearest').squeeze(1).long()
 
 
 def agreed_labels(
-    labels: Tensor, size: tuple[int, int], ignore_index: int = 255
+    labels: Tensor, size: tuple[int, ...], ignore_index: int = 255
 ) -> Tensor:
     """Shrink a label map ``(N, H, W)`` without losing points and strokes.
 

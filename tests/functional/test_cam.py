@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_sparse.functional.cam import (
+from mmseg_sparse.functional import (
     class_activation,
     merge_activations,
     normalize_activation,
@@ -98,6 +98,18 @@ def test_activation_equals_eq2(feature):
         assert torch.allclose(plain[n], expected, rtol=1e-10)
         assert torch.allclose(found[n], expected.clamp(min=0), rtol=1e-10)
     assert (plain < 0).any()
+
+
+def test_resizes_from_valid_pixels_alone():
+    # Two pixels become four: 5, (3 * 5 + 7) / 4, (5 + 3 * 7) / 4, 7. Where
+    # the second is not valid, the first has all the weight, or none is left.
+    maps = torch.tensor([[[[5.0, 7.0]]]])
+    for inside, wanted in (
+        ([True, True], [5.0, 5.5, 6.5, 7.0]),
+        ([True, False], [5.0, 5.0, 5.0, 0.0]),
+    ):
+        found = resize_inside(maps, (1, 4), valid=torch.tensor([[inside]]))
+        torch.testing.assert_close(found, torch.tensor([[[wanted]]]))
 
 
 def test_resize_equals_the_image_without_its_padding(feature, valid):

@@ -8,7 +8,6 @@ from mmseg_sparse.functional import (
     feature_regularization,
     potts_energy,
 )
-from mmseg_sparse.functional.resize import resize_held
 from mmseg_sparse.models.segmentors import Features
 
 DFR = dict(type='DFRLoss', in_channels=6, feature_channels=4, radius=2)
@@ -139,18 +138,6 @@ def test_a_padded_feature_that_is_not_finite_reaches_nothing(size):
     for other in found[1:]:
         assert all(map(torch.equal, found[0], other))
     assert all(grad.abs().sum() > 0 for grad in found[0][-3:])
-
-
-def test_resizes_from_held_pixels_alone():
-    # Two pixels become four: 5, (3 * 5 + 7) / 4, (5 + 3 * 7) / 4, 7. Where
-    # the second is not held, the first has all the weight, or none is left.
-    maps = torch.tensor([[[[5.0, 7.0]]]])
-    for held, wanted in (
-        ([True, True], [5.0, 5.5, 6.5, 7.0]),
-        ([True, False], [5.0, 5.0, 5.0, 0.0]),
-    ):
-        found = resize_held(maps, torch.tensor([[held]]), (1, 4))
-        torch.testing.assert_close(found, torch.tensor([[[wanted]]]))
 
 
 @pytest.mark.parametrize('supervision', ['labels', 'both'])

@@ -12,7 +12,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_sparse.functional import self_training_labels
+from mmseg_sparse.functional import self_training_labels, valid_on_grid
+from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..features import Features
 from ..losses import BLPLoss, PartialFocalLoss
@@ -363,9 +364,8 @@ def _near_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
     Bilinear resizing reads the pixel that a label lies in and its
     neighbours.
     """
-    known = (labels != 255).unsqueeze(1).to(torch.float32)
-    known = F.adaptive_max_pool2d(known, size)
-    return F.max_pool2d(known, 3, 1, 1).squeeze(1) > 0.5
+    known = valid_on_grid(labels != NO_LABEL, size).to(torch.float32)
+    return F.max_pool2d(known, 3, 1, 1) > 0.5
 
 
 def _init_cfg(scribble: bool) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mmseg_sparse.functional import dense_crf_energy
 from mmseg_sparse.functional.resize import (
+    fully_valid_on_grid,
     shrink_image,
     shrink_labels,
-    shrink_valid,
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
@@ -130,6 +130,6 @@ class DenseCRFLoss(nn.Module):
             sigma_xy=self.sigma_xy * self.scale_factor,
             gate=gate,
             one_sided=True,
-            valid=shrink_valid(valid, size),
+            valid=fully_valid_on_grid(valid, size),
         )
         return {self.loss_name: self.loss_weight * energy}

@@ -13,10 +13,10 @@ from mmseg_sparse.functional import feature_consistency, potts_energy
 from mmseg_sparse.functional.local_window import check_window
 from mmseg_sparse.functional.resize import (
     agreed_labels,
-    resize_held,
+    fully_valid_on_grid,
+    resize_inside,
     shrink_image,
-    shrink_valid,
-    touch_valid,
+    valid_on_grid,
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
@@ -162,13 +162,13 @@ class DFRLoss(BaseModule):
             valid: Bool ``(N, H, W)``, false in padding.
         """
         size = logits.shape[2:]
-        inside = shrink_valid(valid, size)
+        inside = fully_valid_on_grid(valid, size)
         prob = logits.to(
             torch.promote_types(logits.dtype, torch.float32)
         ).softmax(1)
-        shades = shrink_image(feats.image.to(prob.dtype), size)
-        shades = shades / self.sigma_rgb
-        guides = [shades if 'rgb' in self.kernel else shades[:, :0]]
+        colours = shrink_image(feats.image.to(prob.dtype), size)
+        colours = colours / self.sigma_rgb
+        guides = [colours if 'rgb' in self.kernel else colours[:, :0]]
         pseudo = self._pseudo_labels(prob.detach(), inside)
         sure = (pseudo != UNSURE).sum() / inside.sum().clamp(min=1)
         losses = {'confident_share': sure.detach()}
@@ -178,11 +178,11 @@ class DFRLoss(BaseModule):
             if self.conv is not None and any(self.feature_loss_weight):
                 target = self._supervision(pseudo, labels, inside)
                 losses.update(
-                    self._feature_losses(feature, shades, target, inside)
+                    self._feature_losses(feature, colours, target, inside)
                 )
         taking_part = inside
         if self.unlabeled_only:
-            taking_part = inside & ~touch_valid(labels != NO_LABEL, size)
+            taking_part = inside & ~valid_on_grid(labels != NO_LABEL, size)
         energy = potts_energy(
             prob,
             torch.cat(guides, 1),
@@ -211,10 +211,10 @@ class DFRLoss(BaseModule):
                 f'{getattr(deep, "shape", type(deep).__name__)}'
             )
         same = deep.shape[2:] == inside.shape[1:]
-        held = inside if same else touch_valid(valid, deep.shape[2:])
+        seen = inside if same else valid_on_grid(valid, deep.shape[2:])
         # Also values that are not finite: the gradient of the convolution's
         # weight would have them, times 0.
-        deep = torch.where(held.unsqueeze(1), deep, 0)
+        deep = torch.where(seen.unsqueeze(1), deep, 0)
         if self.conv is not None:
             if deep.shape[1] != self.conv.in_channels:
                 raise ValueError(
@@ -222,7 +222,9 @@ class DFRLoss(BaseModule):
                     f'{self.feature_from} has {deep.shape[1]} channels'
                 )
             deep = F.relu(self.conv(deep))
-        return deep if same else resize_held(deep, held, inside.shape[1:])
+        if same:
+            return deep
+        return resize_inside(deep, inside.shape[1:], valid=seen)
 
     def _pseudo_labels(self, prob: Tensor, valid: Tensor) -> Tensor:
         """Return M of eq. 7, ``(N, h, w)``."""
@@ -242,14 +244,14 @@ class DFRLoss(BaseModule):
         return torch.where(none, pseudo, given)
 
     def _feature_losses(
-        self, feature: Tensor, shades: Tensor, target: Tensor, valid: Tensor
+        self, feature: Tensor, colours: Tensor, target: Tensor, valid: Tensor
     ) -> dict[str, Tensor]:
         far, near = self.feature_loss_weight
         total, _, regularization = feature_consistency(
             feature,
             target,
             radius=self.radius,
-            guide=shades,
+            guide=colours,
             sigma_xy=self.sigma_xy,
             background=self.background,
             ignore_index=UNSURE,

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from mmseg_sparse.functional import potts_energy
 from mmseg_sparse.functional.local_window import check_window
 from mmseg_sparse.functional.resize import (
+    fully_valid_on_grid,
     shrink_image,
-    shrink_valid,
-    touch_valid,
+    valid_on_grid,
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
@@ -101,9 +101,9 @@ class GatedCRFLoss(nn.Module):
             valid: Bool ``(N, H, W)``, false in padding.
         """
         size = logits.shape[2:]
-        valid = shrink_valid(valid, size)
+        valid = fully_valid_on_grid(valid, size)
         if self.unlabeled_only:
-            valid = valid & ~touch_valid(labels != NO_LABEL, size)
+            valid = valid & ~valid_on_grid(labels != NO_LABEL, size)
         prob = logits.to(
             torch.promote_types(logits.dtype, torch.float32)
         ).softmax(1)

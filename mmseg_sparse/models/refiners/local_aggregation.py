@@ -10,7 +10,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from mmseg_sparse.functional import local_aggregate
+from mmseg_sparse.functional import local_aggregate, valid_on_grid
+from mmseg_sparse.functional.resize import fully_valid_on_grid
 from mmseg_sparse.labels.label_map import NO_LABEL
 
 AGGREGATE = ('all', 'labeled', 'unlabeled')
@@ -153,10 +154,10 @@ class LocalAggregation(BaseModule):
         """Return the pixels to take logits from, bool ``(N, h, w)``."""
         known = None
         if valid is not None:
-            known = ~_any_in_cell(~valid, size)
+            known = fully_valid_on_grid(valid, size)
         if labels is None or self.aggregate == 'all':
             return known
-        chosen = _any_in_cell(labels != NO_LABEL, size)
+        chosen = valid_on_grid(labels != NO_LABEL, size)
         if self.aggregate == 'unlabeled':
             chosen = ~chosen
         return chosen if known is None else known & chosen
@@ -192,9 +193,3 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if maps.shape[2:] == size:
         return maps
     return F.interpolate(maps, size, mode='bilinear', align_corners=False)
-
-
-def _any_in_cell(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Tell for each pixel of a smaller map whether any under it is true."""
-    cells = mask.unsqueeze(1).to(torch.float32)
-    return F.adaptive_max_pool2d(cells, size).squeeze(1) > 0.5

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -14,6 +13,7 @@ from mmseg_sparse.functional import (
     resize_inside,
     valid_on_grid,
 )
+from mmseg_sparse.functional.resize import fully_valid_on_grid, shrink_image
 
 
 @MODELS.register_module()
@@ -124,11 +124,10 @@ class PixelAdaptiveRefinement(BaseModule):
         given = inside = None
         if valid is not None:
             given = valid_on_grid(valid, logits.shape[2:])
-            # Where a pixel averages some of the padding it is padding.
-            inside = ~valid_on_grid(~valid, size)
+            inside = fully_valid_on_grid(valid, size)
         prob = _resize(prob, size, given)
         if image.shape[2:] != size:
-            image = F.interpolate(image, size, mode='area')
+            image = shrink_image(image, size)
         refined = self._refine(prob, image, inside, None)
         refined = _resize(refined, logits.shape[2:], inside)
         tiny = torch.finfo(torch.float32).tiny

@@ -12,7 +12,7 @@ from mmseg_sparse.functional import (
     valid_on_grid,
     with_background,
 )
-from mmseg_sparse.functional.resize import shrink_image, shrink_valid
+from mmseg_sparse.functional.resize import fully_valid_on_grid, shrink_image
 
 PROPAGATIONS = ('affinity', 'attention', None)
 
@@ -88,7 +88,7 @@ class LabelPropagation(nn.Module):
             return [*maps]
         full = (images.shape[2], images.shape[3])
         size = [max(int(side * self.refine_scale), 1) for side in full]
-        inside = shrink_valid(valid, size)
+        inside = fully_valid_on_grid(valid, size)
         small = resize_inside(torch.cat([*maps], 1), size, valid=valid)
         refined = self.refiner.refine(
             small,
