@@ -16,7 +16,7 @@ from ....utils.untrusted import (
     size,
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape
-from ..outlines import rectangle
+from ..coverage import rectangle
 from .rle import decode_coco_rle
 from .shared import (
     class_name,

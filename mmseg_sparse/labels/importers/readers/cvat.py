@@ -29,7 +29,7 @@ from ..annotation import (
     Shape,
     Stroke,
 )
-from ..outlines import ellipse, rectangle
+from ..coverage import ellipse, rectangle
 from .rle import decode_runs
 from .shared import (
     class_name,

@@ -21,8 +21,8 @@ from ....utils.untrusted import (
     size,
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape
-from ..outlines import ellipse, rectangle
-from .label_studio_rle import decode_brush
+from ..coverage import ellipse, rectangle
+from .rle import decode_brush
 from .shared import (
     class_name,
     each,

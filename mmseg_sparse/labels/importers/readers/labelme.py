@@ -33,7 +33,7 @@ from ..annotation import (
     Shape,
     Stroke,
 )
-from ..outlines import ellipse, rectangle
+from ..coverage import ellipse, rectangle
 from .shared import (
     class_name,
     each,

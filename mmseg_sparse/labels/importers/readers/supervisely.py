@@ -32,7 +32,7 @@ from ..annotation import (
     Shape,
     Stroke,
 )
-from ..outlines import rectangle
+from ..coverage import rectangle
 from .shared import (
     class_name,
     each,

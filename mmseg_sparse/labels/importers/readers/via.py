@@ -21,7 +21,7 @@ from ....utils.untrusted import (
     shown,
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
-from ..outlines import ellipse, rectangle
+from ..coverage import ellipse, rectangle
 from .shared import class_name, coordinate, each, ring, xy_list
 
 #: File attributes of every new project; they describe and are no classes.

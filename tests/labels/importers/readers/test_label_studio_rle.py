@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_sparse.labels.importers.readers.label_studio_rle import decode_brush
+from mmseg_sparse.labels.importers.readers.rle import decode_brush
 from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import label_maps
