@@ -27,8 +27,8 @@ from .benchmarks import (
 )
 from .samplers import StrongWeakSampler
 from .sparse_seg import SparseSegDataset
-from .transforms.sparse_resize import resize_labels
-from .transforms.sparse_rotate import rotate_labels
+from .transforms.resize import resize_labels
+from .transforms.rotate import rotate_labels
 
 __all__ = [
     'CamVidDataset',

@@ -13,7 +13,7 @@ from mmseg_sparse.datasets import (
     simulate_points,
     simulate_scribbles,
 )
-from mmseg_sparse.datasets.transforms.sparse_resize import is_dense
+from mmseg_sparse.datasets.transforms.resize import is_dense
 
 from ..helpers.masks import blobs
 

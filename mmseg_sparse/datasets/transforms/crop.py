@@ -9,8 +9,7 @@ from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from .resize import check_dense_from
-from .sparse_resize import Labels, is_dense, positions
+from .resize import Labels, check_dense_from, is_dense, positions
 
 #: How many crops are drawn at most after the first, as in ``RandomCrop``.
 _REDRAWS = 10

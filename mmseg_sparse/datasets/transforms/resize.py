@@ -1,14 +1,25 @@
-"""Resizing that keeps every labelled point."""
+"""Nearest-neighbour resizing that loses no labelled pixel.
+
+Nearest-neighbour sampling looks at some source pixels and drops the others,
+and with them three of four single-pixel clicks at half the size. Here its
+result is taken as it is, and what it dropped is written where it left "no
+label": a label is added, never moved or removed.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
+import mmcv
 import numpy as np
 from mmcv.transforms import RandomResize
 from mmseg.datasets.transforms import Resize
 from mmseg.registry import TRANSFORMS
+from numpy.typing import NDArray
 
-from .sparse_resize import restore_resized
+from ...labels.image_list import DENSE_KINDS
+
+Labels = NDArray[np.integer]
+Index = NDArray[np.int64]
 
 
 @TRANSFORMS.register_module()
@@ -17,7 +28,7 @@ class SparseResize(Resize):
 
     The image and dense label maps come out as from mmseg's ``Resize``, bit
     for bit; what sparse maps gain is told at
-    :func:`~.sparse_resize.restore_resized`. Fields of
+    :func:`~.resize.restore_resized`. Fields of
     ``seg_fields`` that hold no integers (depth) are left to ``Resize``.
 
     Args:
@@ -92,3 +103,236 @@ def check_dense_from(dense_from: float) -> None:
     """Refuse what is no share."""
     if not 0 < dense_from <= 1:
         raise ValueError(f'dense_from must lie in (0, 1], got {dense_from}')
+
+
+def is_dense(
+    labels: Labels,
+    *,
+    ignore_index: int = 255,
+    dense_from: float = 0.5,
+    supervision: str | None = None,
+) -> bool:
+    """Tell dense maps, where 255 is void, from sparse ones.
+
+    A label beside void and a click look alike; only the whole map says which
+    of them it is. Where nobody says it, a map is dense if enough of it is
+    labelled, or if the labels, a fifth of that at least, are areas whose
+    borders run for more than an eighth between two classes: on CamVid these
+    are 0.15 or more of the borders in masks of which most is void, and at
+    most 0.03 in blocks and 0.09 in thick strokes.
+
+    Args:
+        labels: Label map.
+        ignore_index: Id of void and of "no label".
+        dense_from: The share of labelled pixels from which a map is dense.
+        supervision: The kind of labels, if known: then it decides alone.
+    """
+    if supervision is not None:
+        return supervision in DENSE_KINDS
+    known = labels != ignore_index
+    share = np.count_nonzero(known) / max(1, labels.size)
+    if share >= dense_from:
+        return True
+    return share >= dense_from / 5 and _has_areas_side_by_side(labels, known)
+
+
+def _has_areas_side_by_side(labels: Labels, known: NDArray[np.bool_]) -> bool:
+    between = beside_void = 0
+    same = known.copy()  # where a pixel and those below and right are alike
+    for one, other in (
+        (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]),
+    ):  # fmt: skip
+        differs = labels[one] != labels[other]
+        both = known[one] & known[other]
+        between += np.count_nonzero(differs & both)
+        beside_void += np.count_nonzero(differs & ~both)
+        same[one] &= ~differs
+    areas = np.count_nonzero(same) > 0.75 * np.count_nonzero(known)
+    return areas and between > (between + beside_void) / 8
+
+
+def resize_labels(
+    labels: Labels,
+    size: tuple[int, int],
+    *,
+    backend: str = 'cv2',
+    ignore_index: int = 255,
+    dense_from: float = 0.5,
+    supervision: str | None = None,
+) -> Labels:
+    """Resize a label map; see :func:`restore_resized` for what is kept.
+
+    Args:
+        labels: Label map, ``(H, W)`` of integers.
+        size: Width and height of the result.
+        backend: ``'cv2'`` or ``'pillow'``, as in ``mmcv.imresize``.
+        ignore_index: Id of "no label".
+        dense_from: Share of labelled pixels from which ``labels`` is dense
+            and simply resized; see :func:`is_dense`.
+        supervision: The kind of labels, if known.
+    """
+    nearest = mmcv.imresize(
+        labels, size, interpolation='nearest', backend=backend
+    )
+    return restore_resized(labels, nearest, backend=backend,
+                           ignore_index=ignore_index,
+                           dense_from=dense_from,
+                           supervision=supervision)  # fmt: skip
+
+
+def restore_resized(
+    labels: Labels,
+    nearest: Labels,
+    *,
+    backend: str = 'cv2',
+    ignore_index: int = 255,
+    dense_from: float = 0.5,
+    supervision: str | None = None,
+) -> Labels:
+    r"""Add the labels that nearest-neighbour resizing dropped.
+
+    Nearest-neighbour resizing samples a grid of source pixels. A labelled
+    pixel :math:`p` that is not on the grid lies between its neighbouring rows
+    and columns, and so between up to four samples. It is left out if
+
+    * one of those has its class, and so has every pixel on the straight line
+      to it: :math:`p` is the margin of a stroke that the result shows, or
+    * the pixel of the result that the middle of :math:`p` falls into has a
+      label already: its class, or one that contradicts it.
+
+    Otherwise its class is written there. Where several ask for one pixel,
+    the one whose middle comes nearest to that pixel's middle is taken, the
+    first in reading order among equals.
+
+    So every label is in the result, at most a pixel from its place, unless
+    another class took that place; strokes stay connected and have the width
+    that sampling gives them, or one pixel where it gives none; points more
+    than a pixel apart stay apart. Enlarging drops nothing and is left as it
+    is; dense maps are too, or void would shrink.
+
+    Args:
+        labels: Label map, ``(H, W)`` of integers.
+        nearest: The same, resized by ``mmcv.imresize``.
+        backend: What resized it, ``'cv2'`` or ``'pillow'``.
+        ignore_index: Id of "no label".
+        dense_from: Share of labelled pixels from which ``labels`` is dense;
+            see :func:`is_dense`.
+        supervision: The kind of labels, if known.
+
+    Returns:
+        ``nearest`` itself if there is nothing to add, else a copy.
+
+    Raises:
+        ValueError: If the maps are not two-dimensional.
+    """
+    if labels.ndim != 2 or nearest.ndim != 2:
+        raise ValueError('expected label maps (H, W), got shapes '
+                         f'{labels.shape} and {nearest.shape}')  # fmt: skip
+    small = (
+        min(labels.shape[0], nearest.shape[0]),
+        min(labels.shape[1], nearest.shape[1]),
+    )
+    if small == labels.shape or is_dense(
+        labels,
+        ignore_index=ignore_index,
+        dense_from=dense_from,
+        supervision=supervision,
+    ):
+        return nearest
+    rows, cols = (
+        _Axis(length, target, backend)
+        for length, target in zip(labels.shape, small, strict=True)
+    )
+    result = labels[rows.samples][:, cols.samples]
+    y, x = positions(labels != ignore_index)
+    free = result[rows.target[y], cols.target[x]] == ignore_index
+    y, x = y[free], x[free]
+    shown = np.zeros(len(y), bool)
+    for qy in (rows.before[y], rows.after[y]):
+        for qx in (cols.before[x], cols.after[x]):
+            shown |= _joined(labels, (y, x), (qy, qx))
+    y, x = y[~shown], x[~shown]
+    if len(y) == 0:
+        return nearest
+    added = np.full(small, ignore_index, nearest.dtype)
+    distance = rows.offset[y] ** 2 + cols.offset[x] ** 2
+    write_nearest(
+        added, (rows.target[y], cols.target[x]), labels[y, x], distance
+    )
+    if small != nearest.shape:  # enlarged along the other axis
+        added = mmcv.imresize(added, nearest.shape[::-1],
+                              interpolation='nearest',
+                              backend=backend)  # fmt: skip
+    return np.where(added == ignore_index, nearest, added)
+
+
+def positions(mask: NDArray[np.bool_]) -> tuple[Index, Index]:
+    """Return rows and columns of the true pixels, as ``np.nonzero`` does."""
+    # Some five times as fast as that.
+    y, x = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    return y, x
+
+
+class _Axis:
+    """Where the pixels along one axis go when it is made shorter.
+
+    Attributes:
+        samples: The pixel that each of the result is a copy of.
+        before: For each pixel the nearest sample not after it.
+        after: The nearest sample not before it.
+        target: Where its middle falls; a sample goes where it is copied to.
+        offset: From the middle of that pixel to its own, in pixels there.
+    """
+
+    def __init__(self, length: int, target: int, backend: str) -> None:
+        self.samples = _samples(length, target, backend)
+        pixel = np.arange(length)
+        low = np.searchsorted(self.samples, pixel, 'right') - 1
+        high = np.searchsorted(self.samples, pixel, 'left')
+        low, high = np.maximum(low, 0), np.minimum(high, target - 1)
+        self.before, self.after = self.samples[low], self.samples[high]
+        place = (pixel + 0.5) * target / length
+        self.target = np.clip(np.floor(place).astype(np.int64), low, high)
+        self.offset = place - (self.target + 0.5)
+
+
+def _samples(length: int, target: int, backend: str) -> Index:
+    """Return the pixels that nearest-neighbour resizing takes on an axis."""
+    # The backend is asked: no formula rounds as each version of it does. A
+    # pixel's number is in two bytes, because pillow takes nothing wider.
+    ramp = np.zeros((1, length, 3), np.uint8)
+    ramp[0, :, 0], ramp[0, :, 1] = np.divmod(np.arange(length), 256)
+    ramp = mmcv.imresize(
+        ramp, (target, 1), interpolation='nearest', backend=backend
+    )
+    high, low, _ = ramp[0].astype(np.int64).T
+    return 256 * high + low
+
+
+def _joined(
+    labels: Labels, start: tuple[Index, Index], end: tuple[Index, Index]
+) -> NDArray[np.bool_]:
+    """Tell which straight lines between two pixels have one class."""
+    delta = [b - a for a, b in zip(start, end, strict=True)]
+    length = np.maximum(np.abs(delta[0]), np.abs(delta[1]))
+    joined = labels[start] == labels[end]
+    for step in range(1, int(length.max(initial=0))):
+        share = np.minimum(step / np.maximum(length, 1), 1)
+        y, x = (
+            a + np.rint(share * d).astype(np.int64)
+            for a, d in zip(start, delta, strict=True)
+        )
+        joined &= labels[y, x] == labels[start]
+    return joined
+
+
+def write_nearest(
+    result: Labels,
+    place: tuple[Index, Index],
+    classes: Labels,
+    distance: NDArray[np.float64],
+) -> None:
+    """Write classes, the nearest and then the first where several meet."""
+    # numpy writes in order, and the last stays.
+    order = np.argsort(distance, kind='stable')[::-1]
+    result[place[0][order], place[1][order]] = classes[order]

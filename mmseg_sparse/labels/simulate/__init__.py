@@ -8,8 +8,8 @@ where noise is asked for).
 
 from .blocks import simulate_blocks
 from .points import simulate_points
-from .randomness import image_rng
 from .reductions import drop_scribbles, shrink_scribbles
+from .regions import image_rng
 from .scribbles import simulate_scribbles
 from .tags import simulate_tags
 

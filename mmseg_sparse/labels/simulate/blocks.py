@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .randomness import image_rng
-from .regions import Labels, check_labels, check_shares
+from .regions import Labels, check_labels, check_shares, image_rng
 
 #: Places tried at once; those that a block has covered meanwhile are passed.
 _BATCH = 256

@@ -5,8 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .randomness import image_rng
-from .regions import Labels, check_shares, find_regions, inner_depth
+from .regions import Labels, check_shares, find_regions, image_rng, inner_depth
 from .scribbles import noisy_values
 
 Placement = Literal['central', 'uniform']

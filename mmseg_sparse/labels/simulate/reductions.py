@@ -5,8 +5,14 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
 from .paths import longest_paths, pixel_graph
-from .randomness import image_rng
-from .regions import Labels, Regions, check_shares, find_regions, inner_depth
+from .regions import (
+    Labels,
+    Regions,
+    check_shares,
+    find_regions,
+    image_rng,
+    inner_depth,
+)
 
 
 def drop_scribbles(

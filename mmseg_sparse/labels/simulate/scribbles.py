@@ -5,12 +5,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .paths import Paths, longest_paths
-from .randomness import image_rng
 from .regions import (
     Labels,
     Regions,
     check_shares,
     find_regions,
+    image_rng,
     inner_depth,
 )
 

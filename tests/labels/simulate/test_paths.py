@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from scipy import ndimage
 
-from mmseg_sparse.labels.simulate.paths import longest_path, longest_paths
+from mmseg_sparse.labels.simulate.paths import (
+    longest_path,
+    longest_paths,
+    thin,
+)
 from mmseg_sparse.labels.simulate.regions import find_regions, inner_depth
-from mmseg_sparse.labels.simulate.thinning import thin
 
 from ...helpers.masks import EIGHT, blobs, components, masks
 
