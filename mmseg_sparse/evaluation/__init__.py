@@ -1,15 +1,13 @@
 """What is measured on predictions besides the metrics of mmseg."""
 
 from .label_preference import (
+    Measured,
     PrecisionByDistance,
+    PreferenceAnalysis,
+    PreferenceMaps,
     WeightedDistribution,
     blp_maps,
     distance_bins,
-)
-from .preference_analysis import (
-    Measured,
-    PreferenceAnalysis,
-    PreferenceMaps,
     preference_maps,
 )
 from .probabilities import Predictor, Probabilities

@@ -13,7 +13,7 @@ from mmseg_sparse.evaluation import (
     PreferenceAnalysis,
     Probabilities,
 )
-from mmseg_sparse.evaluation.label_pairs import read_label_pair
+from mmseg_sparse.evaluation.label_preference import read_label_pair
 from tests.reference import label_preference as reference
 
 SIZES = {'a': (7, 11), 'b': (9, 6)}
