@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from ..labels.label_map import lookup_table
+import numpy as np
+
+from ..labels.label_map import Labels, lookup_table
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Reading:
             ignore_index=self.ignore_index,
         )
         object.__setattr__(self, 'table', tuple(table.tolist()))
+
+    def classes_of(self, values: Labels) -> Labels:
+        """Return what the data set makes of a file's values."""
+        return np.array(self.table, np.uint8)[values]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def measure(item: LabelItem) -> FileStats:
     counts = np.bincount(table, weights=raw, minlength=256).astype(np.int64)
     comparison = None
     if item.dense is not None:
-        labels = table.astype(np.uint8)[decoded.values]
+        labels = item.reading.classes_of(decoded.values)
         comparison = _compare(
             labels, item.dense, item.dense_reading or item.reading, problems
         )
@@ -212,7 +212,7 @@ def _compare(
             Problem('dense-unreadable', path, decoded.problems[-1].detail)
         )
         return None
-    dense = np.array(reading.table, np.uint8)[decoded.values]
+    dense = reading.classes_of(decoded.values)
     if dense.shape != labels.shape:
         size = (labels.shape[1], labels.shape[0])
         problems.append(

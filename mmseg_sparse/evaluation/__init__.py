@@ -1,5 +1,6 @@
 """What is measured on predictions besides the metrics of mmseg."""
 
+from ..labels.boundary_distance import distance_bins
 from .label_preference import (
     Measured,
     PrecisionByDistance,
@@ -7,7 +8,6 @@ from .label_preference import (
     PreferenceMaps,
     WeightedDistribution,
     blp_maps,
-    distance_bins,
     preference_maps,
 )
 from .probabilities import Predictor, Probabilities

@@ -15,25 +15,16 @@ from numpy.typing import NDArray
 
 from mmseg_sparse.doctor import LabelItem, Reading
 from mmseg_sparse.doctor.decode import decode
-from mmseg_sparse.labels.boundary_distance import BINS, relative_distance
+from mmseg_sparse.labels.boundary_distance import (
+    BINS,
+    distance_bins,
+    relative_distance,
+)
 from mmseg_sparse.labels.label_map import NO_LABEL, Labels
 
 from .probabilities import Probabilities
 
 Floats = NDArray[np.floating]
-
-
-def distance_bins(distance: Floats) -> NDArray[np.int64]:
-    """Return the bin of each relative distance.
-
-    Args:
-        distance: Of any shape, in (0, 1].
-
-    Returns:
-        Indices of the same shape; bin k holds (k, k + 1] / BINS, as in
-        :func:`~mmseg_sparse.labels.boundary_distance.distribution`.
-    """
-    return np.ceil(distance * BINS - 1e-4).astype(np.int64) - 1
 
 
 @dataclass
@@ -229,82 +220,67 @@ def _check_shapes(
         )
 
 
-@dataclass(frozen=True)
-class LabelPair:
-    """What is known of one image.
-
-    Attributes:
-        image: Path of the image.
-        dense: The mask, ``(H, W)``: class indices and 255 = void.
-        labels: The sparse labels, ``(H, W)``: class indices and 255 where
-            there is none; None where they are the mask.
-    """
-
-    image: str
-    dense: Labels
-    labels: Labels | None
-
-
-def read_label_pair(
+def read_labels_and_mask(
     item: LabelItem, *, labels_are_dense: bool = False
-) -> LabelPair:
-    """Read the labels and the mask of an image.
+) -> tuple[Labels | None, Labels]:
+    """Read the sparse labels and the dense mask of an image.
 
     Args:
         item: As :func:`~mmseg_sparse.doctor.from_config` gives it.
-        labels_are_dense: Whether labels are the mask of an image that has no
-            other one.
+        labels_are_dense: Whether the labels of an image without a mask are
+            themselves the mask.
+
+    Returns:
+        Labels and mask, ``(H, W)``: class indices, and 255 where there is no
+        label or where the mask is void. The labels are None where they serve
+        as the mask.
 
     Raises:
-        ValueError: If there is no image, label map or mask, one of the files
-            has no class indices or other classes than the data set has, or
+        ValueError: If image, labels or mask are missing, if a file holds no
+            class indices or a class that the data set does not have, or if
             labels and mask differ in size.
         OSError: If a file cannot be read.
     """
     if item.image is None or item.labels is None:
         raise ValueError(
-            f'{item.name}: an image and a label map are needed, got image-'
-            'level labels or no image'
+            f'{item.name}: expected an image and a label map, got image-level '
+            'labels only, or no image'
         )
     if item.dense is None and labels_are_dense:
-        return LabelPair(
-            item.image, _read_classes(item.labels, item.reading), None
-        )
+        return None, _read_classes(item.labels, item.reading)
     if item.dense is None:
         raise ValueError(f'{item.labels}: there is no dense mask of it')
     if not Path(item.dense).is_file():
         raise ValueError(
             f'{item.labels}: its dense mask is missing: {item.dense}'
         )
-    dense = _read_classes(item.dense, item.dense_reading or item.reading)
+    mask = _read_classes(item.dense, item.dense_reading or item.reading)
     labels = _read_classes(item.labels, item.reading)
-    check_size(item.dense, dense, item.labels, labels)
-    return LabelPair(item.image, dense, labels)
-
-
-def check_size(path: str, dense: Labels, name: str, other: Labels) -> None:
-    """Raise a ValueError unless a mask is as large as something else."""
-    if dense.shape != other.shape:
-        raise ValueError(
-            f'{path} is {dense.shape[1]}x{dense.shape[0]} pixels, {name} '
-            f'{other.shape[1]}x{other.shape[0]}'
-        )
+    _check_size(item.dense, mask, item.labels, labels)
+    return labels, mask
 
 
 def _read_classes(path: str, reading: Reading) -> Labels:
     decoded = decode(Path(path).read_bytes(), path, reading)
     if decoded.values is None:
         raise ValueError(f'{path}: {decoded.problems[-1].detail}')
-    values = np.array(reading.table, np.uint8)[decoded.values]
-    classes = reading.num_classes
-    if classes is not None:
-        known = values[values != NO_LABEL]
-        if known.size and known.max() >= classes:
-            raise ValueError(
-                f'{path} has class {known.max()}, the data set has '
-                f'{classes}, numbered from 0'
-            )
+    values = reading.classes_of(decoded.values)
+    classes = NO_LABEL if reading.num_classes is None else reading.num_classes
+    wrong = values[(values >= classes) & (values != NO_LABEL)]
+    if wrong.size:
+        raise ValueError(
+            f'{path}: expected classes below {classes}, the number of classes '
+            f'of the data set, got {wrong.max()}'
+        )
     return values
+
+
+def _check_size(path: str, mask: Labels, name: str, other: Labels) -> None:
+    if mask.shape != other.shape:
+        raise ValueError(
+            f'{path} is {mask.shape[1]}x{mask.shape[0]} pixels, {name} '
+            f'{other.shape[1]}x{other.shape[0]}'
+        )
 
 
 @dataclass
@@ -352,7 +328,7 @@ class PreferenceMaps:
     Attributes:
         name: Of the image, without folder and suffix.
         image: RGB, ``(H, W, 3)``.
-        labels: As in :class:`LabelPair`.
+        labels: The sparse labels, ``(H, W)``; None without any.
         annotation: Largest annotation probability among the classes,
             ``(H, W)`` as those below.
         segmentation: Largest segmentation probability.
@@ -417,24 +393,30 @@ class PreferenceAnalysis:
                 other.
             OSError: If a file cannot be read.
         """
-        pair = read_label_pair(item, labels_are_dense=self.labels_are_dense)
-        distance = relative_distance(pair.dense)
+        labels, mask = read_labels_and_mask(
+            item, labels_are_dense=self.labels_are_dense
+        )
+        assert item.image is not None
+        distance = relative_distance(mask)
         self.masks.add(distance, distance > 0)
-        if pair.labels is not None:
+        if labels is not None:
             self.sparse += 1
-            self.labels.add(distance, pair.labels != NO_LABEL)
+            self.labels.add(distance, labels != NO_LABEL)
         for index, model in enumerate(self.models):
-            prob = model.predictor(pair.image)
+            prob = model.predictor(item.image)
             if len(prob.segmentation) != self.num_classes:
                 raise ValueError(
                     f'{model.name} predicts {len(prob.segmentation)} '
                     f'classes, the data set has {self.num_classes}'
                 )
-            check_size(item.dense or item.name, pair.dense, pair.image,
-                       prob.predicted)  # fmt: skip
-            model.add(distance, prob, pair.dense)
+            _check_size(
+                item.dense or item.name, mask, item.image, prob.predicted
+            )
+            model.add(distance, prob, mask)
             if keep_maps and index == 0:
-                self.maps.append(preference_maps(pair, prob, self.gamma))
+                self.maps.append(
+                    preference_maps(item.image, labels, prob, self.gamma)
+                )
 
     def check(self) -> None:
         """Raise a ValueError if no pixel counts, or no labelled one."""
@@ -451,9 +433,15 @@ class PreferenceAnalysis:
 
 
 def preference_maps(
-    pair: LabelPair, prob: Probabilities, gamma: float
+    path: str, labels: Labels | None, prob: Probabilities, gamma: float
 ) -> PreferenceMaps:
     """Return the maps of an image.
+
+    Args:
+        path: Of the image.
+        labels: Its sparse labels, ``(H, W)``; 255 or None: no label.
+        prob: The probabilities of the first model.
+        gamma: Exponent of the modulating factor.
 
     Raises:
         ValueError: If there is no annotation probability.
@@ -462,18 +450,18 @@ def preference_maps(
     if prob.annotation is None:
         raise ValueError('maps need an annotation probability, got None')
     target = prob.predicted
-    if pair.labels is not None:
-        target = np.where(pair.labels != NO_LABEL, pair.labels, target)
+    if labels is not None:
+        target = np.where(labels != NO_LABEL, labels, target)
     delta, loss = blp_maps(
         prob.annotation, prob.segmentation, target, gamma=gamma
     )
-    image = cv2.imread(pair.image)
+    image = cv2.imread(path)
     if image is None:
-        raise OSError(f'OpenCV cannot read the image {pair.image}')
+        raise OSError(f'OpenCV cannot read the image {path}')
     return PreferenceMaps(
-        Path(pair.image).stem,
+        Path(path).stem,
         np.ascontiguousarray(image[..., ::-1]),
-        pair.labels,
+        labels,
         prob.annotation[:-1].max(0),
         prob.segmentation.max(0),
         delta,

@@ -1,9 +1,9 @@
-"""What a model says of an image, at the image's size."""
+"""The probabilities that a model gives an image, at the image's size."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,14 +34,27 @@ class Probabilities:
     annotation: NDArray[np.float32] | None = None
 
 
-class Predictor:
-    """A segmentor, called with the path of an image.
+@runtime_checkable
+class HeadWithScribbleBranch(Protocol):
+    """What annotation probabilities need of a head such as ``BLPHead``."""
 
-    Both branches run as ``test_cfg`` says, whole or by a sliding window, and
-    what they give goes the way of mmseg's prediction: logits are resized to
-    the network's input, then without its padding to the image, bilinearly
-    and with the head's ``align_corners``; probabilities are the softmax of
-    that. A refiner of ``test_cfg`` refines the segmentation alone.
+    num_classes: int
+    align_corners: bool
+    scribble_loss: nn.Module | None
+
+    def annotation_logits(self, inputs: Any) -> Tensor:
+        """Return the logits of the scribble branch, ``(N, K + 1, h, w)``."""
+
+
+class Predictor:
+    """A segmentor that is called with the path of an image.
+
+    Both branches run as ``test_cfg`` says, on the whole image or in a sliding
+    window. Their logits are treated as in mmseg's prediction: they are
+    resized to the network's input, cut to the part that is not padding and
+    resized to the image, bilinearly and with the head's ``align_corners``.
+    The probabilities are the softmax of the result. A refiner of ``test_cfg``
+    changes the segmentation only.
 
     Args:
         model: A segmentor in evaluation mode.
@@ -49,25 +62,28 @@ class Predictor:
             left out.
 
     Raises:
-        ValueError: If the model is no ``EncoderDecoder`` whose decode head
-            gives a logit a pixel and class.
+        ValueError: If the model is not an ``EncoderDecoder``, or its decode
+            head does not give one logit for each pixel and class.
     """
 
     def __init__(
         self, model: nn.Module, pipeline: Sequence[dict[str, Any]]
     ) -> None:
         """Check the model and build the pipeline."""
-        self.model = model
-        self.head = getattr(model, 'decode_head', None)
-        if isinstance(self.head, nn.ModuleList):
-            self.head = self.head[-1]
-        if not isinstance(model, EncoderDecoder) or not isinstance(
-            self.head, BaseDecodeHead
-        ):
+        if not isinstance(model, EncoderDecoder):
             raise ValueError(
-                f'{type(model).__name__} with {type(self.head).__name__} '
-                'gives no logit a pixel and class'
+                f'expected an EncoderDecoder, got a {type(model).__name__}'
             )
+        head = model.decode_head
+        head = head[-1] if isinstance(head, nn.ModuleList) else head
+        if not isinstance(head, BaseDecodeHead):
+            raise ValueError(
+                'expected a decode head that gives a logit for each pixel '
+                f'and class, got a {type(head).__name__}'
+            )
+        # Any: the forward passes of mmseg have no types.
+        self.model: Any = model
+        self.head: Any = head
         self.pipeline = Compose(
             [step for step in pipeline if not _loads_labels(step)]
         )
@@ -75,7 +91,11 @@ class Predictor:
     @property
     def has_scribble_branch(self) -> bool:
         """Whether the head has an annotation probability."""
-        return getattr(self.head, 'scribble_loss', None) is not None
+        head = self.head
+        return (
+            isinstance(head, HeadWithScribbleBranch)
+            and head.scribble_loss is not None
+        )
 
     @torch.no_grad()
     def __call__(self, image: str) -> Probabilities:
@@ -120,7 +140,9 @@ class Predictor:
 
 
 @contextmanager
-def _scribble_branch_only(model: Any, head: Any) -> Iterator[None]:
+def _scribble_branch_only(
+    model: Any, head: HeadWithScribbleBranch
+) -> Iterator[None]:
     """Let a model's inference give what the scribble branch gives."""
 
     def encode_decode(inputs: Tensor, metas: list[dict[str, Any]]) -> Tensor:

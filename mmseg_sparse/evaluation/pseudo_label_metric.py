@@ -26,7 +26,7 @@ STAGES = {
 
 @METRICS.register_module()
 class PseudoLabelMetric(BaseMetric):
-    r"""IoU of pseudo labels, step by step, against dense masks.
+    """IoU of pseudo labels with dense masks, after each step.
 
     For AFA's tables 3 and 4, on any split that has masks: the segmentor must
     have ``test_cfg=dict(..., pseudo_labels=True)``, and the samples
@@ -38,13 +38,14 @@ class PseudoLabelMetric(BaseMetric):
             dict(type='PseudoLabelMetric'),
         ]
 
-    Results, in percent, are ``pseudo/<stage>_mIoU`` for the stages ``cam``,
-    ``refined``, ``propagated`` (where there is propagation), ``final``,
-    ``labels`` and ``prediction``, the segmentation branch. ``labels`` are
-    those a training learns from: their mIoU is over the pixels that have
-    one, and ``pseudo/labels_share`` says how many these are. In the other
-    stages, a pixel without a label counts as wrong. The mean is over the
-    classes that occur in masks or labels, over all images together.
+    The results, in percent, are ``pseudo/<stage>_mIoU`` for the stages
+    ``cam``, ``refined``, ``propagated`` (where there is propagation),
+    ``final``, ``labels`` and ``prediction``, the segmentation branch. The
+    stage ``labels`` holds what a training learns from: its mIoU covers the
+    pixels that have a label, and ``pseudo/labels_share`` is the share of
+    these pixels. In the other stages, a pixel without a label counts as
+    wrong. Areas are summed over all images; the mean is over the classes
+    that occur in masks or labels.
 
     Args:
         ignore_index: Void in the masks.
@@ -74,8 +75,8 @@ class PseudoLabelMetric(BaseMetric):
             data_samples: Results of the segmentor.
 
         Raises:
-            ValueError: If there are no pseudo labels or no mask in one, or
-                their sizes differ.
+            ValueError: If a result has no pseudo labels or no mask, the sizes
+                of these differ, or a mask has a class that is none.
         """
         classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
@@ -84,94 +85,73 @@ class PseudoLabelMetric(BaseMetric):
     def _areas(
         self, sample: Mapping[str, Any], classes: int
     ) -> dict[str, Tensor]:
-        """Return areas, ``(4, classes)``, of each stage of an image."""
+        """Return the four areas of ``intersect_and_union`` of each stage."""
+        # Here, since mmseg's metrics need not be imported with this package.
+        from mmseg.evaluation.metrics import IoUMetric
+
         name = sample.get('img_path', 'a result')
         if STAGES['cam'] not in sample:
             raise ValueError(
-                f'{name}: no pseudo labels in it: set '
-                'model.test_cfg.pseudo_labels=True, of an AFASegmentor'
+                f'{name}: expected pseudo labels in the result, got none: '
+                'set model.test_cfg.pseudo_labels=True of an AFASegmentor'
             )
         if 'gt_sem_seg' not in sample:
             raise ValueError(
-                f'{name}: no mask in it: the pipeline of the data set must '
-                'load the dense masks'
+                f'{name}: expected a dense mask in the result, got none: the '
+                'pipeline of the data set must load the masks'
             )
-        dense = sample['gt_sem_seg']['data'].squeeze(0).cpu().long()
+        mask = sample['gt_sem_seg']['data'].squeeze(0).cpu().long()
+        void = mask == self.ignore_index
+        if not ((mask >= 0) & (mask < classes) | void).all():
+            raise ValueError(
+                f'{name}: expected a mask of classes 0 to {classes - 1}, got '
+                f'{mask[~void].min()} to {mask[~void].max()}'
+            )
         found = {}
         for stage, field in STAGES.items():
             if field not in sample:
                 continue
             labels = sample[field]['data'].squeeze(0).cpu().long()
-            if labels.shape != dense.shape:
+            if labels.shape != mask.shape:
                 raise ValueError(
                     f'{name}: {field} is {_size(labels)}, its mask '
-                    f'{_size(dense)}: LoadAnnotations must come after Resize '
+                    f'{_size(mask)}: LoadAnnotations must come after Resize '
                     'in the pipeline'
                 )
-            found[stage] = label_areas(
-                labels, dense, classes, ignore_index=self.ignore_index
+            truth = mask
+            if stage == 'labels':
+                truth = mask.where(labels < classes, self.ignore_index)
+            areas = IoUMetric.intersect_and_union(
+                labels, truth, classes, self.ignore_index
             )
+            found[stage] = torch.stack(areas).double()
         return found
 
     def compute_metrics(
         self, results: Sequence[Mapping[str, Tensor]]
     ) -> dict[str, float]:
         """Return the results of all images, in percent."""
+        from mmseg.evaluation.metrics import IoUMetric
+
         metrics = {}
         table = PrettyTable()
         table.add_column('Class', list(self.dataset_meta['classes']))
         for stage in STAGES:
-            areas = [r[stage].double() for r in results if stage in r]
+            areas = [r[stage] for r in results if stage in r]
             if not areas:
                 continue
-            both, labels, known, dense = torch.stack(areas).sum(0)
-            if stage == 'labels':
-                share = known.sum() / dense.sum().clamp(min=1)
-                metrics['labels_share'] = round(100 * float(share), 2)
-                dense = known
-            iou = (both / (labels + dense - both)).numpy() * 100
-            table.add_column(stage, [f'{value:.2f}' for value in iou])
-            mean = float('nan') if np.isnan(iou).all() else np.nanmean(iou)
+            totals = torch.stack(areas).sum(0)
+            ious = 100 * IoUMetric.total_area_to_metrics(*totals)['IoU']
+            table.add_column(stage, [f'{iou:.2f}' for iou in ious])
+            mean = float('nan') if np.isnan(ious).all() else np.nanmean(ious)
             metrics[f'{stage}_mIoU'] = round(float(mean), 2)
+            if stage == 'labels':
+                every = sum(float(r['cam'][-1].sum()) for r in results)
+                share = float(totals[-1].sum()) / max(every, 1)
+                metrics['labels_share'] = round(100 * share, 2)
         logger = MMLogger.get_current_instance()
         print_log(f'IoU of pseudo labels:\n{table}', logger)
         return metrics
-
-
-def label_areas(
-    labels: Tensor, dense: Tensor, classes: int, *, ignore_index: int = 255
-) -> Tensor:
-    """Count the pixels of each class that are no void.
-
-    Args:
-        labels: ``(H, W)``, class ids; others, such as 255, are no label.
-        dense: The mask, ``(H, W)``.
-        classes: Number of classes, C.
-        ignore_index: Void in the mask.
-
-    Returns:
-        Int32 ``(4, C)``: the pixels with the class in both, with it in
-        ``labels``, with it in the mask and any label, with it in the mask.
-
-    Raises:
-        ValueError: If the mask holds what is neither a class nor void.
-    """
-    counted = dense != ignore_index
-    labels, dense = labels[counted], dense[counted]
-    if dense.numel() and not 0 <= dense.min() <= dense.max() < classes:
-        raise ValueError(
-            f'a mask holds classes {dense.min()} to {dense.max()}, the data '
-            f'set has 0 to {classes - 1}'
-        )
-    known = (labels >= 0) & (labels < classes)
-    kinds = (
-        labels[labels == dense],
-        labels[known],
-        dense[known],
-        dense,
-    )
-    counts = [torch.bincount(kind, minlength=classes) for kind in kinds]
-    return torch.stack(counts).to(torch.int32)
 
 
 def _size(labels: Tensor) -> str:

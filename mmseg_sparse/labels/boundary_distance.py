@@ -58,8 +58,20 @@ def _window(region: NDArray[np.bool_]) -> tuple[slice, slice]:
     )
 
 
-def distribution(distance: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Count relative distances by bin; bin k holds (k, k + 1] / BINS."""
+def distance_bins(distance: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the bin of each relative distance.
+
+    Args:
+        distance: Of any shape, in (0, 1].
+
+    Returns:
+        Indices of the same shape; bin k holds (k, k + 1] / :data:`BINS`.
+    """
     # The small number keeps 0.35, say, in its bin in float32.
-    bins = np.ceil(distance[distance > 0] * BINS - 1e-4).astype(np.int64) - 1
+    return np.ceil(distance * BINS - 1e-4).astype(np.int64) - 1
+
+
+def distribution(distance: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Count relative distances by bin, without those that are 0."""
+    bins = distance_bins(distance[distance > 0])
     return np.bincount(bins, minlength=BINS)

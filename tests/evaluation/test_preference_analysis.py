@@ -13,7 +13,7 @@ from mmseg_sparse.evaluation import (
     PreferenceAnalysis,
     Probabilities,
 )
-from mmseg_sparse.evaluation.label_preference import read_label_pair
+from mmseg_sparse.evaluation.label_preference import read_labels_and_mask
 from tests.reference import label_preference as reference
 
 SIZES = {'a': (7, 11), 'b': (9, 6)}
@@ -128,14 +128,14 @@ def test_maps_follow_labels_and_then_the_prediction(items):
 
 def test_dense_labels_can_be_the_masks(items):
     item = replace(items[0], labels=items[0].dense, dense=None)
-    pair = read_label_pair(item, labels_are_dense=True)
-    np.testing.assert_array_equal(pair.dense, read(item.labels))
-    assert pair.labels is None
+    labels, mask = read_labels_and_mask(item, labels_are_dense=True)
+    np.testing.assert_array_equal(mask, read(item.labels))
+    assert labels is None
     with pytest.raises(ValueError, match='there is no dense mask of it'):
-        read_label_pair(item)
+        read_labels_and_mask(item)
     # A mask of its own comes first.
-    pair = read_label_pair(items[0], labels_are_dense=True)
-    assert pair.labels is not None
+    labels, _ = read_labels_and_mask(items[0], labels_are_dense=True)
+    assert labels is not None
     found = PreferenceAnalysis(
         [Measured('blp', Fake(0))], CLASSES, 2.0, labels_are_dense=True
     )
@@ -149,9 +149,9 @@ def test_values_are_read_as_the_data_set_does(items):
     # In the labels 0 is no label and classes count from 1.
     reading = Reading(num_classes=CLASSES, reduce_zero_label=True)
     item = replace(items[0], reading=reading, dense_reading=items[0].reading)
-    pair = read_label_pair(item)
-    assert set(np.unique(pair.labels)) == {1, 255}
-    np.testing.assert_array_equal(pair.dense, read(item.dense))
+    labels, mask = read_labels_and_mask(item)
+    assert set(np.unique(labels)) == {1, 255}
+    np.testing.assert_array_equal(mask, read(item.dense))
 
 
 def save(path, values):
@@ -161,18 +161,18 @@ def save(path, values):
 def test_files_that_do_not_fit_are_named(items):
     item = items[0]
     for change, told in (
-        (dict(image=None), 'an image and a label map are needed'),
-        (dict(labels=None), 'an image and a label map are needed'),
+        (dict(image=None), 'expected an image and a label map'),
+        (dict(labels=None), 'expected an image and a label map'),
         (dict(dense=None), r'l.a\.png: there is no dense mask of it'),
         (dict(dense='no.png'), r'a\.png: its dense mask is missing: no\.png'),
         (dict(dense=item.image), r'i.a\.png: RGB, 3 channels'),
         (dict(dense=items[1].dense), r'm.b\.png is 6x9 pixels, .* 11x7$'),
     ):
         with pytest.raises(ValueError, match=told):
-            read_label_pair(replace(item, **change))
+            read_labels_and_mask(replace(item, **change))
     save(item.labels, np.full(SIZES['a'], CLASSES))
-    with pytest.raises(ValueError, match='has class 3, the data set has 3,'):
-        read_label_pair(item)
+    with pytest.raises(ValueError, match=r'expected classes below 3, .* 3$'):
+        read_labels_and_mask(item)
 
 
 def test_models_that_do_not_fit_are_named(items):

@@ -144,7 +144,7 @@ def test_one_output_channel_gives_two_classes(image):
 
 
 def test_what_cannot_be_measured_is_named(image):
-    with pytest.raises(ValueError, match='Identity with NoneType gives no'):
+    with pytest.raises(ValueError, match='an EncoderDecoder, got a Identity'):
         Predictor(torch.nn.Identity(), PIPELINE)
     model = build()
     model.decode_head.conv_seg.bias.data[2] = torch.nan

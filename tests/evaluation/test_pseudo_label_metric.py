@@ -125,8 +125,8 @@ def test_refuses():
         evaluate([other])
     other = sample(1, 3, 4)
     other.gt_sem_seg.data[0, 0, 0] = 4
-    with pytest.raises(ValueError, match='0 to 4, the data set has 0 to 3'):
+    with pytest.raises(ValueError, match='of classes 0 to 3, got 0 to 4'):
         evaluate([other])
     del other.gt_sem_seg
-    with pytest.raises(ValueError, match=r'1\.jpg: no mask in it'):
+    with pytest.raises(ValueError, match=r'1\.jpg: expected a dense mask'):
         evaluate([other])
