@@ -1,10 +1,7 @@
 """Toy images, models that know nothing, and the tool run on them."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -13,10 +10,10 @@ from mmseg.registry import MODELS
 
 import mmseg_sparse.models.decode_heads
 from mmseg_sparse.datasets import make_toy_dataset
+from tests.helpers.run_tool import load_tool
 from tests.helpers.shipped import REPOSITORY
 
 assert mmseg_sparse.models.decode_heads  # registers BLPHead
-SCRIPT = REPOSITORY / 'tools/analysis_tools/label_preference.py'
 BASE = REPOSITORY / (
     'configs/demo/ce_mit-tiny_segformer_1xb8-2k_toy-scribble-64x64.py'
 )
@@ -26,13 +23,6 @@ HEAD = dict(
     local_aggregation=False, self_training_begin=None,
     loss_decode=dict(type='CrossEntropyLoss'),
 )  # fmt: skip
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('preference', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope='module')
@@ -68,11 +58,9 @@ def run(
 ) -> Callable[..., str]:
     """Run the tool; return what it prints."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, 'path', list(sys.path))
 
     def tool(*arguments: str) -> str:
-        monkeypatch.setattr(sys, 'argv', ['label_preference.py', *arguments])
-        load().main()
+        load_tool('analysis_tools/label_preference').main(arguments)
         return capsys.readouterr().out
 
     return tool

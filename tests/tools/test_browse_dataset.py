@@ -1,20 +1,17 @@
 """Samples on sheets: what is drawn and written is what the pipeline gives."""
 
-import importlib.util
 import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.helpers import own_data
-from tests.helpers.shipped import REPOSITORY
+from tests.helpers.run_tool import load_tool
 
-SCRIPT = REPOSITORY / 'tools/analysis_tools/browse_dataset.py'
 PALETTE = [[0, 0, 0], [200, 0, 0], [0, 150, 0]]
 CONFIG = """\
 train_dataloader = dict(dataset=dict(
@@ -30,14 +27,7 @@ model = dict(data_preprocessor=dict(
 """
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('browse_dataset', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-browse = load()
+browse = load_tool('analysis_tools/browse_dataset')
 
 
 @pytest.fixture
@@ -52,8 +42,8 @@ def run(
     Path('my.py').write_text(CONFIG)
 
     def tool(*arguments: str) -> str:
-        monkeypatch.setattr(sys, 'argv', ['browse_dataset.py', *arguments])
-        browse.main()
+        monkeypatch.setattr(sys, 'argv', ['browse_dataset.py'])
+        browse.main(arguments)
         return capsys.readouterr().out
 
     return tool

@@ -1,20 +1,19 @@
 """The doctor's tool: exit statuses, files, what it will not overwrite."""
 
 import json
-import runpy
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.shipped import REPOSITORY
+from tests.helpers.run_tool import Done, run_tool
 from tests.helpers.sick_labels import CLASSES, healthy, save, strokes
 
-SCRIPT = REPOSITORY / 'tools/analysis_tools/check_labels.py'
-Run = Callable[..., tuple[int, str, str]]
+__all__ = ['run_tool']
+Run = Callable[..., Done]
 
 CONFIG = """\
 train_dataloader = dict(dataset=dict(
@@ -28,23 +27,15 @@ train_dataloader = dict(dataset=dict(
 def run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_tool: Callable[..., Done],
 ) -> Run:
     """Run the tool in the folder of the data set."""
     monkeypatch.chdir(healthy(tmp_path))
-    monkeypatch.setattr(sys, 'path', list(sys.path))
     text = CONFIG.format(classes=CLASSES, root=str(tmp_path))
     text = text.replace(f'data_root={tmp_path}', "data_root='.'")
     (tmp_path / 'my.py').write_text(text)
 
-    def tool(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, 'argv', ['check_labels.py', *arguments])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(SCRIPT), run_name='__main__')
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return tool
+    return partial(run_tool, 'analysis_tools/check_labels')
 
 
 def test_a_healthy_data_set_ends_with_0(run: Run) -> None:

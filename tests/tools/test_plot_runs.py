@@ -1,12 +1,15 @@
 """The curve of runs over a number."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tools.test_cli import tool
+from tests.helpers.run_tool import run_tool
+
+__all__ = ['run_tool']
 
 
 def write_log(path, *values):
@@ -16,23 +19,23 @@ def write_log(path, *values):
     return path
 
 
-def run(folder, *arguments, check=True):
-    return tool(
-        'analysis_tools/plot_runs.py', *arguments, cwd=folder, check=check
-    )
+@pytest.fixture
+def run(tmp_path, monkeypatch, run_tool):
+    monkeypatch.chdir(tmp_path)
+    return partial(run_tool, 'analysis_tools/plot_runs')
 
 
-def test_last_validation_counts_and_runs_of_one_x_are_averaged(tmp_path):
+def test_last_validation_counts_and_runs_of_one_x_are_averaged(tmp_path, run):
     write_log(tmp_path / 'a', 11.0, 20.0)
     write_log(tmp_path / 'b', 30.5)
     write_log(tmp_path / 'c', 32.5)
-    done = run(tmp_path, 'o.png', '50=b', '0=a', '50=c', '--bound', 'a')
+    done = run('o.png', '50=b', '0=a', '50=c', '--bound', 'a')
     assert done.stdout.splitlines()[:2] == [
         '0: 20.00 (1 runs)',
         '50: 31.50 (2 runs)',
     ]
     first = np.asarray(Image.open(tmp_path / 'o.png'))
-    done = run(tmp_path, 'p.png', '0=a', '50=b', '--metric', 'aAcc')
+    done = run('p.png', '0=a', '50=b', '--metric', 'aAcc')
     assert '50: 61.00 (1 runs)' in done.stdout
     second = np.asarray(Image.open(tmp_path / 'p.png'))
     assert first.shape == second.shape
@@ -51,11 +54,11 @@ def test_last_validation_counts_and_runs_of_one_x_are_averaged(tmp_path):
         (['old.png', '1=a'], 'old.png exists'),
     ],
 )
-def test_errors_name_what_was_given(tmp_path, arguments, words):
+def test_errors_name_what_was_given(tmp_path, run, arguments, words):
     write_log(tmp_path / 'a', 1.0)
     (tmp_path / 'text').write_text('h')
     (tmp_path / 'old.png').write_bytes(b'kept')
-    done = run(tmp_path, *arguments, check=False)
+    done = run(*arguments)
     assert done.returncode == 1
     assert words in done.stderr
     assert 'Traceback' not in done.stderr

@@ -1,7 +1,5 @@
 """Pictures of attention, affinity and what becomes of a tag."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import cv2
@@ -17,9 +15,7 @@ from mmseg_sparse.pseudo_labels.whole_images import (
     whole_images,
 )
 from tests.helpers import generator_case as case
-from tests.helpers.shipped import REPOSITORY
-
-SCRIPT = REPOSITORY / 'tools/analysis_tools/visualize_affinity.py'
+from tests.helpers.run_tool import load_tool
 
 
 @pytest.fixture(scope='module')
@@ -35,12 +31,8 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.setattr(sys, 'path', [str(SCRIPT.parent), *sys.path])
-    spec = importlib.util.spec_from_file_location('affinity', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool():
+    return load_tool('analysis_tools/visualize_affinity')
 
 
 @pytest.fixture
@@ -134,9 +126,7 @@ def test_the_tool_draws_a_row_for_each_query(tool, root, monkeypatch, capsys):
     monkeypatch.chdir(root)
 
     def run(*arguments, name='AFASegmentor'):
-        argv = ['tool', f'{name}.py', f'{name}.pth', *arguments]
-        monkeypatch.setattr(sys, 'argv', argv)
-        tool.main()
+        tool.main([f'{name}.py', f'{name}.pth', *arguments])
         return capsys.readouterr().out
 
     out = run('sub/a.png', '--split', 'train', '--width', '64', '--images',

@@ -1,8 +1,3 @@
-import importlib.util
-import subprocess
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -11,18 +6,15 @@ from mmengine.config import Config
 
 from mmseg_sparse.models.backbones import AttentionRecorder
 from tests.helpers import stock
+from tests.helpers.run_tool import load_tool, run_tool
 
-SCRIPT = (
-    Path(__file__).parents[2] / 'tools/analysis_tools/visualize_attention.py'
-)
+__all__ = ['run_tool']
+NAME = 'analysis_tools/visualize_attention'
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('visualize', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool(NAME)
 
 
 @pytest.fixture
@@ -68,7 +60,9 @@ def test_heat_is_blue_where_uniform_and_red_where_high(tool):
     assert hot[4, 36, 2] > hot[4, 36, 0]
 
 
-def test_the_tool_draws_rows_for_before_and_after(tmp_path, model):
+def test_the_tool_draws_rows_for_before_and_after(
+    tmp_path, model, monkeypatch, run_tool
+):
     cfg = Config(dict(model=stock.stock_model_config('segformer')))
     cfg.custom_imports = dict(imports=['mmseg_sparse'])
     cfg.default_scope = 'mmseg'
@@ -89,22 +83,18 @@ def test_the_tool_draws_rows_for_before_and_after(tmp_path, model):
     for name in ('a', 'b'):
         noise = np.random.default_rng(1).integers(0, 256, (64, 96, 3))
         cv2.imwrite(str(tmp_path / f'{name}.png'), noise.astype(np.uint8))
+    monkeypatch.chdir(tmp_path)
     command = [
-        sys.executable, '-W', 'ignore', str(SCRIPT), 'config.py',
-        'a.png', 'b.png', '--before', 'before.pth', '--after', 'after.pth',
-        '--point', '10', '20', '--width', '96', '--out', 'sub/out.png',
+        NAME, 'config.py', 'a.png', 'b.png', '--before', 'before.pth',
+        '--after', 'after.pth', '--point', '10', '20', '--width', '96',
+        '--out', 'sub/out.png',
     ]  # fmt: skip
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    done = run_tool(*command)
+    assert done.returncode == 0, done.stderr
     sheet = cv2.imread(str(tmp_path / 'sub/out.png'))
     # two images by two checkpoints, five columns
     assert sheet.shape[0] > 4 * 64
     assert sheet.shape[1] > 5 * 96
-    wrong = subprocess.run(
-        [*command[:-4], '--out', 'out.jpg'],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    wrong = run_tool(*command[:-4], '--out', 'out.jpg')
     assert wrong.returncode == 2
     assert "--out must end in .png, got 'out.jpg'" in wrong.stderr

@@ -1,11 +1,15 @@
 """The sheet of heat maps and labels."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmseg_sparse.labels.heatmap_file import write_heatmaps
-from tests.tools.test_cli import tool
+from tests.helpers.run_tool import load_tool, run_tool
+
+__all__ = ['run_tool']
 
 GREY = 100
 #: The colours of the classes a, b and c, as the tools give them to names.
@@ -37,11 +41,12 @@ def folders(tmp_path):
     return tmp_path
 
 
-def run(folder, *arguments, check=True):
-    return tool(
-        'analysis_tools/visualize_heatmaps.py', 'out.png', 'images',
-        '--classes', 'a,b,c', '--width', str(WIDTH), *arguments,
-        cwd=folder, check=check,
+@pytest.fixture
+def run(folders, monkeypatch, run_tool):
+    monkeypatch.chdir(folders)
+    return partial(
+        run_tool, 'analysis_tools/visualize_heatmaps', 'out.png', 'images',
+        '--classes', 'a,b,c', '--width', WIDTH,
     )  # fmt: skip
 
 
@@ -57,9 +62,12 @@ def pictures(folder, count):
     ], sheet
 
 
-def test_maps_are_as_strong_as_the_winner_and_background_stays_grey(folders):
+def test_maps_are_as_strong_as_the_winner_and_background_stays_grey(
+    folders, run
+):
     options = ['--maps', 'M=maps', '--labels', 'L=labels', '--truth', 'truth']
-    run(folders, *options, '--background', 'a')
+    done = run(*options, '--background', 'a')
+    assert done.returncode == 0, done.stderr
     (image, maps, labels, truth), sheet = pictures(folders, 4)
     assert (image == GREY).all()
     # Resizing 40 to 40 changes nothing; only the right half is class b.
@@ -72,7 +80,7 @@ def test_maps_are_as_strong_as_the_winner_and_background_stays_grey(folders):
     assert (truth[15, 35] != truth[15, 25]).any()
     # Only the first image has all files: one row.
     assert sheet.shape[0] < 2 * (20 + 26) + 26 + 30
-    run(folders, *options, '--overwrite')
+    assert run(*options, '--overwrite').returncode == 0
     (_, coloured, *_), _ = pictures(folders, 4)
     # The background's map, 0.5, in its colour; the other as before.
     assert not (coloured[:, :20] == GREY).all()
@@ -80,15 +88,7 @@ def test_maps_are_as_strong_as_the_winner_and_background_stays_grey(folders):
 
 
 def test_share_of_right_labels_leaves_void_out():
-    import sys
-    from pathlib import Path
-
-    root = Path(__file__).parents[2] / 'tools'
-    sys.path[:0] = [str(root), str(root / 'analysis_tools')]
-    try:
-        from visualize_heatmaps import right
-    finally:
-        del sys.path[:2]
+    right = load_tool('analysis_tools/visualize_heatmaps').right
     truth = np.array([[0, 1, 1, 255]], np.uint8)
     labels = np.array([[0, 1, 2, 3]], np.uint8)
     assert right(labels, truth) == '67 % right'
@@ -109,8 +109,8 @@ def test_share_of_right_labels_leaves_void_out():
         (['--labels', 'L=truth', '--classes', 'a,b'], 'class 2, --classes n'),
     ],
 )  # fmt: skip
-def test_bad_input_is_named(arguments, words, folders):
-    done = run(folders, *arguments, check=False)
+def test_bad_input_is_named(arguments, words, folders, run):
+    done = run(*arguments)
     assert done.returncode != 0
     assert words in done.stderr
     assert 'Traceback' not in done.stderr

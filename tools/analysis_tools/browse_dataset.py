@@ -11,7 +11,7 @@ same --seed the same samples are drawn.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ SPLITS = ('train', 'val', 'test')
 SHEET = 'sheet.png'
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -67,7 +67,7 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
         help='override settings of the config',
     )  # fmt: skip
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name, least in (('number', 1), ('start', 0), ('seed', 0),
                         ('widen', 0)):  # fmt: skip
         value = getattr(args, name)
@@ -291,9 +291,9 @@ def make_sheet(
     )  # fmt: skip
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Draw the samples."""
-    args = parse_args()
+    args = parse_args(argv)
     path = find_config(args.config)
     name = f'{Path(path).stem}-{args.split}'
     out = args.out or Path('work_dirs', 'browse_dataset', name)

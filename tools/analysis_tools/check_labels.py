@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,7 +33,7 @@ SPLITS = ('train', 'val', 'test')
 REPORTS = ('report.txt', 'report.json', 'report.png')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -77,7 +78,7 @@ def parse_args() -> argparse.Namespace:
         '--max-images', type=int, metavar='N',
         help='read only N images, spread evenly over the data set',
     )  # fmt: skip
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name, least in (('workers', 0), ('max_images', 1)):
         value = getattr(args, name)
         if value is not None and value < least:
@@ -240,9 +241,9 @@ def write(out: Path, report: dict[str, Any], text: str, sheet: Any) -> None:
     })  # fmt: skip
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Examine the labels of a data set."""
-    args = parse_args()
+    args = parse_args(argv)
     out = args.out or default_out(args)
     check_out(out)
     import mmseg_sparse  # noqa: F401

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from _arguments import KeyValue, fail, find_config
 MAKERS = ('Load', 'Simulate', 'Shrink', 'Drop')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='replace an --out that exists'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name in ('epochs', 'images'):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -285,9 +285,9 @@ def print_tables(figures: list[dict[str, Any]]) -> None:
     print(table)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Count, print the tables, write the figures."""
-    args = parse_args()
+    args = parse_args(argv)
     paths = [find_config(name) for name in args.configs]
     import mmseg_sparse  # noqa: F401
     from mmseg_sparse.utils.atomic import write_whole

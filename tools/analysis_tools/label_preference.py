@@ -53,7 +53,7 @@ TABLES = ('distribution.png', 'distribution.csv', 'precision.png',
 PICTURES = 'pictures.png'
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -116,7 +116,7 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
         help='override settings of the config, not of baselines',
     )  # fmt: skip
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name, least in (('limit', 1), ('seed', 0), ('pictures', 0),
                         ('width', 32), ('gamma', 0)):  # fmt: skip
         value = getattr(args, name)
@@ -287,9 +287,9 @@ def write(out: Path, contents: dict[str, bytes]) -> None:
     print(f'\nwritten: {", ".join(str(out / name) for name in contents)}')
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Analyse the label preference."""
-    args = parse_args()
+    args = parse_args(argv)
     path = find_config(args.config)
     for checkpoint in (args.checkpoint, *(w for _, w in args.baseline)):
         check_checkpoint(checkpoint)

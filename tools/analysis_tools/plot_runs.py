@@ -13,13 +13,14 @@ import argparse
 import json
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import fail
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -38,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='replace OUT if it is there'
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def last_value(log: Path, metric: str) -> float:
@@ -122,9 +123,9 @@ def draw(
     figure.savefig(out)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Read the logs and draw."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.out.suffix.lower() != '.png':
         fail(f'OUT must be a .png, got {args.out}')
     if args.out.exists() and not args.overwrite:

@@ -30,7 +30,7 @@ from _arguments import KeyValue, fail, load_generator_config
 from visualize_attention import draw_point
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -75,7 +75,7 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
         help='override settings of the config',
     )  # fmt: skip
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.out.suffix.lower() != '.png':
         parser.error(f'OUT must end in .png, got {str(args.out)!r}')
     if args.width < 32:
@@ -263,9 +263,9 @@ def sheet_of(model: Any, images: Any, chosen: Sequence[Any], args: Any) -> Any:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
-    args = parse_args()
+    args = parse_args(argv)
     cfg = load_generator_config(args)
     import cv2
 

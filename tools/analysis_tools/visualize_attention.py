@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', default='cpu', help='default: cpu')
     parser.add_argument('--out', required=True, help='PNG to write')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.before is None and args.after is None:
         parser.error('give --before, --after or both')
     points = args.point or []
@@ -173,9 +173,9 @@ def draw_rows(
     return rows
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
-    args = parse_args()
+    args = parse_args(argv)
     import cv2
 
     from mmseg_sparse.visualization import picture_sheet

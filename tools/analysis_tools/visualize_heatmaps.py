@@ -15,6 +15,7 @@ which share of the pixels is right.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def titled(text: str) -> tuple[str, Path]:
     return title, Path(folder)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -66,7 +67,7 @@ def parse_args() -> argparse.Namespace:
         help='of the longer side of a picture (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.out.suffix.lower() != '.png':
         parser.error(f'OUT must end in .png, got {str(args.out)!r}')
     if args.out.exists() and not args.overwrite:
@@ -250,9 +251,9 @@ def sheet_of(args: argparse.Namespace) -> Any:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
-    args = parse_args()
+    args = parse_args(argv)
     import cv2
 
     import mmseg_sparse  # noqa: F401  before anything of mmseg
