@@ -77,6 +77,7 @@ SEGMENTORS = {
     'trl': 'DualBranchEncoderDecoder',
 }
 DATA = {
+    'acdc': ('SparseSegDataset', 'ACDC'),
     'camvid': ('CamVidDataset', 'CamVid'),
     'camvidtile': ('SparseSegDataset', 'CamVid tiles'),
     'coco14': ('SparseCOCODataset', 'MS COCO 2014'),
@@ -87,6 +88,8 @@ DATA = {
     'pcontext60': ('PascalContextDataset', 'PASCAL-Context 60'),
 }
 FOLDERS = {
+    ('acdc', 'scribble'): {'scribbles/train'},
+    ('acdc', 'dense'): {'masks/train'},
     ('camvid', 'scribble'): {'scribbles/train'},
     ('camvid', 'point'): {'points/train'},
     ('camvid', 'dense'): {'masks/train'},
@@ -108,6 +111,7 @@ FOLDERS = {
     ('pcontext60', 'scribble'): {'ScribbleContext'},
 }
 VALIDATION = {
+    'acdc': 'masks/val',
     'camvid': 'masks/val', 'voc12': 'SegmentationClass', 'toy': 'masks/val',
     'pcontext59': 'SegmentationClassContext',
     'pcontext60': 'SegmentationClassContext',

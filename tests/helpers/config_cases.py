@@ -60,6 +60,8 @@ def context(**more):
 
 
 CASES = {
+    'acdc_dense': toy('masks'),
+    'acdc_scribble': toy('scribbles'),
     'camvid_dense': camvid('masks'),
     'camvid_point': camvid('points'),
     'camvid_point_sparse': camvid('points'),

@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/segformer_mit-b0_acdc.py',
+    '../_base_/datasets/acdc_dense.py',
+    '../_base_/schedules/schedule_adamw_1k.py',
+    'mmseg::_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
