@@ -12,6 +12,7 @@ from .label_preference import (
 )
 from .probabilities import Predictor, Probabilities
 from .pseudo_label_metric import PseudoLabelMetric
+from .volume_metric import VolumeMetric
 
 __all__ = [
     'Measured',
@@ -21,6 +22,7 @@ __all__ = [
     'PreferenceMaps',
     'Probabilities',
     'PseudoLabelMetric',
+    'VolumeMetric',
     'WeightedDistribution',
     'blp_maps',
     'distance_bins',
