@@ -134,9 +134,10 @@ def bound_of(
     )
 
 
-def link(model: dict[str, Any]) -> str:
-    """Return a Markdown link to the config, as seen from its folder."""
-    return f'[{model["Name"]}]({Path(model["Config"]).name})'
+def link(model: dict[str, Any], folder: Path) -> str:
+    """Return a Markdown link to the config, as seen from the README."""
+    path = Path(model['Config']).relative_to(folder)
+    return f'[{model["Name"]}]({path.as_posix()})'
 
 
 def log_link(log: str, root: Path, folder: Path) -> str:
@@ -168,7 +169,7 @@ def own_rows(
             commits = dict.fromkeys(str(run['Commit']) for run in runs)
             rows.append(
                 (
-                    link(model),
+                    link(model, folder.relative_to(root)),
                     result['Dataset'],
                     model['Metadata']['Annotation'],
                     f'{result["Labeled Pixels (%)"]} %',
@@ -206,7 +207,7 @@ def block(
         lines.append('No runs yet.')
     printed = [
         (
-            link(model),
+            link(model, folder.relative_to(root)),
             paper['Dataset'],
             model['Metadata']['Annotation'],
             f'{paper["Metrics"]["mIoU"]:.2f}',

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.configs.test_content import content, leaf
-from tests.helpers.shipped import LEAVES, of_type, parse, parts
+from tests.helpers.shipped import CONFIGS, LEAVES, of_type, parse, parts
 
 VOC = '8xb2-40k_voc12-scribble-512x512'
 MAIN = f'dfr_swin-b_upernet_{VOC}'
@@ -39,7 +39,7 @@ KERNELS = [
 
 
 def each(folder, method):
-    leaves = [p for p in LEAVES if p.parent.name == folder]
+    leaves = [p for p in LEAVES if (CONFIGS / folder) in p.parents]
     return [p.stem for p in leaves if parts(p)['method'] == method]
 
 

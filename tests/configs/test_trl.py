@@ -18,9 +18,11 @@ from tests.helpers.shipped import (
 from tests.helpers.shipped import without_weights as stock_without_weights
 
 TRL = CONFIGS / 'trl'
-STAGES = sorted((TRL / 'stages').glob('*.py'))
+STAGES = sorted([*TRL.glob('stages/*.py'), *TRL.glob('ablations/trl-*.py')])
 FINALS = sorted(TRL.glob('*.py'))
-PIPELINES = sorted((TRL / 'pipelines').glob('*.py'))
+PIPELINES = sorted(
+    [*TRL.glob('pipelines/*.py'), *TRL.glob('ablations/trl_*.py')]
+)
 #: Variant in the name -> what it changes in DCTN's backbone (tables 2, 3).
 ABLATIONS = {
     'stn-image': dict(streams=('image',)),

@@ -12,9 +12,13 @@ from mmengine.config import Config, ConfigDict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = REPOSITORY / 'configs'
-LEAVES = sorted(
-    path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_'
-)
+#: Main configs lie in METHOD/, the rows of ablation tables in ablations/.
+ABLATIONS = sorted(CONFIGS.glob('*/ablations/*.py'))
+#: Configs of a whole training; those of TRL's stages have tests of their own.
+LEAVES = [
+    *sorted(CONFIGS.glob('*/*.py')),
+    *(path for path in ABLATIONS if 'trl' not in path.parts),
+]
 NAME = re.compile(
     r'(?P<method>gated_crf|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
     r'_(?P<backbone>[a-z0-9-]+)_(?P<head>[a-z0-9-]+)'

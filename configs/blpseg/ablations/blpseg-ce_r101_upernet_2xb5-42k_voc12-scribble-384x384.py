@@ -1,0 +1,11 @@
+# Table I, row 1: cross entropy, no local aggregation.
+_base_ = '../blpseg_r101_upernet_2xb5-42k_voc12-scribble-384x384.py'
+model = dict(
+    decode_head=dict(
+        local_aggregation=False,
+        scribble_loss=False,
+        loss_decode=dict(
+            _delete_=True, type='CrossEntropyLoss', avg_non_ignore=True
+        ),
+    )
+)

@@ -1,7 +1,0 @@
-# Table V, row 1: labelled pixels alone are aggregated.
-_base_ = './blpseg_r101_upernet_2xb5-42k_voc12-scribble-384x384.py'
-model = dict(
-    decode_head=dict(
-        local_aggregation=dict(aggregate='labeled'),
-    )
-)

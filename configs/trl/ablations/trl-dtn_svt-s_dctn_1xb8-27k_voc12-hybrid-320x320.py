@@ -1,0 +1,3 @@
+# Table 3, DTN: streams that do not cross.
+_base_ = '../stages/trl-dctn1_svt-s_dctn_1xb8-27k_voc12-hybrid-320x320.py'
+model = dict(backbone=dict(with_cross=False))

@@ -1,0 +1,7 @@
+# Table 3, DTN: streams that do not cross.
+split = 'work_dirs/toy_hybrid/hybrid.txt'
+dense_masks = 'work_dirs/toy_hybrid/masks/train'
+classifier = (
+    '../stages/trl-classifier_mit-tiny_segformer_1xb8-2k_toy-hybrid-64x64.py'
+)
+dctn1 = './trl-dtn_svt-tiny_dctn_1xb8-1k_toy-hybrid-64x64.py'

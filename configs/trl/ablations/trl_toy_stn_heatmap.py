@@ -1,0 +1,7 @@
+# Table 2: one stream, of the heat maps.
+split = 'work_dirs/toy_hybrid/hybrid.txt'
+dense_masks = 'work_dirs/toy_hybrid/masks/train'
+classifier = (
+    '../stages/trl-classifier_mit-tiny_segformer_1xb8-2k_toy-hybrid-64x64.py'
+)
+dctn1 = './trl-stn-heatmap_svt-tiny_dctn_1xb8-1k_toy-hybrid-64x64.py'

@@ -1,7 +1,0 @@
-# Table 3, DTN: streams that do not cross.
-split = 'data/VOCdevkit/VOC2012/ImageSets/Segmentation/hybrid_1464.txt'
-dense_masks = 'data/VOCdevkit/VOC2012/SegmentationClassAug'
-classifier = (
-    '../stages/trl-classifier_r50_segformer_1xb16-10k_voc12-hybrid-328x328.py'
-)
-dctn1 = '../stages/trl-dtn_svt-s_dctn_1xb8-27k_voc12-hybrid-320x320.py'

@@ -1,3 +1,0 @@
-# Table 3: no warm-up module.
-_base_ = './trl-dctn1_svt-s_dctn_1xb8-27k_voc12-hybrid-320x320.py'
-model = dict(backbone=dict(warm_up=False))

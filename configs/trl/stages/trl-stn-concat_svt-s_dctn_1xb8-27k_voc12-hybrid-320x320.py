@@ -1,3 +1,0 @@
-# Table 2: one stream, of image and heat maps as one input.
-_base_ = './trl-dctn1_svt-s_dctn_1xb8-27k_voc12-hybrid-320x320.py'
-model = dict(backbone=dict(streams=('concat',)))

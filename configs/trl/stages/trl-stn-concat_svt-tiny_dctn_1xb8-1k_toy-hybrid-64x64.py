@@ -1,3 +1,0 @@
-# Table 2: one stream, of image and heat maps as one input.
-_base_ = './trl-dctn1_svt-tiny_dctn_1xb8-1k_toy-hybrid-64x64.py'
-model = dict(backbone=dict(streams=('concat',)))
