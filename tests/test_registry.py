@@ -60,6 +60,13 @@ def test_config_gives_the_path_of_a_shipped_config():
     )
 
 
+def test_config_finds_an_ablation_where_it_lay_before():
+    name = 'dfr-xy_swin-b_upernet_8xb2-40k_voc12-scribble-512x512.py'
+    moved = mmseg_sparse.config(f'dfr/ablations/{name}')
+    with pytest.warns(DeprecationWarning, match=f"'dfr/ablations/{name}'"):
+        assert mmseg_sparse.config(f'dfr/{name}') == moved
+
+
 def test_config_names_what_is_missing():
     with pytest.raises(FileNotFoundError, match=r"'dfr/none\.py'"):
         mmseg_sparse.config('dfr/none.py')
