@@ -1,142 +1,18 @@
 """Folders of generated files: of one model, and resumed where they stopped."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from ..utils.atomic import PART, alone_in, write_whole
-from .whole_images import WholeImage, WholeImages, step_name
+from .provenance import TAGS, Origin, read_sidecar
+from .whole_images import WholeImage
 
 #: Called with (images done, images in all).
 Progress = Callable[[int, int], None]
-#: Of a config, what changes no result.
-BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
-HEATMAPS_SIDECAR = 'heatmaps.json'
-REFINED_SIDECAR = 'refined.json'
-#: What a sidecar says of single files: the tags they were made with,
-_TAGS = 'tags'
-#: and a digest of the files that they were made of.
-INPUTS = 'inputs'
-
-
-@dataclass(frozen=True)
-class Source:
-    """Something that files are made of.
-
-    Attributes:
-        name: Its file.
-        sha256: Of its content; of a config, of the settings but those of
-            bookkeeping such as ``work_dir``.
-    """
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What files are made of; the same origin makes the same files.
-
-    Attributes:
-        tool: Name of the tool.
-        sources: Such as ``config`` and ``checkpoint``.
-        options: What else the files depend on.
-    """
-
-    tool: str
-    sources: Mapping[str, Source]
-    options: Mapping[str, Any]
-
-    def entries(self) -> dict[str, Any]:
-        """Return what a sidecar says of it."""
-        return dict(
-            tool=self.tool,
-            **{key: asdict(source) for key, source in self.sources.items()},
-            options=json.loads(json.dumps(self.options)),
-        )
-
-    def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """Say where a sidecar's entries are of another origin."""
-        if other.get('tool') != self.tool:
-            return [f'made by {other.get("tool")}, not by {self.tool}']
-        own = self.entries()
-        found = []
-        for key in self.sources:
-            there = other.get(key)
-            there = there if isinstance(there, Mapping) else {}
-            if there.get('sha256') != own[key]['sha256']:
-                found.append(
-                    f'{key} {_told(there)} there, {_told(own[key])} here'
-                )
-        options = other.get('options')
-        options = options if isinstance(options, Mapping) else {}
-        for key in sorted({*own['options'], *options}):
-            there, here = options.get(key), own['options'].get(key)
-            if there != here:
-                found.append(f'{key}={there!r} there, {here!r} here')
-        return found
-
-
-def origin_of(
-    tool: str,
-    cfg: Config,
-    checkpoint: str,
-    images: WholeImages,
-    **options: Any,
-) -> Origin:
-    """Return the origin of what a tool makes of these images.
-
-    Folders of images count, lists of images do not: those of several lists
-    may go together. Of heat maps that the model reads it counts what their
-    sidecar says.
-
-    Raises:
-        FileNotFoundError: If the checkpoint is no file.
-    """
-    settings = {
-        key: value
-        for key, value in cfg.to_dict().items()
-        if key not in (*BOOKKEEPING, 'load_from')
-    }
-    text = json.dumps(_no_lists(settings), sort_keys=True, default=_plain)
-    options = dict(options, img_root=list(images.roots))
-    inputs = {}
-    for steps in images.pipelines:
-        for step in steps:
-            if step_name(step) == 'LoadHeatmaps':
-                found = heatmaps_sha256(step.get('root') or '.')
-                if found is not None:
-                    inputs[str(step['root'])] = found
-    if inputs:
-        options['heatmaps'] = inputs
-    sources = dict(
-        config=Source(str(cfg.filename), _sha256(text.encode())),
-        checkpoint=Source(
-            str(checkpoint), _sha256(Path(checkpoint).read_bytes())
-        ),
-    )
-    return Origin(tool, sources, options)
-
-
-def heatmaps_sha256(folder: str | Path) -> str | None:
-    """Return a digest of what the sidecar of heat maps says of all of them.
-
-    None where there is no sidecar.
-    """
-    for name in (HEATMAPS_SIDECAR, REFINED_SIDECAR):
-        path = Path(folder) / name
-        if path.is_file():
-            content = _object(path)
-            for entry in (_TAGS, INPUTS):
-                content.pop(entry, None)
-            return _sha256(json.dumps(content, sort_keys=True).encode())
-    return None
 
 
 @dataclass
@@ -173,7 +49,7 @@ class GeneratedFolder:
             What the sidecar says.
         """
         now = {item.name: _tag_indices(item) for item in items}
-        return self.forget_changed(_TAGS, now, self.suffixes)
+        return self.forget_changed(TAGS, now, self.suffixes)
 
     def forget_changed(
         self,
@@ -255,7 +131,7 @@ class GeneratedFolder:
         path = self.out / self.sidecar
         if not path.is_file():
             return None
-        return _object(path)
+        return read_sidecar(path)
 
     def _is_empty(self) -> bool:
         """Tell whether nothing is there but the sidecar."""
@@ -326,38 +202,3 @@ def _tag_indices(image: WholeImage) -> list[int] | None:
     if hot is None:
         return None
     return [index for index, value in enumerate(hot) if value]
-
-
-def _no_lists(node: Any) -> Any:
-    """Return settings without the lists of images."""
-    if isinstance(node, dict):
-        return {k: _no_lists(v) for k, v in node.items() if k != 'ann_file'}
-    if isinstance(node, list | tuple):
-        return [_no_lists(value) for value in node]
-    return node
-
-
-def _plain(value: Any) -> str:
-    name = getattr(value, '__qualname__', None)
-    return f'{value.__module__}.{name}' if name else repr(value)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _object(path: Path) -> dict[str, Any]:
-    """Return what a sidecar says."""
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise FileExistsError(
-            f'{path} is no JSON ({error}): name another folder'
-        ) from error
-    if not isinstance(content, dict):
-        raise FileExistsError(f'{path} is no object of JSON')
-    return content
-
-
-def _told(entry: Mapping[str, Any]) -> str:
-    return f'{entry.get("name")} (sha256 {str(entry.get("sha256"))[:12]})'

@@ -22,13 +22,8 @@ from mmseg_sparse.labels.heatmap_file import (
 )
 
 from ..utils.atomic import write_whole
-from .output_folder import (
-    INPUTS,
-    REFINED_SIDECAR,
-    GeneratedFolder,
-    Origin,
-    heatmaps_sha256,
-)
+from .output_folder import GeneratedFolder
+from .provenance import INPUTS, REFINED_SIDECAR, Origin, heatmaps_sha256
 
 TOOL = 'refine_maps'
 PLAIN = '.npy'

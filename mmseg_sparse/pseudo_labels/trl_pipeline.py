@@ -15,10 +15,11 @@ from mmseg_sparse.labels.hybrid_split import hybrid_list, read_entries
 from mmseg_sparse.labels.image_list import SUPERVISIONS, ImageEntry
 
 from ..utils.atomic import write_whole
-from .output_folder import BOOKKEEPING
+from .provenance import BOOKKEEPING
 from .quality import heatmap_miou, label_miou, table_text
-from .stage_configs import (
+from .trl_configs import (
     STRONG,
+    TRLSettings,
     last_checkpoint,
     last_name,
     masks_digest,
@@ -30,7 +31,6 @@ from .stage_configs import (
     weight_files,
     without_images,
 )
-from .trl_configs import TRLSettings
 from .trl_stages import Stage, StageError, Stages, begun_with
 
 #: Called with the name of a tool and its arguments; returns when it is done.

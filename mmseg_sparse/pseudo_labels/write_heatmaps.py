@@ -17,14 +17,8 @@ from mmseg_sparse.labels.heatmap_file import (
 
 from ..models.contracts import TagClassifier
 from ..models.segmentors import SparseEncoderDecoder
-from .output_folder import (
-    HEATMAPS_SIDECAR,
-    Generated,
-    GeneratedFolder,
-    Progress,
-    generate,
-    origin_of,
-)
+from .output_folder import Generated, GeneratedFolder, Progress, generate
+from .provenance import HEATMAPS_SIDECAR, origin_of
 from .tag_filter import (
     TagFilter,
     background_of,

@@ -24,13 +24,8 @@ from mmseg_sparse.labels.label_map import NO_LABEL, distinct_palette
 
 from ..models.segmentors import AFASegmentor, HeatmapRefiner
 from ..utils.atomic import write_whole
-from .output_folder import (
-    Generated,
-    GeneratedFolder,
-    Progress,
-    generate,
-    origin_of,
-)
+from .output_folder import Generated, GeneratedFolder, Progress, generate
+from .provenance import origin_of
 from .tag_filter import TagFilter, background_of, class_logits
 from .whole_images import (
     WholeImage,

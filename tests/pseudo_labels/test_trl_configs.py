@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_sparse.labels.image_list import ImageEntry
-from mmseg_sparse.pseudo_labels.stage_configs import (
+from mmseg_sparse.pseudo_labels.trl_configs import (
     last_checkpoint,
     last_name,
     masks_digest,
