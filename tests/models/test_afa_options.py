@@ -6,8 +6,12 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmseg_sparse.functional import mean_attention
-from mmseg_sparse.models.segmentors.multi_scale_cam import first_images
+from mmseg_sparse.functional import labels_from_best, mean_attention
+from mmseg_sparse.models.padding import inside_image
+from mmseg_sparse.models.segmentors.multi_scale_cam import (
+    first_images,
+    multi_scale_cam,
+)
 from tests.helpers import afa, stock
 from tests.models.test_afa_segmentor import AFF, CLS, SEG, labels_by_hand
 
@@ -23,21 +27,31 @@ def hub(monkeypatch):
     return instance
 
 
-def test_propagation_by_attention(hub):
+def test_propagation_by_attention():
     """Table 3: the mean of the heads in place of the affinity."""
-    hub.update_info('iter', 7)
-    images, _ = afa.batch()
-    model = afa.build(propagation='attention')
-    layers = model._activations(
-        images, torch.ones(2, 64, 64).bool(), record=True
-    ).layers
-    found, grid = model._transition(layers, 2)
-    assert grid == (6, 6)
-    assert torch.equal(found, mean_attention(first_images(layers, 2)))
-    plain = afa.build()
-    other, _ = plain._transition(layers, 2)
-    assert torch.equal(other, plain.decode_head.affinity(
-        first_images(layers, 2)))  # fmt: skip
+    images, samples = afa.batch()
+    tags = torch.stack([sample.gt_label for sample in samples])
+    valid = inside_image(samples, images[:, 0])
+    shown = torch.cat([torch.ones(2, 1), tags], 1) > 0
+    model = afa.build(propagation='attention').eval()
+    plain = afa.build().eval()
+    plain.load_state_dict(model.state_dict())
+    for segmentor, transition in (
+        (model, mean_attention),
+        (plain, plain.decode_head.affinity),
+    ):
+        found = multi_scale_cam(
+            segmentor, images, valid, scales=(1, 0.5, 1.5), flip=True, stage=3
+        )
+        layers = first_images(found.layers, 2)
+        assert layers[0].query_hw == (6, 6)
+        with torch.no_grad():
+            (walked,) = segmentor.label_propagation.walk(
+                found.cam, tags, [0.45], valid, transition(layers), (6, 6)
+            )
+        expected = labels_from_best(walked, shown, valid=valid)
+        labels = segmentor.pseudo_labels(images, samples).propagated
+        assert torch.equal(labels, expected)
 
 
 #: What ablations change, and an iteration at which it shows.

@@ -18,7 +18,23 @@ from tests.helpers import afa
 FIELDS = ('cam', 'refined', 'propagated', 'final', 'labels')
 
 
-def test_each_is_made_of_the_one_before():
+def trained_on(model, images, samples, iteration, monkeypatch):
+    """The labels that the segmentation learns from in an iteration."""
+    given = []
+
+    def losses(logits, labels):
+        given.append(labels)
+        return {}
+
+    module = 'mmseg_sparse.models.segmentors.afa_segmentor'
+    with monkeypatch.context() as patch:
+        patch.setattr(f'{module}.training_iteration', lambda: iteration)
+        patch.setattr(model.decode_head, 'segmentation_losses', losses)
+        model.train().loss(images, samples)
+    return given[0]
+
+
+def test_each_is_made_of_the_one_before(monkeypatch):
     images, samples = afa.batch()
     copies = images.clone(), copy.deepcopy(samples)
     model = afa.build().eval()
@@ -42,9 +58,13 @@ def test_each_is_made_of_the_one_before():
     )
     assert not torch.equal(found.propagated, found.cam)
     assert not torch.equal(found.final, found.refined)
-    first, last = model._labels(images, valid, tags, propagate=True)
+    first, last = (
+        trained_on(model, images, samples, iteration, monkeypatch)
+        for iteration in (2, 5)
+    )
     assert torch.equal(found.labels, last)
     assert not torch.equal(first, last)
+    model.eval()
     for field in FIELDS:
         maps = getattr(found, field)
         assert (maps[~valid] == 255).all()

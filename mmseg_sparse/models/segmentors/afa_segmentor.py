@@ -17,7 +17,6 @@ from mmseg_sparse.functional import (
     labels_from_best,
     labels_from_two_scores,
     mean_attention,
-    with_background,
 )
 from mmseg_sparse.functional.pseudo_labels import check_background_scores
 from mmseg_sparse.functional.resize import shrink_labels
@@ -26,8 +25,8 @@ from ..decode_heads import AFAHead
 from ..features import Features
 from ..padding import inside_image
 from ..progress import training_iteration
-from .label_propagation import LabelPropagation
-from .multi_scale_cam import Activations, first_images, multi_scale_cam
+from .label_propagation import LabelPropagation, LabelSteps
+from .multi_scale_cam import first_images, multi_scale_cam
 from .pseudo_labels import PseudoLabels, add_to_results
 from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
 
@@ -196,10 +195,15 @@ class AFASegmentor(SparseEncoderDecoder):
         begun = iteration >= self.segmentation_begin
         first = labels = valid.long().fill_(NO_LABEL)
         if begun:
-            propagate = iteration >= self.propagation_begin
-            first, labels = self._labels(
-                inputs.image, valid, tags, propagate=propagate
+            _, steps = self._label_steps(
+                inputs.image,
+                valid,
+                tags,
+                self.background_scores,
+                propagate=iteration >= self.propagation_begin,
             )
+            first = self._two_scores(steps.refined, steps.shown, valid)
+            labels = self._two_scores(steps.final, steps.shown, valid)
         inputs.labels = labels
         parts = head.segmentation_losses(logits, labels)
         if not begun:
@@ -251,66 +255,63 @@ class AFASegmentor(SparseEncoderDecoder):
                 losses[name] = value
 
     @torch.no_grad()
-    def _labels(
-        self, images: Tensor, valid: Tensor, tags: Tensor, *, propagate: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Return labels of affinity and segmentation, each ``(N, H, W)``."""
-        propagation = self.label_propagation
-        propagate = propagate and propagation.by is not None
-        found = self._activations(images, valid, record=propagate)
-        cams = [
-            with_background(
-                found.cam, tags, score, softmax=propagation.softmax
-            )
-            for score in self.background_scores
-        ]
-        shown = cams[0][1]
-        refined = propagation.refine(
-            [c[0] for c in cams], images, valid, shown
-        )
-        first = self._two_scores(refined, shown, valid)
-        if not propagate:
-            return first, first
-        walked = propagation.walk(
-            found.cam, tags, self.background_scores, valid,
-            *self._transition(found.layers, len(images)),
-        )  # fmt: skip
-        refined = propagation.refine(walked, images, valid, shown)
-        return first, self._two_scores(refined, shown, valid)
+    def _label_steps(
+        self,
+        images: Tensor,
+        valid: Tensor,
+        tags: Tensor,
+        scores: Sequence[float | None],
+        *,
+        propagate: bool,
+    ) -> tuple[Tensor, LabelSteps]:
+        """Go from tags to maps that become labels.
 
-    def _two_scores(
-        self, maps: Sequence[Tensor], shown: Tensor, valid: Tensor
-    ) -> Tensor:
-        return labels_from_two_scores(
-            *maps, shown, background=self.decode_head.background, valid=valid
-        )
-
-    def _activations(
-        self, images: Tensor, valid: Tensor, *, record: bool
-    ) -> Activations:
-        return multi_scale_cam(
+        Returns:
+            Activation maps ``(N, tags, H, W)``, and what is made of them.
+        """
+        stage = self.decode_head.attention_stage
+        propagate = propagate and self.label_propagation.by is not None
+        found = multi_scale_cam(
             self,
             images,
             valid,
             scales=self.cam_scales,
             flip=self.cam_flip,
-            stage=self.decode_head.attention_stage if record else None,
+            stage=stage if propagate else None,
+        )
+        transition = None
+        if propagate:
+            layers = first_images(found.layers, len(images))
+            transition = (self._transition(layers), layers[0].query_hw)
+        return found.cam, self.label_propagation(
+            found.cam, tags, scores, images, valid, transition
         )
 
-    def _transition(
-        self, layers: Sequence[Attention], count: int
-    ) -> tuple[Tensor, tuple[int, int]]:
-        """Return what propagates, ``(N, M, M)``, and its grid."""
-        layers = first_images(layers, count)
-        if self.label_propagation.by == 'attention':
-            try:
-                return mean_attention(layers), layers[0].query_hw
-            except ValueError as error:
-                raise ValueError(
-                    "propagation='attention' of stage "
-                    f'{self.decode_head.attention_stage}: {error}'
-                ) from error
-        return self.decode_head.affinity(layers), layers[0].query_hw
+    def _transition(self, layers: Sequence[Attention]) -> Tensor:
+        """Return what propagates, ``(N, M, M)``."""
+        head = self.decode_head
+        if self.label_propagation.by == 'affinity':
+            assert head.affinity is not None
+            return head.affinity(layers)
+        try:
+            return mean_attention(layers)
+        except ValueError as error:
+            raise ValueError(
+                "propagation='attention' of stage "
+                f'{head.attention_stage}: {error}'
+            ) from error
+
+    def _two_scores(
+        self, maps: Sequence[Tensor], shown: Tensor, valid: Tensor
+    ) -> Tensor:
+        high, low = maps
+        return labels_from_two_scores(
+            high,
+            low,
+            shown,
+            background=self.decode_head.background,
+            valid=valid,
+        )
 
     @torch.no_grad()
     def pseudo_labels(
@@ -328,46 +329,29 @@ class AFASegmentor(SparseEncoderDecoder):
         Raises:
             ValueError: If a sample has no tags, or others than the head.
         """
-        propagation = self.label_propagation
         tags = self.decode_head.stack_tags(data_samples).to(inputs.device)
         valid = inside_image(data_samples, inputs[:, 0])
         background = self.decode_head.background
         high, low = self.background_scores
         middle = None if background is None else (high + low) / 2
-        found = self._activations(
-            inputs, valid, record=propagation.by is not None
+        cam, steps = self._label_steps(
+            inputs, valid, tags, (middle, high, low), propagate=True
         )
-        best = partial(labels_from_best, background=background, valid=valid)
-        scores = (middle, high, low)
-        maps = [
-            with_background(
-                found.cam, tags, score, softmax=propagation.softmax
-            )
-            for score in scores
-        ]
-        _, all_shown = maps[1]
-        shown = maps[0][1]
-        refine = partial(
-            propagation.refine, images=inputs, valid=valid, shown=all_shown
+        best = partial(
+            labels_from_best,
+            present=steps.shown,
+            background=background,
+            valid=valid,
         )
-        cam = best(maps[0][0], shown)
-        refined = refine([m[0] for m in maps])
-        last, propagated = refined, None
-        if propagation.by is not None:
-            walked = propagation.walk(
-                found.cam, tags, scores, valid,
-                *self._transition(found.layers, len(inputs)),
-            )  # fmt: skip
-            propagated = best(walked[0], shown)
-            last = refine(walked)
+        walked = steps.propagated
         return PseudoLabels(
-            cam=cam,
-            refined=best(refined[0], shown),
-            propagated=propagated,
-            final=best(last[0], shown),
-            labels=self._two_scores(last[1:], all_shown, valid),
-            scores=last[0],
-            activation=found.cam * (tags > 0)[:, :, None, None],
+            cam=best(steps.maps[0]),
+            refined=best(steps.refined[0]),
+            propagated=None if walked is None else best(walked[0]),
+            final=best(steps.final[0]),
+            labels=self._two_scores(steps.final[1:], steps.shown, valid),
+            scores=steps.final[0],
+            activation=cam * (tags > 0)[:, :, None, None],
         )
 
     def predict(

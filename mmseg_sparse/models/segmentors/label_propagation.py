@@ -1,6 +1,7 @@
 """Refinement and propagation of activation maps, padding left out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,32 @@ from mmseg_sparse.functional import (
 )
 from mmseg_sparse.functional.resize import fully_valid_on_grid, shrink_image
 
+from ..contracts import MapRefiner
+
 PROPAGATIONS = ('affinity', 'attention', None)
+
+
+@dataclass(frozen=True)
+class LabelSteps:
+    """The maps that labels are made from, step by step.
+
+    Each step has a set of maps for each background score, ``(N, K + 1, H,
+    W)``, the background first.
+
+    Attributes:
+        shown: Bool ``(N, K + 1)``, the classes of the images.
+        maps: Activation maps beside the background score.
+        refined: ``maps``, refined.
+        propagated: Activation maps and score after the random walk; None
+            without propagation.
+        final: ``propagated``, refined; without propagation ``refined``.
+    """
+
+    shown: Tensor
+    maps: Sequence[Tensor]
+    refined: Sequence[Tensor]
+    propagated: Sequence[Tensor] | None
+    final: Sequence[Tensor]
 
 
 class LabelPropagation(nn.Module):
@@ -35,7 +61,7 @@ class LabelPropagation(nn.Module):
 
     def __init__(
         self,
-        refiner: nn.Module | None,
+        refiner: MapRefiner | None,
         *,
         refine_scale: float,
         softmax: bool,
@@ -65,6 +91,39 @@ class LabelPropagation(nn.Module):
         self.alpha = alpha
         self.by = by
 
+    def forward(
+        self,
+        cam: Tensor,
+        tags: Tensor,
+        scores: Sequence[float | None],
+        images: Tensor,
+        valid: Tensor,
+        transition: tuple[Tensor, tuple[int, int]] | None,
+    ) -> LabelSteps:
+        """Put the background beside the maps, refine, propagate, refine.
+
+        Args:
+            cam: Activation maps, ``(N, K, H, W)``.
+            tags: ``(N, K)``, above 0 for classes of the image.
+            scores: The background scores; None: no background. Of the last
+                is what ``shown`` says about the background.
+            images: ``(N, 3, H, W)``.
+            valid: Bool ``(N, H, W)``, false in padding.
+            transition: What propagates, ``(N, M, M)``, and its grid; None:
+                no propagation.
+        """
+        pairs = [
+            with_background(cam, tags, score, softmax=self.softmax)
+            for score in scores
+        ]
+        maps, shown = [pair[0] for pair in pairs], pairs[-1][1]
+        refined = final = self.refine(maps, images, valid, shown)
+        walked = None
+        if transition is not None:
+            walked = self.walk(cam, tags, scores, valid, *transition)
+            final = self.refine(walked, images, valid, shown)
+        return LabelSteps(shown, maps, refined, walked, final)
+
     @record_function('mmseg_sparse/label_refiner')
     def refine(
         self,
@@ -87,7 +146,7 @@ class LabelPropagation(nn.Module):
         if self.refiner is None:
             return [*maps]
         full = (images.shape[2], images.shape[3])
-        size = [max(int(side * self.refine_scale), 1) for side in full]
+        size = tuple(max(int(side * self.refine_scale), 1) for side in full)
         inside = fully_valid_on_grid(valid, size)
         small = resize_inside(torch.cat([*maps], 1), size, valid=valid)
         refined = self.refiner.refine(

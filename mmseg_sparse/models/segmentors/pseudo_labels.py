@@ -10,9 +10,6 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-#: Fields of a data sample that ``test_cfg.pseudo_labels`` asks for.
-FIELDS = ('cam', 'refined', 'propagated', 'final', 'labels')
-
 
 @dataclass(frozen=True)
 class PseudoLabels:
@@ -51,18 +48,21 @@ def add_to_results(
 ) -> None:
     """Put a batch's labels into its samples, at the images' own size.
 
-    The fields are ``pseudo_`` and those of ``FIELDS``, ``(1, H, W)``, and
-    ``pseudo_confidence``, the best of ``scores``, which is that of
-    ``pseudo_final``.
+    They are label maps ``(1, H, W)`` and, as ``pseudo_confidence``, the best
+    of ``scores``, which is that of ``pseudo_final``.
     """
+    fields = {
+        'pseudo_cam': found.cam,
+        'pseudo_refined': found.refined,
+        'pseudo_propagated': found.propagated,
+        'pseudo_final': found.final,
+        'pseudo_labels': found.labels,
+    }
     for index, sample in enumerate(data_samples):
-        for field in FIELDS:
-            maps = getattr(found, field)
+        for field, maps in fields.items():
             if maps is not None:
                 labels = as_original(maps[index], sample.metainfo)
-                sample.set_field(
-                    PixelData(data=labels[None]), f'pseudo_{field}'
-                )
+                sample.set_field(PixelData(data=labels[None]), field)
         best = found.scores[index].amax(0, keepdim=True)
         best = maps_as_original(best, sample.metainfo)
         sample.set_field(PixelData(data=best), 'pseudo_confidence')

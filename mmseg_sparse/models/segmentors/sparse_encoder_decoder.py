@@ -20,10 +20,16 @@ from torch.profiler import record_function
 from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..backbones import AttentionRecorder
-from ..contracts import SelectsLogits, attention_stages, feature_from
+from ..contracts import (
+    SelectsLogits,
+    TagClassifier,
+    attention_stages,
+    feature_from,
+)
 from ..features import Features, ModuleInputs
 from ..padding import inside_image, not_padded
-from .multi_scale_cam import class_activations
+from .multi_scale_cam import multi_scale_cam
+from .pseudo_labels import maps_as_original
 
 
 @MODELS.register_module()
@@ -74,6 +80,10 @@ class SparseEncoderDecoder(EncoderDecoder):
             that the model does not have; if the refiner of ``test_cfg``
             has parameters.
     """
+
+    #: Scales of class activation maps, and whether mirror images take part.
+    cam_scales: tuple[float, ...] = (1.0, 0.5, 1.5)
+    cam_flip: bool = True
 
     def __init__(
         self,
@@ -223,15 +233,49 @@ class SparseEncoderDecoder(EncoderDecoder):
             previous = (head.forward(feats, *previous),)
         return last.predict(feats, *previous, batch_img_metas, self.test_cfg)
 
+    @torch.no_grad()
     def class_activations(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample]
     ) -> list[Tensor]:
-        """Return each image's maps of its tags, at its own size.
+        """Activate the tags of images, at several scales.
 
-        As :func:`~.multi_scale_cam.class_activations`, of a decode head
-        that classifies images, such as ``AFAHead``.
+        Scales and mirror images are ``cam_scales`` and ``cam_flip``. Padding
+        takes no part.
+
+        Args:
+            inputs: Normalised images, ``(N, 3, H, W)``.
+            data_samples: N samples with ``gt_label``, ``img_shape``, and
+                ``ori_shape``, the size to return.
+
+        Returns:
+            For each image its maps, ``(tags, H, W)`` in [0, 1], 0 for classes
+            that the image does not show, resized bilinearly to the image as
+            it was before the pipeline.
+
+        Raises:
+            TypeError: If the head has no class activation maps.
+            ValueError: If a sample has no tags, or others than the head.
         """
-        return class_activations(self, inputs, data_samples)
+        head = self.decode_head
+        if not isinstance(head, TagClassifier):
+            raise TypeError(
+                f'{type(head).__name__} has no class activation maps: set an '
+                'AFAHead as the decode head'
+            )
+        tags = head.stack_tags(data_samples).to(inputs.device)
+        cam = multi_scale_cam(
+            self,
+            inputs,
+            inside_image(data_samples, inputs[:, 0]),
+            scales=self.cam_scales,
+            flip=self.cam_flip,
+            stage=None,
+        ).cam
+        cam = cam * (tags > 0)[:, :, None, None]
+        return [
+            maps_as_original(maps, sample.metainfo)
+            for maps, sample in zip(cam, data_samples, strict=True)
+        ]
 
     def _forward(
         self,
