@@ -10,6 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: Distances of the neighbours in pixels, and the three weights of eq. 9.
+DILATIONS = (1, 2, 4, 8, 12, 24)
+W_RGB = 0.3
+W_POS = 0.3
+W_MIX = 0.01
+NUM_ITERS = 10
 #: Added to a standard deviation, as in the release.
 EPSILON = 1e-8
 #: Pixels, with all their neighbours, that stay in a core's cache.
@@ -20,11 +26,11 @@ def pixel_adaptive_refine(
     prob: Tensor,
     image: Tensor,
     *,
-    dilations: Sequence[int] = (1, 2, 4, 8, 12, 24),
-    num_iters: int = 10,
-    w_rgb: float = 0.3,
-    w_pos: float = 0.3,
-    w_mix: float = 0.01,
+    dilations: Sequence[int] = DILATIONS,
+    num_iters: int = NUM_ITERS,
+    w_rgb: float = W_RGB,
+    w_pos: float = W_POS,
+    w_mix: float = W_MIX,
     valid: Tensor | None = None,
 ) -> Tensor:
     r"""Let each pixel take over what its neighbours of like colour say.
@@ -115,7 +121,7 @@ class PixelAffinity:
         self,
         prob: Tensor,
         *,
-        num_iters: int = 10,
+        num_iters: int = NUM_ITERS,
         present: Tensor | None = None,
     ) -> Tensor:
         """Apply eq. 10 to a prediction.
@@ -194,10 +200,10 @@ class PixelAffinity:
 def pixel_affinity(
     image: Tensor,
     *,
-    dilations: Sequence[int] = (1, 2, 4, 8, 12, 24),
-    w_rgb: float = 0.3,
-    w_pos: float = 0.3,
-    w_mix: float = 0.01,
+    dilations: Sequence[int] = DILATIONS,
+    w_rgb: float = W_RGB,
+    w_pos: float = W_POS,
+    w_mix: float = W_MIX,
     valid: Tensor | None = None,
 ) -> PixelAffinity:
     r"""Return the kernel :math:`\kappa` of :func:`pixel_adaptive_refine`.

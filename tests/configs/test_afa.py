@@ -167,7 +167,7 @@ def test_setting_of_the_paper_that_is_the_default() -> None:
     labels = model.label_propagation
     assert (labels.radius, labels.alpha, labels.refine_scale) == (8, 2.0, 0.5)
     assert labels.refiner.num_iters == 10  # the release; 15 in the tables
-    assert labels.refiner.kernel == dict(
+    assert labels.refiner.affinity.keywords == dict(
         dilations=(1, 2, 4, 8, 12, 24), w_rgb=0.3, w_pos=0.3, w_mix=0.01
     )
 

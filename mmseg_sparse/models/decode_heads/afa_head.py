@@ -20,6 +20,7 @@ from mmseg_sparse.functional import (
 from mmseg_sparse.functional.cam import check_pooling
 
 from ..features import Features
+from ..losses.base import losses_of
 from .affinity_from_attention import AffinityFromAttention
 
 
@@ -210,11 +211,8 @@ class AFAHead(SegformerHead):
             mode='bilinear',
             align_corners=self.align_corners,
         )
-        modules = self.loss_decode
-        if not isinstance(modules, nn.ModuleList):
-            modules = [modules]
         losses: dict[str, Tensor] = {}
-        for module in modules:
+        for module in losses_of(self):
             value = module(logits, labels, ignore_index=self.ignore_index)
             losses[module.loss_name] = losses.get(module.loss_name, 0) + value
         losses['acc_seg'] = accuracy(

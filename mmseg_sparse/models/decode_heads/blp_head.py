@@ -17,6 +17,7 @@ from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..features import Features
 from ..losses import BLPLoss, PartialFocalLoss
+from ..losses.base import losses_of
 from ..padding import inside_image
 from ..progress import training_iteration
 
@@ -132,7 +133,7 @@ class BLPHead(UPerHead):
                 'BLPHead compares class probabilities: set out_channels=2, '
                 'got 1'
             )
-        for loss in self._losses():
+        for loss in losses_of(self):
             if scribble_loss is False and isinstance(loss, BLPLoss):
                 raise ValueError(
                     f'{type(loss).__name__} needs the scribble branch: set '
@@ -141,7 +142,7 @@ class BLPHead(UPerHead):
 
     def _check_names(self) -> None:
         name = self.scribble_loss.loss_name
-        if name in [loss.loss_name for loss in self._losses()]:
+        if name in [loss.loss_name for loss in losses_of(self)]:
             raise ValueError(
                 f'loss_decode and scribble_loss are both called {name!r}: '
                 'give one of them another loss_name'
@@ -157,11 +158,6 @@ class BLPHead(UPerHead):
                 for _ in range(2)
             )
         )  # fmt: skip
-
-    def _losses(self) -> list[nn.Module]:
-        if isinstance(self.loss_decode, nn.ModuleList):
-            return [*self.loss_decode]
-        return [self.loss_decode]
 
     def forward(
         self, inputs: tuple[Tensor, ...]
@@ -221,7 +217,7 @@ class BLPHead(UPerHead):
             and inputs.labels.device.type == 'cpu'
             and not inputs.regularized
             and not self._self_training()
-            and all(type(loss) in LABELS_ALONE for loss in self._losses())
+            and all(type(loss) in LABELS_ALONE for loss in losses_of(self))
         )
 
     def _scribble_logits(self, feature: Tensor) -> Tensor:
@@ -283,7 +279,7 @@ class BLPHead(UPerHead):
             )
             own = (target != labels).sum() / valid.sum().clamp(min=1)
             losses['self_labeled_share'] = own
-        for loss in self._losses():
+        for loss in losses_of(self):
             extra = {}
             if isinstance(loss, BLPLoss):
                 extra['scribble_logits'] = scribble

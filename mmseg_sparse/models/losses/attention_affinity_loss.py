@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_sparse.functional import attention_affinity
 from mmseg_sparse.functional.attention import (
@@ -12,9 +12,11 @@ from mmseg_sparse.functional.attention import (
     STAGE_REDUCTIONS,
 )
 
+from .base import WeightedLoss
+
 
 @MODELS.register_module()
-class AttentionAffinityLoss(nn.Module):
+class AttentionAffinityLoss(WeightedLoss):
     """Consistency of a prediction with its propagation by attention.
 
     The formula is :func:`mmseg_sparse.functional.attention_affinity`. The
@@ -31,7 +33,7 @@ class AttentionAffinityLoss(nn.Module):
         resize: What is resized to the stages' grids, ``'logits'`` or
             ``'prob'``.
         loss_weight: Factor on the loss, alpha of equation 1.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
         ValueError: If an argument is none of the values above.
@@ -48,7 +50,7 @@ class AttentionAffinityLoss(nn.Module):
         loss_name: str = 'loss_affinity',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
+        super().__init__(loss_weight, loss_name)
         if not stages or len(set(stages)) != len(stages):
             raise ValueError(
                 f'stages must name one or more stages once, got {stages}'
@@ -64,19 +66,12 @@ class AttentionAffinityLoss(nn.Module):
             )
         if resize not in RESIZED:
             raise ValueError(f'resize must be in {RESIZED}, got {resize!r}')
-        if 'loss' not in loss_name:
-            raise ValueError(
-                "loss_name must hold 'loss', or MMEngine would log it "
-                f'without training on it, got {loss_name!r}'
-            )
         #: Read by the segmentor, which records these stages.
         self.attention_stages = tuple(stages)
         self.distance = distance
         self.labeled = labeled
         self.stage_reduction = stage_reduction
-        self.loss_weight = loss_weight
         self.resize = resize
-        self.loss_name = loss_name
 
     def forward(
         self,

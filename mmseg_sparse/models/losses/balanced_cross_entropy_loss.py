@@ -1,24 +1,24 @@
 """Cross entropy in which background and foreground have one vote each."""
 
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_sparse.functional import balanced_cross_entropy
 
-from ._checks import check_loss_name, refuse_weight
+from .base import WeightedLoss
 
 
 @MODELS.register_module()
-class BalancedCrossEntropyLoss(nn.Module):
+class BalancedCrossEntropyLoss(WeightedLoss):
     """:func:`mmseg_sparse.functional.balanced_cross_entropy` of a head.
 
     Args:
         background: Index of the background; None: there is none.
         loss_weight: Factor on the loss.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
-        ValueError: If ``loss_name`` does not hold ``loss``.
+        ValueError: If ``loss_name`` does not contain ``loss``.
     """
 
     def __init__(
@@ -28,11 +28,8 @@ class BalancedCrossEntropyLoss(nn.Module):
         loss_name: str = 'loss_seg',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
-        check_loss_name(loss_name)
+        super().__init__(loss_weight, loss_name)
         self.background = background
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(
         self,
@@ -52,7 +49,7 @@ class BalancedCrossEntropyLoss(nn.Module):
         Raises:
             ValueError: If there is a ``weight``.
         """
-        refuse_weight(self, weight)
+        self.refuse_pixel_weights(weight)
         return self.loss_weight * balanced_cross_entropy(
             logits,
             labels,

@@ -1,7 +1,7 @@
 """BLPSeg's losses of its two branches, and the focal loss beside them."""
 
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_sparse.functional import (
     annotation_loss,
@@ -9,22 +9,22 @@ from mmseg_sparse.functional import (
     partial_focal_loss,
 )
 
-from ._checks import check_loss_name, refuse_weight
+from .base import WeightedLoss
 
 
 @MODELS.register_module()
-class BLPLoss(nn.Module):
+class BLPLoss(WeightedLoss):
     """:func:`mmseg_sparse.functional.blp_loss` of ``BLPHead``.
 
     Args:
         gamma: Exponent of the weight.
         normalizer: ``'weights'`` or ``'labels'``.
         loss_weight: Factor on the loss.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
         ValueError: If ``gamma`` is negative, ``normalizer`` unknown, or
-            ``loss_name`` does not hold ``loss``.
+            ``loss_name`` does not contain ``loss``.
     """
 
     def __init__(
@@ -35,13 +35,10 @@ class BLPLoss(nn.Module):
         loss_name: str = 'loss_blp',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
-        check_loss_name(loss_name)
+        super().__init__(loss_weight, loss_name)
         _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(
         self,
@@ -63,7 +60,7 @@ class BLPLoss(nn.Module):
         Raises:
             ValueError: If there is a ``weight``, or no ``scribble_logits``.
         """
-        refuse_weight(self, weight)
+        self.refuse_pixel_weights(weight)
         if scribble_logits is None:
             raise ValueError(
                 'BLPLoss needs the scribble branch, which BLPHead runs in '
@@ -81,7 +78,7 @@ class BLPLoss(nn.Module):
 
 
 @MODELS.register_module()
-class PartialFocalLoss(nn.Module):
+class PartialFocalLoss(WeightedLoss):
     """:func:`mmseg_sparse.functional.partial_focal_loss` of any head.
 
     mmseg's ``FocalLoss`` is of sigmoids.
@@ -90,10 +87,10 @@ class PartialFocalLoss(nn.Module):
         gamma: Exponent of the weight.
         normalizer: ``'weights'`` or ``'labels'``.
         loss_weight: Factor on the loss.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
-        ValueError: If ``loss_name`` does not hold ``loss``.
+        ValueError: If ``loss_name`` does not contain ``loss``.
     """
 
     def __init__(
@@ -104,13 +101,10 @@ class PartialFocalLoss(nn.Module):
         loss_name: str = 'loss_focal',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
-        check_loss_name(loss_name)
+        super().__init__(loss_weight, loss_name)
         _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(
         self,
@@ -130,7 +124,7 @@ class PartialFocalLoss(nn.Module):
         Raises:
             ValueError: If there is a ``weight``.
         """
-        refuse_weight(self, weight)
+        self.refuse_pixel_weights(weight)
         return self.loss_weight * partial_focal_loss(
             logits,
             labels,
@@ -141,16 +135,16 @@ class PartialFocalLoss(nn.Module):
 
 
 @MODELS.register_module()
-class AnnotationLoss(nn.Module):
+class AnnotationLoss(WeightedLoss):
     """:func:`mmseg_sparse.functional.annotation_loss` of ``BLPHead``.
 
     Args:
         empty_weight: Weight of the class "no stroke here".
         loss_weight: Factor on the loss.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
-        ValueError: If ``loss_name`` does not hold ``loss``.
+        ValueError: If ``loss_name`` does not contain ``loss``.
     """
 
     def __init__(
@@ -160,15 +154,12 @@ class AnnotationLoss(nn.Module):
         loss_name: str = 'loss_annotation',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
-        check_loss_name(loss_name)
+        super().__init__(loss_weight, loss_name)
         if not empty_weight >= 0:
             raise ValueError(
                 f'empty_weight must be at least 0, got {empty_weight}'
             )
         self.empty_weight = empty_weight
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_sparse.functional import dense_crf_energy
 from mmseg_sparse.functional.resize import (
@@ -15,9 +15,11 @@ from mmseg_sparse.functional.resize import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
+from .base import WeightedLoss
+
 
 @MODELS.register_module()
-class DenseCRFLoss(nn.Module):
+class DenseCRFLoss(WeightedLoss):
     """The bilateral energy of Tang et al., AFA's L_reg.
 
     The formula is :func:`mmseg_sparse.functional.dense_crf_energy`, at a
@@ -42,11 +44,11 @@ class DenseCRFLoss(nn.Module):
         std: What the image's channels were divided by when it was
             normalised; what was subtracted does not matter.
         loss_weight: Factor on the loss.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
         ValueError: If a sigma, the scale or ``std`` is out of range, or
-            ``loss_name`` does not hold ``loss``.
+            ``loss_name`` does not contain ``loss``.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class DenseCRFLoss(nn.Module):
         loss_name: str = 'loss_dense_crf',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
+        super().__init__(loss_weight, loss_name)
         for name, sigma in (('sigma_rgb', sigma_rgb), ('sigma_xy', sigma_xy)):
             if not sigma > 0:
                 raise ValueError(f'{name} must be positive, got {sigma}')
@@ -70,11 +72,6 @@ class DenseCRFLoss(nn.Module):
             )
         if not std or not all(one > 0 for one in std):
             raise ValueError(f'std must be positive, got {std}')
-        if 'loss' not in loss_name:
-            raise ValueError(
-                "loss_name must hold 'loss', or MMEngine would log it "
-                f'without training on it, got {loss_name!r}'
-            )
         self.sigma_rgb = sigma_rgb
         self.sigma_xy = sigma_xy
         self.scale_factor = scale_factor
@@ -82,8 +79,6 @@ class DenseCRFLoss(nn.Module):
         self.register_buffer(
             'std', torch.tensor(std)[:, None, None], persistent=False
         )
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(
         self,

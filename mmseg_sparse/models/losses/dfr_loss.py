@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -20,6 +19,8 @@ from mmseg_sparse.functional.resize import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
+from .base import WeightedLoss
+
 #: In the labels of F; no class has this index, 255 may be one.
 UNSURE = -1
 NAME = 'loss_dfr'
@@ -28,7 +29,7 @@ SUPERVISION = ('pseudo', 'labels', 'both')
 
 
 @MODELS.register_module()
-class DFRLoss(BaseModule):
+class DFRLoss(WeightedLoss):
     r"""Dynamic feature regularized loss and its feature consistency head.
 
     The head, a 1×1 convolution and ReLU, turns a deep feature of the decode
@@ -99,11 +100,12 @@ class DFRLoss(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         """Check the arguments and build the head."""
-        super().__init__(init_cfg)
+        _check_name(loss_name)
+        super().__init__(loss_weight, loss_name, init_cfg)
         check_window(radius)
         if sigma_feature is None and not isinstance(kernel, str):
             kernel = tuple(name for name in kernel if name != 'feature')
-        _check_choices(kernel, supervision, confidence, loss_name)
+        _check_choices(kernel, supervision, confidence)
         # Position and colour are part of eq. 13 whatever the kernel has.
         sigmas = {'xy': sigma_xy, 'rgb': sigma_rgb}
         if 'feature' in kernel:
@@ -117,7 +119,6 @@ class DFRLoss(BaseModule):
         self.supervision = supervision
         self.background = background
         self.unlabeled_only = unlabeled_only
-        self.loss_weight, self.loss_name = loss_weight, loss_name
         self.feature_loss_weight = _two_weights(feature_loss_weight)
         self.feature_channels = feature_channels
         #: Read by the segmentor, which keeps that module's input.
@@ -286,7 +287,6 @@ def _check_choices(
     kernel: Sequence[str],
     supervision: str,
     confidence: float,
-    loss_name: str,
 ) -> None:
     if (
         isinstance(kernel, str)
@@ -301,8 +301,11 @@ def _check_choices(
         )
     if not 0 <= confidence < 1:
         raise ValueError(f'confidence must lie in [0, 1), got {confidence}')
+
+
+def _check_name(loss_name: str) -> None:
     if loss_name.count(NAME) != 1 or 'loss' in loss_name.replace(NAME, ''):
         raise ValueError(
-            f'loss_name must hold {NAME!r} and no other loss, or MMEngine '
+            f'loss_name must contain {NAME!r} and no other loss, or MMEngine '
             f'would train on confident_share, got {loss_name!r}'
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_sparse.functional import potts_energy
 from mmseg_sparse.functional.local_window import check_window
@@ -16,11 +16,13 @@ from mmseg_sparse.functional.resize import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
+from .base import WeightedLoss
+
 KEYS = {'weight', 'sigma_xy', 'sigma_rgb'}
 
 
 @MODELS.register_module()
-class GatedCRFLoss(nn.Module):
+class GatedCRFLoss(WeightedLoss):
     """A weighted sum of Potts energies that no deep feature takes part in.
 
     The formula is :func:`mmseg_sparse.functional.potts_energy`, once for
@@ -36,12 +38,12 @@ class GatedCRFLoss(nn.Module):
         unlabeled_only: Leave pixels of the logits with any label under them
             out, on both sides of a pair.
         loss_weight: Factor on the loss.
-        loss_name: Name in the log, which must hold ``loss``.
+        loss_name: Name in the log, which must contain ``loss``.
 
     Raises:
         TypeError: If ``kernels`` is a dict.
         ValueError: If a kernel has other keys or a sigma that is not
-            positive, or ``loss_name`` does not hold ``loss``.
+            positive, or ``loss_name`` does not contain ``loss``.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class GatedCRFLoss(nn.Module):
         loss_name: str = 'loss_gated_crf',
     ) -> None:
         """Check the arguments and keep them."""
-        super().__init__()
+        super().__init__(loss_weight, loss_name)
         check_window(radius)
         if kernels is None:
             kernels = (dict(sigma_xy=6.0, sigma_rgb=0.5),)
@@ -74,16 +76,9 @@ class GatedCRFLoss(nn.Module):
                 raise ValueError(
                     f'the sigmas must be positive, got {dict(kernel)}'
                 )
-        if 'loss' not in loss_name:
-            raise ValueError(
-                "loss_name must hold 'loss', or MMEngine would log it "
-                f'without training on it, got {loss_name!r}'
-            )
         self.kernels = tuple(dict(kernel) for kernel in kernels)
         self.radius = radius
         self.unlabeled_only = unlabeled_only
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(
         self,

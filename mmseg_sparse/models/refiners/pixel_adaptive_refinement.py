@@ -1,6 +1,7 @@
 """Pixel-adaptive refinement (PAR) as a refiner."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from mmengine.model import BaseModule
@@ -8,10 +9,16 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmseg_sparse.functional import (
-    pixel_adaptive_refine,
     pixel_affinity,
     resize_inside,
     valid_on_grid,
+)
+from mmseg_sparse.functional.pixel_adaptive import (
+    DILATIONS,
+    NUM_ITERS,
+    W_MIX,
+    W_POS,
+    W_RGB,
 )
 from mmseg_sparse.functional.resize import fully_valid_on_grid, shrink_image
 
@@ -45,25 +52,29 @@ class PixelAdaptiveRefinement(BaseModule):
 
     def __init__(
         self,
-        dilations: Sequence[int] = (1, 2, 4, 8, 12, 24),
-        num_iters: int = 10,
-        w_rgb: float = 0.3,
-        w_pos: float = 0.3,
-        w_mix: float = 0.01,
+        dilations: Sequence[int] = DILATIONS,
+        num_iters: int = NUM_ITERS,
+        w_rgb: float = W_RGB,
+        w_pos: float = W_POS,
+        w_mix: float = W_MIX,
         scale: float | None = 1.0,
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__()
         if scale is not None and not 0 < scale <= 1:
             raise ValueError(f'scale must lie in (0, 1], got {scale}')
-        self.kernel = dict(
-            dilations=tuple(dilations), w_rgb=w_rgb, w_pos=w_pos, w_mix=w_mix
+        self.affinity = partial(
+            pixel_affinity,
+            dilations=tuple(dilations),
+            w_rgb=w_rgb,
+            w_pos=w_pos,
+            w_mix=w_mix,
         )
         self.num_iters = num_iters
         self.scale = scale
         # Wrong arguments raise here, not in the first batch.
         pixel = torch.zeros(1, 1, 1, 1)
-        pixel_adaptive_refine(pixel, pixel, num_iters=num_iters, **self.kernel)
+        self._refine(pixel, pixel, None, None)
 
     @torch.no_grad()
     def refine(
@@ -144,8 +155,7 @@ class PixelAdaptiveRefinement(BaseModule):
         valid: Tensor | None,
         present: Tensor | None,
     ) -> Tensor:
-        affinity = pixel_affinity(image, valid=valid, **self.kernel)
-        return affinity.propagate(
+        return self.affinity(image, valid=valid).propagate(
             prob, num_iters=self.num_iters, present=present
         )
 

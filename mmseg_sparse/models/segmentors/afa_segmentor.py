@@ -214,7 +214,11 @@ class AFASegmentor(SparseEncoderDecoder):
         share = (labels != NO_LABEL).sum() / valid.sum().clamp(min=1)
         losses = add_prefix(losses, 'decode')
         losses['pseudo_labeled_share'] = share
-        self._add_regularizers(losses, logits, inputs, begun)
+        if begun:  # also the regularizers of eq. 12
+            self._add_regularizers(losses, logits, inputs)
+        else:  # their parameters must be in the graph
+            for part in self.regularizers.parameters():
+                losses[LOSS_CLS] = losses[LOSS_CLS] + part.sum() * 0
         return losses
 
     def _affinity_loss(
@@ -231,28 +235,6 @@ class AFASegmentor(SparseEncoderDecoder):
         )
         positive, negative = affinity_loss(affinity, target, count_offset=1)
         return head.affinity_weight * (positive + negative) / 2
-
-    def _add_regularizers(
-        self,
-        losses: dict[str, Tensor],
-        logits: Tensor,
-        feats: Features,
-        begun: bool,
-    ) -> None:
-        """Add the regularizers' losses, those of eq. 12 with the others."""
-        for regularizer in self.regularizers:
-            if not begun:  # what learns is in the graph all the same
-                for part in regularizer.parameters():
-                    losses[LOSS_CLS] = losses[LOSS_CLS] + part.sum() * 0
-                continue
-            extra = regularizer(logits, feats, feats.labels, feats.valid)
-            for name, value in add_prefix(extra, 'decode').items():
-                if name in losses:
-                    raise ValueError(
-                        f'two losses are called {name!r}: give one of the '
-                        'regularizers another loss_name'
-                    )
-                losses[name] = value
 
     @torch.no_grad()
     def _label_steps(

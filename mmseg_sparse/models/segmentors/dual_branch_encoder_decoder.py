@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from mmseg_sparse.functional import Attention
 
 from ..features import Features
+from ..losses.base import losses_of
 from ..padding import inside_image
 from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
 
@@ -191,9 +193,9 @@ def _zero_losses(
     """
     tensors = [p for module in modules for p in module.parameters()]
     zero = sum(x.flatten()[:0].sum() for x in (*tensors, *trunk))
-    losses = getattr(head, 'loss_decode', None)
-    losses = losses if isinstance(losses, nn.ModuleList) else [losses]
-    names = [getattr(loss, 'loss_name', 'loss') for loss in losses]
+    names = ['loss']
+    if isinstance(head, BaseDecodeHead):
+        names = [loss.loss_name for loss in losses_of(head)]
     return {f'{prefix}.{name}': zero for name in names}
 
 

@@ -321,10 +321,16 @@ class SparseEncoderDecoder(EncoderDecoder):
             )
             return losses
         outputs = self._train_heads(inputs, data_samples, losses)
-        logits = self._one_map(outputs)
+        self._add_regularizers(losses, self._one_map(outputs), inputs)
+        return losses
+
+    def _add_regularizers(
+        self, losses: dict[str, Tensor], logits: Tensor, feats: Features
+    ) -> None:
+        """Add what the regularizers return, prefixed, to the losses."""
         for regularizer in self.regularizers:
             with record_function(f'mmseg_sparse/{type(regularizer).__name__}'):
-                extra = regularizer(logits, inputs, labels, valid)
+                extra = regularizer(logits, feats, feats.labels, feats.valid)
             for name, value in add_prefix(extra, 'decode').items():
                 if name in losses:
                     raise ValueError(
@@ -332,7 +338,6 @@ class SparseEncoderDecoder(EncoderDecoder):
                         'regularizers another loss_name'
                     )
                 losses[name] = value
-        return losses
 
     def _train_heads(
         self,
