@@ -15,8 +15,10 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-from xml.parsers import expat
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 #: Largest file, or member of an archive, that is read into memory.
 MAX_BYTES = 512 * 2**20
@@ -291,11 +293,7 @@ def load_json(path: Path | str, *, text: bytes | None = None) -> Any:
         ) from error
 
 
-class _RootSeenError(Exception):
-    """Everything that may stand before the root element was read."""
-
-
-def load_xml(source: Path | str, data: bytes) -> ElementTree.Element:
+def load_xml(source: Path | str, data: bytes) -> Element:
     """Parse XML that declares no document type and no entities.
 
     Without a document type there is nothing to expand and nothing to fetch.
@@ -307,35 +305,15 @@ def load_xml(source: Path | str, data: bytes) -> ElementTree.Element:
     Raises:
         FormatError: If it is malformed or cut short, or has a ``DOCTYPE``.
     """
-
-    def refuse(*_: object) -> None:
+    try:
+        return fromstring(data, forbid_dtd=True)
+    except DefusedXmlException as error:
         raise FormatError(
             source, '', 'a DOCTYPE (and entities) in the XML is refused'
-        )
-
-    def stop(*_: object) -> None:
-        raise _RootSeenError
-
-    try:
-        # The prolog by itself: only expat tells a DOCTYPE in any encoding.
-        prolog = expat.ParserCreate()
-        prolog.StartDoctypeDeclHandler = refuse
-        prolog.EntityDeclHandler = refuse
-        prolog.StartElementHandler = stop
-        prolog.Parse(data, True)
-    except _RootSeenError:
-        pass
-    except FormatError:
-        raise
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise FormatError(
-            source, '', f'no valid XML: {reason(error)}'
         ) from error
-    try:
-        return ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
+    except (ParseError, ValueError, LookupError) as error:
         raise FormatError(
-            source, '', f'no valid XML: {reason(error)}'
+            source, '', f'not valid XML: {reason(error)}'
         ) from error
 
 

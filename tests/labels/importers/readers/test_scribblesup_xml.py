@@ -105,7 +105,7 @@ def test_round_trip(
         (b'>281<', b'>2.5<', r"size\.height: .* got '2\.5'"),
         (b'<width>500</width>', b'', r'size\.width: .* got None'),
         (b'annotation>', b'object>', r"expected <annotation>, got <'object'>"),
-        (b'</annotation>', b'', r'no valid XML: '),
+        (b'</annotation>', b'', r'not valid XML: '),
         (b'<annotation>', b'<!DOCTYPE a []><annotation>', r'DOCTYPE'),
     ],
 )

@@ -99,7 +99,7 @@ def test_entities_are_refused_before_they_expand(data):
      b'<?xml version="1.0" encoding="utf-7"?><a/>'],
 )  # fmt: skip
 def test_bad_xml(data):
-    with pytest.raises(FormatError, match=r'a.xml: no valid XML: '):
+    with pytest.raises(FormatError, match=r'a.xml: not valid XML: '):
         load_xml('a.xml', data)
 
 
