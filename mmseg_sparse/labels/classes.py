@@ -17,8 +17,8 @@ from ..utils.untrusted import (
 )
 from .label_map import NO_LABEL, distinct_palette
 
-#: Class indices are 0..254; 255 is "no label".
-MAX_CLASSES = 255
+#: Class indices are 0 to 254; 255 is "no label".
+MAX_CLASSES = NO_LABEL
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,41 @@ class Classes:
     palette: tuple[tuple[int, ...], ...]
 
 
+def check_classes(names: Any) -> tuple[str, ...]:
+    """Return the class names.
+
+    Raises:
+        ValueError: If this is not a sequence of 1 to 255 different strings
+            that are not blank.
+    """
+    if not isinstance(names, Sequence) or isinstance(names, str):
+        raise ValueError(
+            'classes: expected the class names in order of their indices, '
+            f'got {shown(names)}'
+        )
+    if not 1 <= len(names) <= MAX_CLASSES:
+        raise ValueError(
+            f'classes: expected 1 to {MAX_CLASSES} classes, got {len(names)}'
+        )
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(
+                f'classes[{index}]: expected a name, got {shown(name)}'
+            )
+        if name in names[:index]:
+            raise ValueError(f'classes[{index}]: {shown(name)} comes twice')
+    return tuple(names)
+
+
 def make_classes(
     names: Sequence[str], palette: Sequence[Sequence[int]] | None = None
 ) -> Classes:
     """Check class names, and give them colours if they have none.
 
     Raises:
-        ValueError: If there are none or too many, one is empty or comes
-            twice.
+        ValueError: As :func:`check_classes`.
     """
-    if not 1 <= len(names) <= MAX_CLASSES:
-        raise ValueError(
-            f'expected 1 to {MAX_CLASSES} classes, got {len(names)}'
-        )
-    for index, name in enumerate(names):
-        if not name.strip():
-            raise ValueError(f'the name of class {index} is empty')
-        if name in names[:index]:
-            raise ValueError(f'class {name!r} comes twice')
-    colours = palette or distinct_palette(len(names))
+    colours = palette or distinct_palette(len(check_classes(names)))
     return Classes(tuple(names), tuple(tuple(c) for c in colours))
 
 
@@ -209,7 +225,7 @@ def with_classes(
     """Return ``metainfo`` with the two shortcuts in it.
 
     Raises:
-        ValueError: If both are given and differ, or classes are no names.
+        ValueError: If both are given and differ, or as :func:`check_classes`.
         FileNotFoundError: If ``classes`` names a file that is not there.
     """
     full = dict(metainfo or {})
@@ -229,27 +245,6 @@ def with_classes(
     if names is not None and not isinstance(names, str):
         check_classes(names)
     return full
-
-
-def check_classes(classes: Any) -> tuple[str, ...]:
-    """Return the class names.
-
-    Raises:
-        ValueError: If they are no names, not unique or too many for 8 bits.
-    """
-    names = tuple(classes) if isinstance(classes, Sequence) else ()
-    odd = [name for name in names if not isinstance(name, str) or not name]
-    if not names or odd:
-        raise ValueError(
-            'classes: wanted the class names in order of their indices, got '
-            f'{classes!r}'
-        )
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f'classes: {twice[0]!r} stands there twice')
-    if len(names) > 254:
-        raise ValueError(f'classes: at most 254 fit, got {len(names)}')
-    return names
 
 
 def find_background(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..utils.atomic import built_beside
 from ..utils.untrusted import FormatError, get, image_name, load_json, shown
+from .classes import check_classes
 from .image_list import SUPERVISIONS
 from .label_map import NO_LABEL, encode_index_png
 
@@ -183,7 +184,11 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
         )
     for key in ('tool', 'format'):
         get(content, key, str, path)
-    _check_names(get(content, 'classes', list, path), path)
+    names = get(content, 'classes', list, path)
+    try:
+        check_classes(names)
+    except ValueError as error:
+        raise FormatError(path, '', str(error)) from error
     for name, info in get(content, 'images', dict, path).items():
         where = f'images[{name!r}]'
         image_name(name, path, where)
@@ -200,19 +205,3 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
                 path, f'{where}.tags', f'expected names, got {shown(tags)}'
             )
     return content  # type: ignore[no-any-return]
-
-
-def _check_names(names: list[Any], path: Path) -> None:
-    """Raise unless these are the names of classes."""
-    if not 1 <= len(names) <= NO_LABEL:
-        raise FormatError(
-            path, 'classes', f'expected 1 to {NO_LABEL}, got {len(names)}'
-        )
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or not name.strip():
-            problem = f'expected a name, got {shown(name)}'
-        elif name in names[:index]:
-            problem = f'{shown(name)} comes twice'
-        else:
-            continue
-        raise FormatError(path, f'classes[{index}]', problem)

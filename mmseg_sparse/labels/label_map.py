@@ -103,41 +103,54 @@ def complete_label_map(
 ) -> dict[int, int]:
     """Return a map from every value of a file, 0 to 254, to class or 255.
 
-    Values that ``label_map`` does not name go to 254, which is no class, so
-    that they are found wherever the labels are looked at.
+    Values that ``label_map`` does not name go to 254, which is not a class,
+    so that they are found wherever the labels are looked at. With 255 classes
+    254 is one, and ``label_map`` must name all values.
 
     Args:
         label_map: Class index or 255 by value of the file: a dict (its keys
             may be digits in strings, as a dumped config has them), or a list
             that starts with what becomes of 0.
-        num_classes: Number of classes, at most 254.
+        num_classes: Number of classes, at most 255.
 
     Raises:
-        ValueError: If a value or an index is out of range.
+        ValueError: If a value or an index is out of range, or a value is not
+            named and there are 255 classes.
     """
     pairs = (
         label_map.items()
         if isinstance(label_map, Mapping)
         else enumerate(label_map)
     )
-    full = dict.fromkeys(range(255), 254)
+    full: dict[int, int] = {}
     for key, new in pairs:
         try:
             old = int(key)
         except ValueError:
             old = -1
         if not 0 <= old <= 255:
-            raise ValueError(f'label_map: {key!r} is no value of a label file')
+            raise ValueError(
+                f'label_map: expected values of a label file, 0 to 255, got '
+                f'{key!r}'
+            )
         if new != NO_LABEL and not 0 <= new < num_classes:
             raise ValueError(
-                f'label_map: {old} goes to {new}; want a class in '
-                f'0..{num_classes - 1}, or 255 for no label'
+                f'label_map: expected a class in 0..{num_classes - 1}, or '
+                f'255 for no label, for the value {old}, got {new}'
             )
         if old == NO_LABEL and new != NO_LABEL:
-            raise ValueError(f'label_map: 255 is no label, not class {new}')
+            raise ValueError(
+                f'label_map: 255 means no label, it cannot be class {new}'
+            )
         if old != NO_LABEL:
             full[old] = int(new)
-    return full
+    unnamed = [value for value in range(NO_LABEL) if value not in full]
+    if unnamed and num_classes == NO_LABEL:
+        raise ValueError(
+            'label_map: with 255 classes it must name each value from 0 to '
+            f'254 (255 = no label), got none for {unnamed[0]}'
+        )
+    return dict.fromkeys(unnamed, 254) | full
 
 
 def encode_index_png(

@@ -34,8 +34,8 @@ def test_three_ways_to_name_classes(tmp_path):
         ('CamvidDataset', "'CamvidDataset' is neither a file of class"),
         ('CustomDataset', 'nor a dataset type that has classes'),
         ('missing.txt', "'missing.txt' is neither a file"),
-        ('a,b,a', "class 'a' comes twice"),
-        ('a,,b', 'name of class 1 is empty'),
+        ('a,b,a', r"classes\[2\]: 'a' comes twice"),
+        ('a,,b', r"classes\[1\]: expected a name, got ''"),
         (','.join(map(str, range(256))), 'expected 1 to 255 classes, got 256'),
     ],
 )
@@ -46,7 +46,9 @@ def test_bad_classes(text, problem):
 
 def test_a_file_without_names(tmp_path):
     (tmp_path / 'a.txt').write_text('\n')
-    with pytest.raises(ValueError, match=r'a.txt: expected 1 to 255 classes'):
+    with pytest.raises(
+        ValueError, match=r'a.txt: classes: expected 1 to 255 classes'
+    ):
         parse_classes(str(tmp_path / 'a.txt'))
     (tmp_path / 'a.txt').write_bytes(b'\xff')
     with pytest.raises(ValueError, match=r'a.txt: byte 0: no UTF-8'):
@@ -114,5 +116,7 @@ def test_names_with_commas_or_spaces(texts):
 
 
 def test_an_empty_name_among_several():
-    with pytest.raises(ValueError, match='name of class 1 is empty'):
+    with pytest.raises(
+        ValueError, match=r"classes\[1\]: expected a name, got ''"
+    ):
         parse_classes(['sky,,', 'road'])

@@ -255,7 +255,7 @@ def _collected(source: Path, labels: set[str]) -> tuple[Classes, ClassMap]:
     try:
         classes = make_classes(sorted(labels))
     except ValueError as error:
-        raise FormatError(source, 'classes', str(error)) from error
+        raise FormatError(source, '', str(error)) from error
     names = ClassMap(classes.names)
     for label in classes.names:
         names.index(label)

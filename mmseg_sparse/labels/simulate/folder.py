@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ...utils.untrusted import FormatError
+from ..classes import check_classes
 from ..label_folder import (
     SIDECAR,
     LabelFile,
@@ -83,10 +84,7 @@ class FolderJob:
             raise ValueError(
                 f'kind must be one of {", ".join(KINDS)}, got {self.kind!r}'
             )
-        if not 1 <= len(self.classes) <= NO_LABEL:
-            raise ValueError(
-                f'wanted 1 to {NO_LABEL} classes, got {len(self.classes)}'
-            )
+        check_classes(self.classes)
         if self.palette and len(self.palette) != len(self.classes):
             raise ValueError(
                 f'{len(self.classes)} classes want as many colours, got '

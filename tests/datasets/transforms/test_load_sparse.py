@@ -170,12 +170,15 @@ def test_reduce_zero_label_must_agree(tmp_path):
 @pytest.mark.parametrize(
     ('label_map', 'message'),
     [
-        ({256: 0}, '256 is no value of a label file'),
-        ({-1: 0}, '-1 is no value'),
-        ({'road': 0}, "'road' is no value"),
-        ({7: 3}, r'7 goes to 3; want a class in 0\.\.2, or 255'),
-        ([0, -1], '1 goes to -1'),
-        ({255: 0}, '255 is no label, not class 0'),
+        ({256: 0}, 'expected values of a label file, 0 to 255, got 256'),
+        ({-1: 0}, '0 to 255, got -1'),
+        ({'road': 0}, "0 to 255, got 'road'"),
+        (
+            {7: 3},
+            r'class in 0\.\.2, or 255 for no label, for the value 7, got 3',
+        ),
+        ([0, -1], 'for the value 1, got -1'),
+        ({255: 0}, '255 means no label, it cannot be class 0'),
     ],
 )
 def test_wrong_label_map(label_map, message):

@@ -120,7 +120,7 @@ def test_bad_jobs_are_named(masks: Path, tmp_path: Path) -> None:
     out = tmp_path / 'out'
     for message, job in (
         ('kind must be one of scribbles, .* got', FolderJob('lines', NAMES)),
-        ('wanted 1 to 255 classes, got 0', FolderJob('tags', ())),
+        ('expected 1 to 255 classes, got 0', FolderJob('tags', ())),
         ('as many colours', FolderJob('tags', NAMES, ((1, 2, 3),))),
         ('void .* got 256', FolderJob('tags', NAMES, void=256)),
         ('ratio', FolderJob('drop', NAMES, options=dict(ratio=2, seed=0))),
