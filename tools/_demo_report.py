@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmseg_sparse.datasets import ToyShapesDataset, simulate_scribbles
+from mmseg_sparse.datasets import ToyShapesDataset
+from mmseg_sparse.labels import simulate_scribbles
 from mmseg_sparse.labels.simulate.toy import SCRIBBLES
 from mmseg_sparse.visualization import (
     colorize,

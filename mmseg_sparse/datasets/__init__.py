@@ -1,21 +1,9 @@
-"""Datasets, and the transforms and formats that feed them."""
+"""Datasets, samplers and pipeline transforms for sparse labels."""
 
-from ..labels.heatmap_file import (
-    Heatmaps,
-    heatmap_path,
-    read_heatmaps,
-    write_heatmaps,
-)
-from ..labels.simulate import (
-    drop_scribbles,
-    shrink_scribbles,
-    simulate_blocks,
-    simulate_points,
-    simulate_scribbles,
-    simulate_tags,
-)
-from ..labels.simulate.toy import make_toy_dataset
-from . import transforms
+import sys
+from typing import Any
+
+from . import _moved, transforms
 from .benchmarks import (
     CamVidDataset,
     SparseADE20KDataset,
@@ -32,7 +20,6 @@ from .transforms.rotate import rotate_labels
 
 __all__ = [
     'CamVidDataset',
-    'Heatmaps',
     'SparseADE20KDataset',
     'SparseCOCODataset',
     'SparseCityscapesDataset',
@@ -41,17 +28,15 @@ __all__ = [
     'SparseToyShapesDataset',
     'StrongWeakSampler',
     'ToyShapesDataset',
-    'drop_scribbles',
-    'heatmap_path',
-    'make_toy_dataset',
-    'read_heatmaps',
     'resize_labels',
     'rotate_labels',
-    'shrink_scribbles',
-    'simulate_blocks',
-    'simulate_points',
-    'simulate_scribbles',
-    'simulate_tags',
     'transforms',
-    'write_heatmaps',
 ]
+
+_moved.leave_modules(sys.modules[__name__])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _moved.NAMES:
+        return _moved.find(__name__, name, _moved.LABELS)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

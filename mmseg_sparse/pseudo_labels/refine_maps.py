@@ -96,7 +96,7 @@ def refine_maps(
 ) -> tuple[int, int]:
     """Refine a folder of soft predictions by their images.
 
-    A file is ``NAME.npz`` as :func:`~mmseg_sparse.datasets.write_heatmaps`
+    A file is ``NAME.npz`` as :func:`~mmseg_sparse.labels.write_heatmaps`
     writes it, of present classes alone, or ``NAME.npy``, an array of floats
     ``(C, h, w)``; its image is ``NAME`` with the suffix of a picture, folders
     kept. The refined file has the same form and size. A run that was stopped

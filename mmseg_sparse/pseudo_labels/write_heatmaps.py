@@ -57,7 +57,7 @@ def generate_heatmaps(
 
     The file of an image is ``OUT/NAME.npz``, NAME its path below the data
     set's folder of images, as
-    :func:`~mmseg_sparse.datasets.write_heatmaps` writes it: maps of the
+    :func:`~mmseg_sparse.labels.write_heatmaps` writes it: maps of the
     image's own size, of the classes that are there alone. A run that was
     stopped goes on: files that are whole are left alone, unless the tags of
     their image, in the data set's list or file of tags, have changed. The

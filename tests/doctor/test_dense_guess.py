@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from mmseg.registry import TRANSFORMS
 
-from mmseg_sparse.datasets import (
-    resize_labels,
-    rotate_labels,
+from mmseg_sparse.datasets import resize_labels, rotate_labels
+from mmseg_sparse.datasets.transforms.resize import is_dense
+from mmseg_sparse.labels import (
     simulate_blocks,
     simulate_points,
     simulate_scribbles,
 )
-from mmseg_sparse.datasets.transforms.resize import is_dense
 
 from ..helpers.masks import blobs
 

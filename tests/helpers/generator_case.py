@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 
 import mmseg_sparse  # noqa: F401
-from mmseg_sparse.datasets import write_heatmaps
+from mmseg_sparse.labels import write_heatmaps
 from tests.helpers import afa, dctn
 
 CLASSES = ('background', 'cat', 'dog', 'cow')

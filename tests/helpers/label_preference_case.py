@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 import mmseg_sparse.models.decode_heads
-from mmseg_sparse.datasets import make_toy_dataset
+from mmseg_sparse.labels import make_toy_dataset
 from tests.helpers.run_tool import load_tool
 from tests.helpers.shipped import REPOSITORY
 

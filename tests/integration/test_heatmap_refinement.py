@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmseg_sparse.datasets import (
+from mmseg_sparse.labels import (
     heatmap_path,
     make_toy_dataset,
     read_heatmaps,

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mmseg_sparse.datasets import heatmap_path, read_heatmaps, write_heatmaps
+from mmseg_sparse.labels import heatmap_path, read_heatmaps, write_heatmaps
 from mmseg_sparse.labels.heatmap_file import decode_heatmaps
 
 

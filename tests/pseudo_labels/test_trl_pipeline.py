@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets import make_toy_dataset
+from mmseg_sparse.labels import make_toy_dataset
 from mmseg_sparse.pseudo_labels.trl_configs import read_settings
 from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
 from mmseg_sparse.pseudo_labels.trl_stages import StageError

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from mmseg_sparse.datasets import read_heatmaps
+from mmseg_sparse.labels import read_heatmaps
 from mmseg_sparse.pseudo_labels.whole_images import whole_images
 from mmseg_sparse.pseudo_labels.write_heatmaps import generate_heatmaps
 from tests.helpers import generator_case as case

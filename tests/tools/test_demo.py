@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_sparse.datasets import make_toy_dataset
+from mmseg_sparse.labels import make_toy_dataset
 from mmseg_sparse.labels.simulate.toy import save_labels
 from tests.helpers.shipped import LEAVES, REPOSITORY
 

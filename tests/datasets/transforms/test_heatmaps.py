@@ -8,7 +8,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmseg_sparse.datasets import write_heatmaps
+from mmseg_sparse.labels import write_heatmaps
 
 HEIGHT, WIDTH, CLASSES = 37, 50, 9
 
