@@ -66,13 +66,12 @@ class SparseCityscapesDataset(SparseSegDataset):
         label_map: Any = CITYSCAPES_LABEL_IDS,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            *args,
+        kwargs |= dict(
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
             label_map=label_map,
-            **kwargs,
         )
+        super().__init__(*args, **kwargs)
 
 
 def _bit_palette(count: int) -> list[list[int]]:

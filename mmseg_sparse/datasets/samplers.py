@@ -80,12 +80,10 @@ class StrongWeakSampler(Sampler):
         generator = torch.Generator()
         generator.manual_seed(seed)
         while True:
-            order = range(len(indices))
+            order = torch.arange(len(indices))
             if self.shuffle:
-                order = torch.randperm(
-                    len(indices), generator=generator
-                ).tolist()
-            yield from (indices[i] for i in order)
+                order = torch.randperm(len(indices), generator=generator)
+            yield from (indices[i] for i in order.tolist())
 
     def _groups(self) -> Iterator[list[int]]:
         strong = self._stream(self.strong, self.seed)

@@ -70,6 +70,8 @@ class SparseSegDataset(BaseSegDataset):
         FileNotFoundError: If a list, an image or a label file is missing.
     """
 
+    label_map: dict[int, int] | None
+
     def __init__(
         self,
         ann_file: str = '',
@@ -308,7 +310,7 @@ class SparseSegDataset(BaseSegDataset):
         for name, item in read_sidecar(self.ann_file)['images'].items():
             kind = item['supervision']
             where = f'{self.ann_file}: {name}'
-            tags = tuple(item.get('tags') or ())
+            tags: tuple[str, ...] | None = tuple(item.get('tags') or ())
             if not tags and kind != 'tag':
                 tags = None
             name = name.removesuffix(osp.splitext(self.seg_map_suffix)[0])

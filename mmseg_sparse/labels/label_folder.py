@@ -204,4 +204,4 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
             raise FormatError(
                 path, f'{where}.tags', f'expected names, got {shown(tags)}'
             )
-    return content  # type: ignore[no-any-return]
+    return content

@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -99,7 +100,7 @@ def lookup_table(
 
 
 def complete_label_map(
-    label_map: Mapping[int | str, int] | Sequence[int], num_classes: int
+    label_map: Mapping[Any, int] | Sequence[int], num_classes: int
 ) -> dict[int, int]:
     """Return a map from every value of a file, 0 to 254, to class or 255.
 

@@ -112,7 +112,7 @@ class SparseRandomCrop(RandomCrop):
     def _quality(self, classes: Labels) -> int:
         """Return 3: as wanted, 2: several classes, 1: one, 0: no label."""
         count = np.bincount(classes)
-        several = np.count_nonzero(count)
+        several = int(np.count_nonzero(count))
         if several < 2:
             return several
         return 3 if count.max() / count.sum() < self.cat_max_ratio else 2

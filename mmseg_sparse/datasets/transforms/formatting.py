@@ -74,7 +74,7 @@ class PackSparseInputs(PackSegInputs):
 
     def _label(self, results: dict[str, Any]) -> NDArray[np.float32] | None:
         source = results.get('seg_map_path') or results.get('img_path')
-        background = self.background
+        background: Any = self.background
         if background == 'auto':
             background = results.get('background')
         if results.get('gt_label') is not None:

@@ -163,7 +163,13 @@ class MoveHeatmaps(BaseTransform):
             stand_in = np.pad(maps, ((0, 0), (0, 0), (0, missing)))
             _set_random_state(state)
             again = self._run(_copy(before) | dict(img=stand_in))
-            _check_alike(moved, again)
+            if again is None or not _alike(moved, again):
+                raise ValueError(
+                    f'{moved.get("img_path")}: a transform in MoveHeatmaps '
+                    'moved the heat maps otherwise than the image; it must '
+                    'draw from the random numbers of numpy, random or torch '
+                    'alone, and not look at colours'
+                )
             parts.append(again['img'][:, :, : maps.shape[2]])
         moved['heatmap'] = np.concatenate(parts, 2)
         moved['heatmap_moves'] = _moves(moved)
@@ -253,21 +259,13 @@ def _set_random_state(state: tuple[Any, Any, Any]) -> None:
     torch.set_rng_state(state[2])
 
 
-def _check_alike(moved: dict[str, Any], again: dict[str, Any] | None) -> None:
-    """Raise where two runs with the same random numbers differ."""
-    alike = (
-        again is not None
-        and moved['img'].shape[:2] == again['img'].shape[:2]
+def _alike(moved: dict[str, Any], again: dict[str, Any]) -> bool:
+    """Tell whether two runs with the same random numbers agree."""
+    return (
+        moved['img'].shape[:2] == again['img'].shape[:2]
         and _moves(moved) == _moves(again)
         and all(
             np.array_equal(moved[key], again[key])
             for key in moved.get('seg_fields', ())
         )
     )
-    if not alike:
-        raise ValueError(
-            f'{moved.get("img_path")}: a transform in MoveHeatmaps moved the '
-            'heat maps otherwise than the image; it must draw from the '
-            'random numbers of numpy, random or torch alone, and not look '
-            'at colours'
-        )

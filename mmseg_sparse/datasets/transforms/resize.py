@@ -130,7 +130,7 @@ def is_dense(
     if supervision is not None:
         return supervision in DENSE_KINDS
     known = labels != ignore_index
-    share = np.count_nonzero(known) / max(1, labels.size)
+    share = float(known.mean()) if known.size else 0.0
     if share >= dense_from:
         return True
     return share >= dense_from / 5 and _has_areas_side_by_side(labels, known)
@@ -148,7 +148,7 @@ def _has_areas_side_by_side(labels: Labels, known: NDArray[np.bool_]) -> bool:
         beside_void += np.count_nonzero(differs & ~both)
         same[one] &= ~differs
     areas = np.count_nonzero(same) > 0.75 * np.count_nonzero(known)
-    return areas and between > (between + beside_void) / 8
+    return bool(areas and between > (between + beside_void) / 8)
 
 
 def resize_labels(

@@ -166,4 +166,4 @@ def _rotation(
         cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
         matrix[0, 2] += (height * sin + width * cos - width) * 0.5
         matrix[1, 2] += (height * cos + width * sin - height) * 0.5
-    return matrix
+    return np.asarray(matrix, np.float64)

@@ -94,7 +94,8 @@ def _roomy(labels: Labels, size: int) -> Labels:
         borderValue=255,
     )
     pure = (least == greatest).astype(np.uint8)
-    return cv2.dilate(pure, square, anchor=(size - 1, size - 1))
+    around = cv2.dilate(pure, square, anchor=(size - 1, size - 1))
+    return np.asarray(around, np.uint8)
 
 
 def _cover(

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -299,7 +299,7 @@ def _run(
     paths: Sequence[Path],
     suffix: str,
     workers: int,
-) -> Iterator[tuple[str, str, LabelFile]]:
+) -> Generator[tuple[str, str, LabelFile], None, None]:
     """Yield the results in order."""
     if workers == 0:
         for path in paths:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -249,7 +250,7 @@ def thin(region: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Args:
         region: ``(H, W)`` of 0 and 1.
     """
-    image = np.pad(region, 1)
+    image: NDArray[Any] = np.pad(region, 1)
     while True:
         removed = 0
         for table in _THINNING_TABLES:
@@ -259,9 +260,9 @@ def thin(region: NDArray[np.uint8]) -> NDArray[np.bool_]:
                 _NEIGHBOUR_BITS,
                 borderType=cv2.BORDER_CONSTANT,
             )
-            remove = cv2.LUT(neighbours, table) & image
+            remove = cv2.bitwise_and(cv2.LUT(neighbours, table), image)
             removed += cv2.countNonZero(remove)
-            image ^= remove
+            image = cv2.bitwise_xor(image, remove)
         if not removed:
             return image[1:-1, 1:-1].astype(bool)
 

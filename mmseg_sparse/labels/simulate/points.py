@@ -68,7 +68,8 @@ def simulate_points(
     draws = rng.random((len(regions), per_region))
     depth = inner_depth(regions) if placement == 'central' else None
     points = np.full_like(labels, ignore_index)
-    for number in np.flatnonzero(clicked & (regions.areas >= min_area)):
+    chosen = np.flatnonzero(clicked & (regions.areas >= min_area))
+    for number in chosen.tolist():
         window = regions.window(number)
         inside = regions.index[window] == number
         if depth is None:

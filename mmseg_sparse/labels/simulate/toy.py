@@ -26,7 +26,7 @@ PALETTE = [
     [165, 165, 165], [230, 80, 60], [250, 200, 60], [90, 200, 90],
     [60, 170, 230], [150, 90, 220], [240, 130, 200],
 ]  # fmt: skip
-SCRIBBLES = dict(
+SCRIBBLES: dict[str, Any] = dict(
     thickness=2, length=(0.3, 0.6), min_area=30, small_area=80,
     small_drop=0.4,
 )  # fmt: skip

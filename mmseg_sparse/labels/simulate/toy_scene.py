@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -212,9 +213,9 @@ def _smooth_noise(
     rng: np.random.Generator, size: int, sigma: float, channels: int
 ) -> Array:
     """Return Gaussian noise of unit variance, smooth over ``sigma``."""
-    noise = rng.standard_normal((size, size, channels)).astype(np.float32)
-    noise = cv2.GaussianBlur(
-        noise, (0, 0), sigma, borderType=cv2.BORDER_REFLECT
+    white = rng.standard_normal((size, size, channels)).astype(np.float32)
+    noise: NDArray[Any] = cv2.GaussianBlur(
+        white, (0, 0), sigma, borderType=cv2.BORDER_REFLECT
     ).reshape(size, size, channels)
     noise /= noise.std((0, 1)) + 1e-6
     return noise[..., 0] if channels == 1 else noise
