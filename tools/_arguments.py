@@ -147,6 +147,11 @@ def load_generator_config(args: argparse.Namespace) -> Any:
     args.config = find_config(args.config)
     if not Path(args.checkpoint).is_file():
         fail(f'checkpoint not found: {args.checkpoint!r}')
+    return load_config(args.config, args.cfg_options)
+
+
+def load_config(path: str, options: dict[str, Any] | None) -> Any:
+    """Return a config with the settings of ``--cfg-options``."""
     import mmseg_sparse  # noqa: F401  before mmseg: it may be mmcv-lite
 
     # isort: split
@@ -155,11 +160,11 @@ def load_generator_config(args: argparse.Namespace) -> Any:
 
     register_all_modules(init_default_scope=True)
     try:
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = Config.fromfile(path)
+        if options:
+            cfg.merge_from_dict(options)
     except Exception as error:  # a config is code
-        fail(f'{args.config}: {" ".join(str(error).split())}')
+        fail(f'{path}: {" ".join(str(error).split())}')
     return cfg
 
 

@@ -99,8 +99,7 @@ def draw_strokes(
         raise ValueError(f'widen must be at least 0, got {widen}')
     if not 0 <= dim <= 1:
         raise ValueError(f'dim must lie in [0, 1], got {dim}')
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    canvas = np.repeat((dim * grey).astype(np.uint8)[..., None], 3, axis=2)
+    canvas = (dim * to_grey(image)).astype(np.uint8)
     wide = widen_strokes(strokes, widen, ignore_index=ignore_index)
     return overlay(canvas, wide, palette, opacity=1.0,
                    ignore_index=ignore_index)  # fmt: skip
@@ -127,6 +126,76 @@ def widen_strokes(
     return spread
 
 
+def heat_map(
+    image: Picture,
+    values: NDArray[np.floating],
+    *,
+    top: float = 1.0,
+    opacity: float = 0.75,
+) -> Picture:
+    """Lay values over a grey image: 0 is blue, ``top`` and above red.
+
+    Args:
+        image: ``(H, W, 3)``, RGB.
+        values: ``(H, W)``.
+        top: The value of the last colour.
+        opacity: Opacity of the colours, in [0, 1].
+
+    Raises:
+        ValueError: If the sizes differ or an argument is out of range.
+    """
+    _check_same_size(image, values, 'values')
+    if not top > 0 or not 0 <= opacity <= 1:
+        raise ValueError(
+            f'expected top above 0 and opacity in [0, 1], got {top}, {opacity}'
+        )
+    level = np.rint(255 * np.clip(values / top, 0, 1)).astype(np.uint8)
+    colors = cv2.applyColorMap(level, cv2.COLORMAP_TURBO)[..., ::-1]
+    mixed = opacity * colors + (1 - opacity) * to_grey(image)
+    return np.rint(mixed).astype(np.uint8)
+
+
+def to_grey(image: Picture) -> Picture:
+    """Return an RGB image in grey, still of three channels."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+
+
+def fit_into(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture scaled to the largest size within ``(H, W)``."""
+    scale = min(size[0] / picture.shape[0], size[1] / picture.shape[1])
+    height, width = (max(1, round(scale * n)) for n in picture.shape[:2])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(picture, (width, height), interpolation=method)
+    return small.astype(np.uint8, copy=False)
+
+
+def on_paper(
+    picture: Picture, size: tuple[int, int], *, centred: bool = False
+) -> Picture:
+    """Put a picture on white paper of a size ``(H, W)``, at the upper left.
+
+    Args:
+        picture: ``(h, w, 3)``, not larger than the paper.
+        size: Height and width of the paper.
+        centred: Put it in the middle instead.
+    """
+    height, width = picture.shape[:2]
+    top, left = 0, 0
+    if centred:
+        top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    paper = np.full((*size, 3), 255, np.uint8)
+    paper[top : top + height, left : left + width] = picture
+    return paper
+
+
+def encode_png(picture: Picture) -> bytes:
+    """Return the PNG file of an RGB picture."""
+    done, content = cv2.imencode('.png', picture[..., ::-1])
+    assert done, 'a PNG can always be made'
+    return content.tobytes()
+
+
 def enlarge(picture: Picture, factor: int) -> Picture:
     """Enlarge a picture by a whole number, without inventing colours."""
     if factor < 1:
@@ -134,9 +203,11 @@ def enlarge(picture: Picture, factor: int) -> Picture:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _check_same_size(image: Picture, labels: Picture) -> None:
-    if image.shape != (*labels.shape, 3):
+def _check_same_size(
+    image: Picture, other: NDArray[np.generic], name: str = 'labels'
+) -> None:
+    if image.shape != (*other.shape, 3):
         raise ValueError(
-            'expected image (H, W, 3) and labels (H, W), got '
-            f'{image.shape}, {labels.shape}'
+            f'expected image (H, W, 3) and {name} (H, W), got '
+            f'{image.shape}, {other.shape}'
         )

@@ -1,10 +1,9 @@
-"""Plots and maps of BLPSeg's label preference analysis."""
+"""Plots of BLPSeg's label preference analysis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -135,51 +134,3 @@ def _axes(curves: Sequence[Curve], title: str, unit: str) -> tuple[Any, Any]:
 def _render(figure: Any) -> Picture:
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
-
-
-def heat_map(
-    image: Picture,
-    values: NDArray[np.floating],
-    *,
-    top: float = 1.0,
-    opacity: float = 0.75,
-) -> Picture:
-    """Lay values over a grey image: 0 is blue, ``top`` and more is red.
-
-    Args:
-        image: ``(H, W, 3)``, RGB.
-        values: ``(H, W)``.
-        top: The value of the last colour.
-        opacity: Of the colours, in [0, 1].
-
-    Raises:
-        ValueError: If the sizes differ or an argument is out of range.
-    """
-    if image.shape != (*values.shape, 3):
-        raise ValueError(
-            'expected image (H, W, 3) and values (H, W), got '
-            f'{image.shape}, {values.shape}'
-        )
-    if not top > 0 or not 0 <= opacity <= 1:
-        raise ValueError(
-            'top must be above 0 and opacity lie in [0, 1], got '
-            f'{top}, {opacity}'
-        )
-    level = np.rint(255 * np.clip(values / top, 0, 1)).astype(np.uint8)
-    colors = cv2.applyColorMap(level, cv2.COLORMAP_TURBO)[..., ::-1]
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    mixed = opacity * colors + (1 - opacity) * grey
-    return np.rint(mixed).astype(np.uint8)
-
-
-def fit_into(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Return a picture scaled into ``(height, width)``, on white paper."""
-    height, width = size
-    scale = min(width / picture.shape[1], height / picture.shape[0])
-    own = (max(1, round(picture.shape[1] * scale)),
-           max(1, round(picture.shape[0] * scale)))  # fmt: skip
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(picture, own, interpolation=method)
-    paper = np.full((height, width, 3), 255, np.uint8)
-    paper[: own[1], : own[0]] = small
-    return paper

@@ -1,12 +1,17 @@
 """Pictures of labels: the right colour at the right pixel."""
 
+import cv2
 import numpy as np
 import pytest
 
 from mmseg_sparse.visualization import (
     colorize,
     draw_strokes,
+    encode_png,
     enlarge,
+    fit_into,
+    heat_map,
+    on_paper,
     overlay,
     widen_strokes,
 )
@@ -74,3 +79,50 @@ def test_enlarge_repeats_pixels() -> None:
     assert (large[:, 2:] == picture[0, 1]).all()
     with pytest.raises(ValueError, match=r'factor .* got 0'):
         enlarge(picture, 0)
+
+
+def test_heat_is_blue_at_0_and_red_from_top_on():
+    image = np.full((2, 3, 3), 100, np.uint8)
+    values = np.array([[0, 1, 2], [3, 4, 99]], float)
+    picture = heat_map(image, values, top=4, opacity=1).astype(int)
+    assert picture[0, 0, 2] >= picture[0, 0, 0]
+    assert picture[1, 1, 0] > 100 > picture[1, 1, 2]
+    np.testing.assert_array_equal(picture[1, 1], picture[1, 2])
+    assert len({tuple(p) for p in picture.reshape(-1, 3).tolist()}) == 5
+    half = heat_map(image, values, top=4, opacity=0.5)
+    assert (np.abs(half - (picture + 100) / 2) <= 0.5).all()
+    np.testing.assert_array_equal(heat_map(image, values, opacity=0), image)
+    assert (image == 100).all()
+
+
+def test_values_that_do_not_fit_are_named():
+    image = np.zeros((2, 3, 3), np.uint8)
+    with pytest.raises(ValueError, match=r'got \(2, 3, 3\), \(3, 2\)'):
+        heat_map(image, np.zeros((3, 2)))
+    for change in (dict(top=0), dict(opacity=1.5), dict(opacity=-1)):
+        with pytest.raises(ValueError, match=r'expected top above 0 and opac'):
+            heat_map(image, np.zeros((2, 3)), **change)
+
+
+@pytest.mark.parametrize('shape', [(40, 20), (20, 40), (5, 5)])
+def test_a_picture_keeps_its_ratio(shape):
+    picture = np.full((*shape, 3), 50, np.uint8)
+    paper = on_paper(fit_into(picture, (30, 60)), (30, 60))
+    assert paper.shape == (30, 60, 3)
+    drawn = (paper == 50).all(-1)
+    rows, columns = drawn.any(1).sum(), drawn.any(0).sum()
+    assert drawn[:rows, :columns].all()
+    assert columns / rows == shape[1] / shape[0]
+    assert rows == 30 or columns == 60
+
+
+def test_a_picture_in_the_middle_of_the_paper() -> None:
+    paper = on_paper(np.zeros((2, 3, 3), np.uint8), (4, 8), centred=True)
+    dark = np.argwhere((paper == 0).all(-1)).tolist()
+    assert dark == [[y, x] for y in (1, 2) for x in (2, 3, 4)]
+
+
+def test_a_png_has_the_picture() -> None:
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    read = cv2.imdecode(np.frombuffer(encode_png(picture), np.uint8), 1)
+    assert np.array_equal(read[..., ::-1], picture)

@@ -5,8 +5,6 @@ import pytest
 
 from mmseg_sparse.visualization.label_preference import (
     Curve,
-    fit_into,
-    heat_map,
     plot_distributions,
     plot_precision,
 )
@@ -60,41 +58,6 @@ def test_nothing_to_draw_is_told():
         plot_distributions([], 'x')
     with pytest.raises(ValueError, match='no curve has a value'):
         plot_precision([Curve('x', np.full(20, np.nan), 'k')], 'x')
-
-
-def test_heat_is_blue_at_0_and_red_from_top_on():
-    image = np.full((2, 3, 3), 100, np.uint8)
-    values = np.array([[0, 1, 2], [3, 4, 99]], float)
-    picture = heat_map(image, values, top=4, opacity=1).astype(int)
-    assert picture[0, 0, 2] >= picture[0, 0, 0]
-    assert picture[1, 1, 0] > 100 > picture[1, 1, 2]
-    np.testing.assert_array_equal(picture[1, 1], picture[1, 2])
-    assert len({tuple(p) for p in picture.reshape(-1, 3).tolist()}) == 5
-    half = heat_map(image, values, top=4, opacity=0.5)
-    assert (np.abs(half - (picture + 100) / 2) <= 0.5).all()
-    np.testing.assert_array_equal(heat_map(image, values, opacity=0), image)
-    assert (image == 100).all()
-
-
-def test_what_does_not_fit_is_named():
-    image = np.zeros((2, 3, 3), np.uint8)
-    with pytest.raises(ValueError, match=r'got \(2, 3, 3\), \(3, 2\)'):
-        heat_map(image, np.zeros((3, 2)))
-    for change in (dict(top=0), dict(opacity=1.5), dict(opacity=-1)):
-        with pytest.raises(ValueError, match=r'top must be above 0 and opac'):
-            heat_map(image, np.zeros((2, 3)), **change)
-
-
-@pytest.mark.parametrize('shape', [(40, 20), (20, 40), (5, 5)])
-def test_a_picture_keeps_its_ratio(shape):
-    picture = np.full((*shape, 3), 50, np.uint8)
-    paper = fit_into(picture, (30, 60))
-    assert paper.shape == (30, 60, 3)
-    drawn = (paper == 50).all(-1)
-    rows, columns = drawn.any(1).sum(), drawn.any(0).sum()
-    assert drawn[:rows, :columns].all()
-    assert columns / rows == shape[1] / shape[0]
-    assert rows == 30 or columns == 60
 
 
 def test_the_legend_has_the_order_of_the_curves():

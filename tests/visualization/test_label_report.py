@@ -98,5 +98,5 @@ def test_strokes_stand_out_from_their_own_colour() -> None:
     assert (strokes == 0).sum() == 1
     with pytest.raises(ValueError, match=r'got \(20, 20, 3\), \(20, 19\)'):
         draw_outlined_strokes(image, strokes[:, 1:], PALETTE)
-    with pytest.raises(ValueError, match=r'widen .* got -1, 0.65'):
+    with pytest.raises(ValueError, match=r'widen of .* got -1, 0.65'):
         draw_outlined_strokes(image, strokes, PALETTE, widen=-1)

@@ -28,12 +28,14 @@ self-training, of whatever confidence.
 """
 
 import argparse
+import csv
+import io
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import (
     KeyValue,
@@ -41,16 +43,20 @@ from _arguments import (
     check_checkpoint,
     fail,
     find_config,
+    load_config,
 )
 
 if TYPE_CHECKING:
     from mmseg_sparse.doctor import LabelSet
     from mmseg_sparse.evaluation import Measured, Predictor, PreferenceAnalysis
+    from mmseg_sparse.visualization.label_preference import Curve
 
 SPLITS = ('train', 'val', 'test')
 TABLES = ('distribution.png', 'distribution.csv', 'precision.png',
           'precision.csv', 'summary.json')  # fmt: skip
 PICTURES = 'pictures.png'
+#: Colours of the curves of one model after the other.
+COLORS = ('#1f5fae', '#d07a00', '#6a3d9a', '#008b8b', '#8b5a2b')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -276,6 +282,151 @@ def analyse(
     return found
 
 
+def curves(found: 'PreferenceAnalysis') -> 'dict[str, Curve]':
+    """Return the curves of the distributions by their names in tables."""
+    from mmseg_sparse.visualization.label_preference import Curve
+
+    looks = {'mask_labels': ('mask labels', '#c8c8c8'),
+             'scribble_labels': ('sparse labels', '#c8102e')}  # fmt: skip
+    for index, model in enumerate(found.models):
+        for kind in ('annotation', 'segmentation'):
+            looks[f'{kind}_probability {model.name}'] = (
+                f'{kind} probability, {model.name}',
+                COLORS[index % len(COLORS)],
+            )
+    return {
+        key: Curve(
+            f'{looks[key][0]}, mean {counted.mean():.2f}', counted.shares(),
+            looks[key][1], filled=key == 'mask_labels',
+            dashed=key.startswith('segmentation'),
+        )
+        for key, counted in found.distributions().items()
+    }  # fmt: skip
+
+
+def render(
+    found: 'PreferenceAnalysis', data: 'LabelSet', title: str, width: int
+) -> dict[str, bytes]:
+    """Return the plots, tables and pictures by file name."""
+    from mmseg_sparse.visualization import encode_png
+    from mmseg_sparse.visualization.label_preference import (
+        Curve,
+        plot_distributions,
+        plot_precision,
+    )
+
+    distributions = curves(found)
+    precision = [
+        Curve(f'{m.name}, of all {100 * m.precision.overall():.1f} %',
+              m.precision.values(), COLORS[i % len(COLORS)])
+        for i, m in enumerate(found.models)
+    ]  # fmt: skip
+    contents = {
+        'distribution.png': encode_png(
+            plot_distributions(list(distributions.values()), title)
+        ),
+        'distribution.csv': table(
+            {name: curve.values for name, curve in distributions.items()}
+        ),
+        'precision.png': encode_png(plot_precision(precision, title)),
+        'precision.csv': table(
+            {'pixels': found.models[0].precision.pixels}
+            | {m.name: m.precision.values() for m in found.models}
+        ),
+    }
+    if found.maps:
+        contents[PICTURES] = encode_png(
+            draw_pictures(found, data, width, title)
+        )
+    return contents
+
+
+def table(columns: dict[str, Any]) -> bytes:
+    """Return a CSV of columns, one value a bin; NaN is left empty."""
+    import numpy as np
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['above', 'up_to', *columns])
+    bins = len(next(iter(columns.values())))
+    for k, values in enumerate(zip(*columns.values(), strict=True)):
+        row = [f'{k / bins:g}', f'{(k + 1) / bins:g}']
+        for value in values:
+            number = f'{value:.6f}' if isinstance(value, float) else str(value)
+            row.append('' if np.isnan(value) else number)
+        writer.writerow(row)
+    return text.getvalue().encode()
+
+
+def tell(summary: dict[str, Any]) -> None:
+    """Print the numbers of the summary."""
+    print(
+        '\nrelative distance to the boundary: mean, and half the sum of '
+        'absolute differences\nfrom the distribution of the sparse labels'
+    )
+    for key, row in summary['distributions'].items():
+        other = percent(row['difference_from_scribble_labels'])
+        print(f'  {key:52} {row["mean"]:.3f}  {other}')
+    print('\nprecision of all pixels, and of those up to the relative '
+          'distance 0.2')  # fmt: skip
+    for key, row in summary['precision'].items():
+        print(f'  {key:52} {percent(row["all"])}  {percent(row["up_to_0_2"])}')
+
+
+def percent(share: float | None) -> str:
+    """Return a share for a column."""
+    return '      -' if share is None else f'{100 * share:5.1f} %'
+
+
+def draw_pictures(
+    found: 'PreferenceAnalysis', data: 'LabelSet', width: int, title: str
+) -> Any:
+    """Return the sheet of pictures."""
+    import numpy as np
+
+    from mmseg_sparse.labels.label_map import distinct_palette
+    from mmseg_sparse.visualization import (
+        draw_outlined_strokes,
+        fit_into,
+        heat_map,
+        on_paper,
+        picture_sheet,
+    )
+
+    palette = data.palette or distinct_palette(max(1, found.num_classes))
+    # One scale for all images: few pixels lie above its end.
+    losses = np.concatenate([one.loss.ravel() for one in found.maps])
+    top = max(1e-3, float(np.percentile(losses, 99)))
+    ratio = max(one.loss.shape[0] / one.loss.shape[1] for one in found.maps)
+    size = (max(1, round(width * min(ratio, 1.5))), width)
+    rows, captions = [], []
+    for one in found.maps:
+        first = one.image
+        if one.labels is not None:
+            first = draw_outlined_strokes(first, one.labels, palette, dim=1.0)
+        row, line = [first], [one.name]
+        for values, high in ((one.annotation, 1.0), (one.segmentation, 1.0),
+                             (one.delta, 1.0), (one.loss, top)):  # fmt: skip
+            row.append(heat_map(one.image, values, top=high))
+            line.append(
+                f'mean {values.mean():.3f}, highest {values.max():.3f}'
+            )
+        rows.append([on_paper(fit_into(picture, size), size)
+                     for picture in row])  # fmt: skip
+        captions.append(line)
+    strokes = any(one.labels is not None for one in found.maps)
+    return picture_sheet(
+        rows,
+        ['image and labels' if strokes else 'image',
+         'annotation probability', 'segmentation probability',
+         f'delta (gamma {found.gamma:g})', 'BLP loss'],
+        heading=f'{title}: blue = 0, red = 1; for the loss, red = {top:.2g} '
+        'nats and more',
+        captions=captions,
+        classes=data.classes if strokes else (), palette=palette,
+    )  # fmt: skip
+
+
 def write(out: Path, contents: dict[str, bytes]) -> None:
     """Write all files, or none."""
     from mmseg_sparse.utils.atomic import write_all_whole
@@ -300,19 +451,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     there = [f for f in (*TABLES, PICTURES) if (out / f).exists()]
     if there and not args.overwrite:
         fail(f'{out / there[0]} exists: name another folder, or --overwrite')
-    import mmseg_sparse  # noqa: F401  (before mmseg: it may be mmcv-lite)
-
-    # isort: split
-    from mmengine.config import Config
-    from mmseg.utils import register_all_modules
-
-    register_all_modules(init_default_scope=True)
-    from _label_preference_report import render
-
+    cfg = load_config(path, args.cfg_options)
     try:
-        cfg = Config.fromfile(path)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
         data = load_items(args, cfg)
     except Exception as error:  # a config is code
         fail(f'{path}: {one_line(error)}')
@@ -330,7 +470,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         baselines=args.baseline, split=args.split, images=len(data.items),
         masks=data.dense, gamma=gamma,
     )  # fmt: skip
-    write(out, render(found, data, title, compared, args.width))
+    summary = found.summary()
+    tell(summary)
+    contents = render(found, data, title, args.width)
+    text = json.dumps(compared | summary, indent=1) + '\n'
+    write(out, contents | {'summary.json': text.encode()})
 
 
 if __name__ == '__main__':
