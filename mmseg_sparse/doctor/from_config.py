@@ -13,8 +13,8 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..datasets.sparse_seg import SparseSegDataset
+from .from_folder import existing, find_beside, kind_of
 from .inputs import LabelItem, LabelSet, Reading
-from .neighbours import existing, find_beside, kind_of
 
 _LOADERS = ('LoadAnnotations', 'LoadSparseAnnotations')
 _KIND_IN_NAME = re.compile(r'-(dense|scribble|point|block|tag)(-|$)')

@@ -1,6 +1,8 @@
-"""From an examination to the sheet that shows it."""
+"""One sheet that shows what the labels of a data set are like."""
 
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +10,324 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmseg_sparse.visualization.draw import overlay
-from mmseg_sparse.visualization.label_report import LabelSheet
-from mmseg_sparse.visualization.strokes import draw_outlined_strokes
-
 from ..labels.label_map import NO_LABEL, distinct_palette
+from ..visualization.draw import Palette, Picture, overlay
+from ..visualization.strokes import draw_outlined_strokes
 from .decode import decode
 from .examine import Examination
 from .findings import percent
 from .measure import FileStats
 from .report import verdict
+
+_DPI = 100
+_WIDTH = 13.0  # inches, as all lengths here
+_MARGIN = 0.3
+_ROW = 0.24
+_LINE = 0.19
+_INK = '#282828'
+_GREY = '#9a9a9a'
+_SEVERITY = {'error': '#b00020', 'warning': '#a05a00', 'note': '#3a5f8a'}
+
+
+@dataclass(frozen=True)
+class LabelSheet:
+    """What :func:`draw_label_sheet` draws.
+
+    Attributes:
+        title: The first line.
+        summary: Lines below it.
+        classes: Class names, in order of their indices.
+        palette: Colours of the classes.
+        shares: Share of the labelled pixels, by class.
+        images: Number of images with the class, by class.
+        total_images: Number of all images.
+        wrong: Share of labels that dense masks contradict, by class, None
+            where nothing could be compared; None without masks.
+        per_image: Labelled share of each image.
+        position: Distributions of the relative distance to the boundary, of
+            labelled and of all pixels, and their means; None without masks.
+        findings: ``(severity, text)``.
+        examples: ``(caption, picture)``.
+    """
+
+    title: str
+    summary: Sequence[str]
+    classes: Sequence[str]
+    palette: Palette
+    shares: Sequence[float]
+    images: Sequence[int]
+    total_images: int
+    wrong: Sequence[float | None] | None = None
+    per_image: Sequence[float] = ()
+    position: (
+        tuple[Sequence[int], Sequence[int], tuple[float, float]] | None
+    ) = None
+    findings: Sequence[tuple[str, str]] = ()
+    examples: Sequence[tuple[str, Picture]] = ()
+
+
+class _Page:
+    """A figure whose parts are stacked from the top, in inches."""
+
+    def __init__(self, height: float) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self.height = height
+        self.figure = Figure((_WIDTH, height), dpi=_DPI, facecolor='white')
+        self.canvas = FigureCanvasAgg(self.figure)
+        self.top = _MARGIN
+
+    def axes(self, left: float, width: float, height: float) -> Any:
+        """Return axes whose upper edge is at the current height."""
+        bottom = self.height - self.top - height
+        return self.figure.add_axes((
+            left / _WIDTH, bottom / self.height,
+            width / _WIDTH, height / self.height,
+        ))  # fmt: skip
+
+    def line(
+        self, text: str, size: float = 9, color: str = _INK, **style: Any
+    ) -> None:
+        """Write one line and go below it."""
+        self.figure.text(
+            _MARGIN / _WIDTH, 1 - self.top / self.height, text,
+            fontsize=size, color=color, va='top', parse_math=False, **style,
+        )  # fmt: skip
+        self.top += size / 9 * _LINE
+
+    def picture(self) -> Picture:
+        """Return the page, RGB."""
+        self.canvas.draw()
+        page = np.asarray(self.canvas.buffer_rgba())[..., :3]
+        inked = np.flatnonzero((page < 255).any((1, 2)))
+        return page[: inked[-1] + round(_MARGIN * _DPI)].copy()
+
+
+def draw_label_sheet(sheet: LabelSheet) -> Picture:
+    """Draw the sheet, RGB, 1300 pixels wide."""
+    findings = [
+        (severity, line)
+        for severity, text in sheet.findings
+        for line in _wrap(f'{severity}: {text}')
+    ]
+    thumbnails = _thumbnails([picture for _, picture in sheet.examples])
+    classes = _ROW * max(2, len(sheet.classes)) + 1.0
+    plots = 3.1 if sheet.per_image or sheet.position else 0.0
+    below = 0.5 + max((p.shape[0] for p in thumbnails), default=0) / _DPI
+    page = _Page(
+        2 * _MARGIN + 0.5 + _LINE * (len(sheet.summary) + len(findings) + 4)
+        + classes + plots + (below if thumbnails else 0)
+    )  # fmt: skip
+    page.line(_short(sheet.title, 95), 14, weight='bold')
+    page.top += 0.08
+    for text in sheet.summary:
+        page.line(_short(text, 170))
+    page.top += 0.1
+    page.line('Findings' if findings else 'No findings', 11, weight='bold')
+    page.top += 0.05
+    for severity, text in findings:
+        page.line(text, color=_SEVERITY[severity])
+    page.top += 0.5
+    _draw_classes(page, sheet)
+    page.top += classes - 0.4
+    if plots:
+        _draw_distributions(page, sheet)
+        page.top += plots - 0.2
+    if thumbnails:
+        _draw_examples(page, [c for c, _ in sheet.examples], thumbnails)
+    return page.picture()
+
+
+def _wrap(text: str) -> list[str]:
+    lines = textwrap.wrap(text, 175, subsequent_indent='        ')
+    return lines[:4] if len(lines) < 5 else [*lines[:3], '        ...']
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + '...'
+
+
+def _draw_classes(page: _Page, sheet: LabelSheet) -> None:
+    """Draw the bars of the classes, side by side."""
+    number = len(sheet.classes)
+    height = _ROW * max(2, number)
+    left = 2.4
+    columns = 3 if sheet.wrong is not None else 2
+    width = (_WIDTH - left - _MARGIN - 0.9 * (columns - 1) - 0.5) / columns
+    names = [
+        f'{_short(name, 24)}  {index}'
+        for index, name in enumerate(sheet.classes)
+    ]
+    panels: list[tuple[str, Sequence[float | None], Sequence[str], bool]] = [
+        ('share of the labelled pixels, %',
+         [100 * share for share in sheet.shares],
+         [_percent(share) for share in sheet.shares], False),
+        (f'images with the class, of {sheet.total_images}',
+         list(sheet.images), [str(n) for n in sheet.images], False),
+    ]  # fmt: skip
+    if sheet.wrong is not None:
+        panels.append((
+            'labels that the dense masks contradict, %',
+            [None if w is None else 100 * w for w in sheet.wrong],
+            ['-' if w is None else _percent(w) for w in sheet.wrong], True,
+        ))  # fmt: skip
+    for column, (title, values, texts, wrong) in enumerate(panels):
+        axes = page.axes(left + column * (width + 0.9), width, height)
+        colours = _colours(sheet.palette, number)
+        axes.barh(
+            range(number), [v or 0 for v in values], height=0.72,
+            color='#b00020' if wrong else colours,
+            edgecolor='#00000040', linewidth=0.6,
+        )  # fmt: skip
+        _frame(axes, title)
+        axes.set_ylim(number - 0.4, -0.6)
+        axes.xaxis.get_major_locator().set_params(integer=column == 1)
+        top = max((v or 0 for v in values), default=0)
+        axes.set_xlim(0, 1.18 * top if top else 1)
+        axes.set_yticks(range(number), names if column == 0 else [''] * number)
+        axes.tick_params(axis='y', length=0, labelsize=9, pad=14)
+        for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+            nothing = column < 2 and not value
+            axes.text(
+                (value or 0) + 0.012 * axes.get_xlim()[1], row,
+                'none' if nothing else text, va='center', fontsize=8,
+                color='#b00020' if nothing else _INK,
+            )  # fmt: skip
+        if column == 0:
+            axes.scatter(
+                [-0.022] * number, range(number), marker='s', s=70,
+                c=colours, edgecolors='#00000060', linewidths=0.6,
+                transform=axes.get_yaxis_transform(), clip_on=False,
+            )  # fmt: skip
+
+
+def _colours(palette: Palette, number: int) -> list[tuple[float, ...]]:
+    return [
+        tuple(c / 255 for c in palette[index])
+        if index < len(palette)
+        else (0.6, 0.6, 0.6)
+        for index in range(number)
+    ]
+
+
+def _percent(share: float) -> str:
+    number = 100 * share
+    if number == 0:
+        return '0'
+    return f'{number:.1f}' if number >= 9.95 else f'{number:.2g}'
+
+
+def _frame(axes: Any, title: str) -> None:
+    axes.set_title(title, fontsize=10, loc='left', color=_INK)
+    for side in ('top', 'right'):
+        axes.spines[side].set_visible(False)
+    for side in ('left', 'bottom'):
+        axes.spines[side].set_color(_GREY)
+    axes.tick_params(labelsize=8, colors=_INK)
+    axes.set_axisbelow(True)
+    axes.grid(axis='x', color='#e4e4e4', linewidth=0.7)
+
+
+def _draw_distributions(page: _Page, sheet: LabelSheet) -> None:
+    half = (_WIDTH - 2 * _MARGIN - 1.6) / 2
+    page.top += 0.3
+    if sheet.per_image:
+        _draw_shares(page.axes(_MARGIN + 0.6, half, 2.0), sheet.per_image)
+    if sheet.position is not None:
+        axes = page.axes(_MARGIN + half + 1.6, half, 2.0)
+        _draw_position(axes, *sheet.position)
+    page.top -= 0.3
+
+
+def _draw_shares(axes: Any, shares: Sequence[float]) -> None:
+    """Draw how much of the images is labelled."""
+    percent = 100 * np.asarray(shares)
+    empty = int((percent == 0).sum())
+    top = percent.max()
+    axes.hist(
+        percent[percent > 0], bins=40, range=(0, top or 1),
+        color='#5b7f9e', edgecolor='white', linewidth=0.5,
+    )  # fmt: skip
+    _frame(axes, 'labelled share of an image, %')
+    axes.set_ylabel('images', fontsize=8, color=_INK)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlim(0, top or 1)
+    axes.set_ylim(0, 1.25 * max(1, axes.dataLim.ymax))
+    text = f'median {np.median(percent):.3g} %'
+    if empty:
+        text += f', {empty} images without any label'
+    axes.text(0.98, 0.96, text, transform=axes.transAxes, ha='right',
+              va='top', fontsize=8.5, color=_INK)  # fmt: skip
+
+
+def _draw_position(
+    axes: Any,
+    labeled: Sequence[int],
+    every: Sequence[int],
+    means: tuple[float, float],
+) -> None:
+    """Draw where in their regions labels lie (BLPSeg, figure 1)."""
+    edges = np.linspace(0, 1, len(labeled) + 1)
+    for counts, mean, name, colour, fill in (
+        (every, means[1], 'all pixels', '#8a8a8a', True),
+        (labeled, means[0], 'labelled pixels', '#c8102e', False),
+    ):
+        share = 100 * np.asarray(counts) / max(1, sum(counts))
+        axes.stairs(
+            share, edges, fill=fill, color=colour, linewidth=1.8,
+            alpha=0.45 if fill else 1.0, label=f'{name}, mean {mean:.2f}',
+        )  # fmt: skip
+        axes.axvline(mean, color=colour, linewidth=1, linestyle=':')
+    _frame(axes, 'where in its region: relative distance to the boundary')
+    axes.set_ylabel('pixels, %', fontsize=8, color=_INK)
+    axes.set_xlabel(
+        '0 = boundary, 1 = farthest from it, by class and image',
+        fontsize=8, color=_INK, labelpad=2,
+    )  # fmt: skip
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.25 * axes.dataLim.ymax)
+    axes.legend(fontsize=8.5, frameon=False, loc='upper right')
+
+
+def _thumbnails(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return the pictures at the width of their columns."""
+    if not pictures:
+        return []
+    gap = 12
+    columns = max(3, len(pictures))
+    width = (int(_DPI * (_WIDTH - 2 * _MARGIN)) - gap * (columns - 1)) // (
+        columns
+    )
+    result = []
+    for picture in pictures:
+        scale = min(width / picture.shape[1], 320 / picture.shape[0])
+        size = (max(1, round(scale * picture.shape[1])),
+                max(1, round(scale * picture.shape[0])))  # fmt: skip
+        result.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    return result
+
+
+def _draw_examples(
+    page: _Page, captions: Sequence[str], pictures: Sequence[Picture]
+) -> None:
+    columns = max(3, len(pictures))
+    pitch = (_WIDTH - 2 * _MARGIN + 0.12) / columns
+    for column, (caption, picture) in enumerate(
+        zip(captions, pictures, strict=True)
+    ):
+        left = _MARGIN + column * pitch
+        page.figure.text(
+            left / _WIDTH, 1 - page.top / page.height,
+            _short(caption, int(pitch * 15)), fontsize=8.5, va='top',
+            color=_INK, parse_math=False,
+        )  # fmt: skip
+        # Whole pixels, so that nothing is resampled.
+        page.figure.figimage(
+            picture, round(left * _DPI),
+            round((page.height - page.top - 0.2) * _DPI) - picture.shape[0],
+        )  # fmt: skip
+
 
 #: Images that the sheet shows.
 EXAMPLES = 4

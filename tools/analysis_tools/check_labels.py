@@ -248,8 +248,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_out(out)
     import mmseg_sparse  # noqa: F401
     from mmseg_sparse.doctor import diagnose, examine, report_dict, report_text
-    from mmseg_sparse.doctor.sheet import report_sheet
-    from mmseg_sparse.visualization.label_report import draw_label_sheet
+    from mmseg_sparse.doctor.sheet import draw_label_sheet, report_sheet
 
     try:
         data = load(args)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmseg_sparse.visualization.label_report import (
+from mmseg_sparse.doctor.sheet import (
     LabelSheet,
     draw_label_sheet,
 )
