@@ -124,14 +124,13 @@ def verdict(report: dict[str, Any]) -> str:
     return ', '.join(parts)
 
 
-def report_text(report: dict[str, Any]) -> str:
-    """Return the report as it is printed."""
+def summary(report: dict[str, Any]) -> list[str]:
+    """Return the lines below the title."""
     lines = [
-        f'{report["title"]} ({report["split"]})',
         f'{report["images"]} images, {report["label_files"]} readable label '
         f'files; {percent(report["labeled_share"])} of their pixels '
-        'labelled; announced: '
-        + ', '.join(f'{n} {k}' for k, n in report['supervision'].items()),
+        'labelled; kinds of labels: '
+        + ', '.join(f'{n} {k}' for k, n in report['supervision'].items())
     ]
     if report['dense']:
         dense = report['dense']
@@ -140,6 +139,12 @@ def report_text(report: dict[str, Any]) -> str:
             f'{dense["images"]} images, {dense["compared"]} labelled pixels, '
             f'{dense["wrong"]} of another class'
         )
+    return lines
+
+
+def report_text(report: dict[str, Any]) -> str:
+    """Return the report as it is printed."""
+    lines = [f'{report["title"]} ({report["split"]})', *summary(report)]
     lines += ['', *_table(report), '', f'Findings: {verdict(report)}']
     for finding in report['findings']:
         lines += ['', *_finding(finding)]

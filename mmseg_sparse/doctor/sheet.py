@@ -1,23 +1,24 @@
-"""One sheet that shows what the labels of a data set are like."""
+"""The doctor's report as a picture."""
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..labels.label_map import NO_LABEL, distinct_palette
-from ..visualization.draw import Palette, Picture, overlay
-from ..visualization.strokes import draw_outlined_strokes
+from ..labels.label_map import distinct_palette
+from ..visualization import draw_labels, fit_into
+from ..visualization.draw import Palette, Picture
 from .decode import decode
 from .examine import Examination
 from .findings import percent
 from .measure import FileStats
-from .report import verdict
+from .report import summary, verdict
+
+#: Images that the sheet shows.
+EXAMPLES = 4
 
 _DPI = 100
 _WIDTH = 13.0  # inches, as all lengths here
@@ -26,44 +27,8 @@ _ROW = 0.24
 _LINE = 0.19
 _INK = '#282828'
 _GREY = '#9a9a9a'
-_SEVERITY = {'error': '#b00020', 'warning': '#a05a00', 'note': '#3a5f8a'}
-
-
-@dataclass(frozen=True)
-class LabelSheet:
-    """What :func:`draw_label_sheet` draws.
-
-    Attributes:
-        title: The first line.
-        summary: Lines below it.
-        classes: Class names, in order of their indices.
-        palette: Colours of the classes.
-        shares: Share of the labelled pixels, by class.
-        images: Number of images with the class, by class.
-        total_images: Number of all images.
-        wrong: Share of labels that dense masks contradict, by class, None
-            where nothing could be compared; None without masks.
-        per_image: Labelled share of each image.
-        position: Distributions of the relative distance to the boundary, of
-            labelled and of all pixels, and their means; None without masks.
-        findings: ``(severity, text)``.
-        examples: ``(caption, picture)``.
-    """
-
-    title: str
-    summary: Sequence[str]
-    classes: Sequence[str]
-    palette: Palette
-    shares: Sequence[float]
-    images: Sequence[int]
-    total_images: int
-    wrong: Sequence[float | None] | None = None
-    per_image: Sequence[float] = ()
-    position: (
-        tuple[Sequence[int], Sequence[int], tuple[float, float]] | None
-    ) = None
-    findings: Sequence[tuple[str, str]] = ()
-    examples: Sequence[tuple[str, Picture]] = ()
+_RED = '#b00020'
+_SEVERITY = {'error': _RED, 'warning': '#a05a00', 'note': '#3a5f8a'}
 
 
 class _Page:
@@ -104,24 +69,57 @@ class _Page:
         return page[: inked[-1] + round(_MARGIN * _DPI)].copy()
 
 
-def draw_label_sheet(sheet: LabelSheet) -> Picture:
-    """Draw the sheet, RGB, 1300 pixels wide."""
+def report_sheet(found: Examination, report: dict[str, Any]) -> Picture:
+    """Draw a report, with some of the images.
+
+    Args:
+        found: What was examined.
+        report: As :func:`~.report.report_dict` makes it.
+    """
+    palette = found.data.palette or distinct_palette(
+        max(1, len(report['classes']))
+    )
+    return draw_report(
+        report,
+        palette=palette,
+        shares=[f.labeled / f.pixels for f in found.usable],
+        examples=_examples(found, palette),
+    )
+
+
+def draw_report(
+    report: dict[str, Any],
+    *,
+    palette: Palette,
+    shares: Sequence[float] = (),
+    examples: Sequence[tuple[str, Picture]] = (),
+) -> Picture:
+    """Draw a report, RGB, 1300 pixels wide.
+
+    Args:
+        report: As :func:`~.report.report_dict` makes it.
+        palette: Colours of the classes.
+        shares: Labelled share of each image.
+        examples: ``(caption, picture)``.
+    """
     findings = [
-        (severity, line)
-        for severity, text in sheet.findings
-        for line in _wrap(f'{severity}: {text}')
+        (f['severity'], line)
+        for f in report['findings']
+        for line in _wrap(f'{f["severity"]}: {_text(f)}')
     ]
-    thumbnails = _thumbnails([picture for _, picture in sheet.examples])
-    classes = _ROW * max(2, len(sheet.classes)) + 1.0
-    plots = 3.1 if sheet.per_image or sheet.position else 0.0
+    lines = [*summary(report), verdict(report)]
+    thumbnails = _thumbnails([picture for _, picture in examples])
+    classes = _ROW * max(2, len(report['classes'])) + 1.0
+    plots = 3.1 if shares or report['position'] else 0.0
     below = 0.5 + max((p.shape[0] for p in thumbnails), default=0) / _DPI
     page = _Page(
-        2 * _MARGIN + 0.5 + _LINE * (len(sheet.summary) + len(findings) + 4)
+        2 * _MARGIN + 0.5 + _LINE * (len(lines) + len(findings) + 4)
         + classes + plots + (below if thumbnails else 0)
     )  # fmt: skip
-    page.line(_short(sheet.title, 95), 14, weight='bold')
+    title = f'{report["title"]} ({report["split"]})'
+    page.line(_short(title, 95), 14, weight='bold')
     page.top += 0.08
-    for text in sheet.summary:
+    for text in lines:
         page.line(_short(text, 170))
     page.top += 0.1
     page.line('Findings' if findings else 'No findings', 11, weight='bold')
@@ -129,14 +127,23 @@ def draw_label_sheet(sheet: LabelSheet) -> Picture:
     for severity, text in findings:
         page.line(text, color=_SEVERITY[severity])
     page.top += 0.5
-    _draw_classes(page, sheet)
+    _draw_classes(page, report, palette)
     page.top += classes - 0.4
     if plots:
-        _draw_distributions(page, sheet)
+        _draw_distributions(page, shares, report['position'])
         page.top += plots - 0.2
     if thumbnails:
-        _draw_examples(page, [c for c, _ in sheet.examples], thumbnails)
+        _draw_examples(page, [c for c, _ in examples], thumbnails)
     return page.picture()
+
+
+def _text(finding: dict[str, Any]) -> str:
+    text = finding['message']
+    if finding['files']:
+        text += f': {finding["files"][0]["file"]}'
+        more = finding['count'] - 1
+        text += f' and {more} more' if more else ''
+    return text
 
 
 def _wrap(text: str) -> list[str]:
@@ -148,58 +155,74 @@ def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + '...'
 
 
-def _draw_classes(page: _Page, sheet: LabelSheet) -> None:
+def _draw_classes(
+    page: _Page, report: dict[str, Any], palette: Palette
+) -> None:
     """Draw the bars of the classes, side by side."""
-    number = len(sheet.classes)
-    height = _ROW * max(2, number)
-    left = 2.4
-    columns = 3 if sheet.wrong is not None else 2
-    width = (_WIDTH - left - _MARGIN - 0.9 * (columns - 1) - 0.5) / columns
-    names = [
-        f'{_short(name, 24)}  {index}'
-        for index, name in enumerate(sheet.classes)
-    ]
-    panels: list[tuple[str, Sequence[float | None], Sequence[str], bool]] = [
+    rows = report['classes']
+    panels: list[tuple[str, list[float | None], list[str]]] = [
         ('share of the labelled pixels, %',
-         [100 * share for share in sheet.shares],
-         [_percent(share) for share in sheet.shares], False),
-        (f'images with the class, of {sheet.total_images}',
-         list(sheet.images), [str(n) for n in sheet.images], False),
+         [100 * row['share'] for row in rows],
+         [_percent(row['share']) for row in rows]),
+        (f'images with the class, of {report["images"]}',
+         [row['images'] for row in rows],
+         [str(row['images']) for row in rows]),
     ]  # fmt: skip
-    if sheet.wrong is not None:
+    if report['dense']:
+        wrong = [row['wrong_share'] for row in rows]
         panels.append((
             'labels that the dense masks contradict, %',
-            [None if w is None else 100 * w for w in sheet.wrong],
-            ['-' if w is None else _percent(w) for w in sheet.wrong], True,
+            [None if w is None else 100 * w for w in wrong],
+            ['-' if w is None else _percent(w) for w in wrong],
         ))  # fmt: skip
-    for column, (title, values, texts, wrong) in enumerate(panels):
-        axes = page.axes(left + column * (width + 0.9), width, height)
-        colours = _colours(sheet.palette, number)
-        axes.barh(
-            range(number), [v or 0 for v in values], height=0.72,
-            color='#b00020' if wrong else colours,
-            edgecolor='#00000040', linewidth=0.6,
-        )  # fmt: skip
+    left = 2.4
+    columns = len(panels)
+    width = (_WIDTH - left - _MARGIN - 0.9 * (columns - 1) - 0.5) / columns
+    colours = _colours(palette, len(rows))
+    for column, (title, values, texts) in enumerate(panels):
+        axes = page.axes(
+            left + column * (width + 0.9), width, _ROW * max(2, len(rows))
+        )
         _frame(axes, title)
-        axes.set_ylim(number - 0.4, -0.6)
         axes.xaxis.get_major_locator().set_params(integer=column == 1)
-        top = max((v or 0 for v in values), default=0)
-        axes.set_xlim(0, 1.18 * top if top else 1)
-        axes.set_yticks(range(number), names if column == 0 else [''] * number)
-        axes.tick_params(axis='y', length=0, labelsize=9, pad=14)
-        for row, (value, text) in enumerate(zip(values, texts, strict=True)):
-            nothing = column < 2 and not value
-            axes.text(
-                (value or 0) + 0.012 * axes.get_xlim()[1], row,
-                'none' if nothing else text, va='center', fontsize=8,
-                color='#b00020' if nothing else _INK,
-            )  # fmt: skip
-        if column == 0:
-            axes.scatter(
-                [-0.022] * number, range(number), marker='s', s=70,
-                c=colours, edgecolors='#00000060', linewidths=0.6,
-                transform=axes.get_yaxis_transform(), clip_on=False,
-            )  # fmt: skip
+        _draw_bars(axes, values, texts, _RED if column == 2 else colours)
+        if column > 0:
+            axes.set_yticks(range(len(rows)), [''] * len(rows))
+            continue
+        axes.set_yticks(
+            range(len(rows)),
+            [f'{_short(row["name"], 24)}  {row["index"]}' for row in rows],
+        )
+        axes.scatter(
+            [-0.022] * len(rows), range(len(rows)), marker='s', s=70,
+            c=colours, edgecolors='#00000060', linewidths=0.6,
+            transform=axes.get_yaxis_transform(), clip_on=False,
+        )  # fmt: skip
+
+
+def _draw_bars(
+    axes: Any,
+    values: Sequence[float | None],
+    texts: Sequence[str],
+    colours: str | Sequence[tuple[float, ...]],
+) -> None:
+    """Draw a bar and a text for each class; red: a class that is missing."""
+    number = len(values)
+    axes.barh(
+        range(number), [v or 0 for v in values], height=0.72, color=colours,
+        edgecolor='#00000040', linewidth=0.6,
+    )  # fmt: skip
+    axes.set_ylim(number - 0.4, -0.6)
+    top = max((v or 0 for v in values), default=0)
+    axes.set_xlim(0, 1.18 * top if top else 1)
+    axes.tick_params(axis='y', length=0, labelsize=9, pad=14)
+    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+        missing = colours is not _RED and not value
+        axes.text(
+            (value or 0) + 0.012 * axes.get_xlim()[1], row,
+            'none' if missing else text, va='center', fontsize=8,
+            color=_RED if missing else _INK,
+        )  # fmt: skip
 
 
 def _colours(palette: Palette, number: int) -> list[tuple[float, ...]]:
@@ -229,14 +252,15 @@ def _frame(axes: Any, title: str) -> None:
     axes.grid(axis='x', color='#e4e4e4', linewidth=0.7)
 
 
-def _draw_distributions(page: _Page, sheet: LabelSheet) -> None:
+def _draw_distributions(
+    page: _Page, shares: Sequence[float], position: dict[str, Any] | None
+) -> None:
     half = (_WIDTH - 2 * _MARGIN - 1.6) / 2
     page.top += 0.3
-    if sheet.per_image:
-        _draw_shares(page.axes(_MARGIN + 0.6, half, 2.0), sheet.per_image)
-    if sheet.position is not None:
-        axes = page.axes(_MARGIN + half + 1.6, half, 2.0)
-        _draw_position(axes, *sheet.position)
+    if shares:
+        _draw_shares(page.axes(_MARGIN + 0.6, half, 2.0), shares)
+    if position is not None:
+        _draw_position(page.axes(_MARGIN + half + 1.6, half, 2.0), position)
     page.top -= 0.3
 
 
@@ -261,18 +285,14 @@ def _draw_shares(axes: Any, shares: Sequence[float]) -> None:
               va='top', fontsize=8.5, color=_INK)  # fmt: skip
 
 
-def _draw_position(
-    axes: Any,
-    labeled: Sequence[int],
-    every: Sequence[int],
-    means: tuple[float, float],
-) -> None:
+def _draw_position(axes: Any, position: dict[str, Any]) -> None:
     """Draw where in their regions labels lie (BLPSeg, figure 1)."""
-    edges = np.linspace(0, 1, len(labeled) + 1)
-    for counts, mean, name, colour, fill in (
-        (every, means[1], 'all pixels', '#8a8a8a', True),
-        (labeled, means[0], 'labelled pixels', '#c8102e', False),
+    edges = position['bin_edges']
+    for key, name, colour, fill in (
+        ('all', 'all pixels', '#8a8a8a', True),
+        ('labeled', 'labelled pixels', '#c8102e', False),
     ):
+        counts, mean = position[key], position[f'mean_{key}']
         share = 100 * np.asarray(counts) / max(1, sum(counts))
         axes.stairs(
             share, edges, fill=fill, color=colour, linewidth=1.8,
@@ -299,13 +319,7 @@ def _thumbnails(pictures: Sequence[Picture]) -> list[Picture]:
     width = (int(_DPI * (_WIDTH - 2 * _MARGIN)) - gap * (columns - 1)) // (
         columns
     )
-    result = []
-    for picture in pictures:
-        scale = min(width / picture.shape[1], 320 / picture.shape[0])
-        size = (max(1, round(scale * picture.shape[1])),
-                max(1, round(scale * picture.shape[0])))  # fmt: skip
-        result.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-    return result
+    return [fit_into(picture, (320, width)) for picture in pictures]
 
 
 def _draw_examples(
@@ -329,68 +343,9 @@ def _draw_examples(
         )  # fmt: skip
 
 
-#: Images that the sheet shows.
-EXAMPLES = 4
-#: From this labelled share on, labels are drawn as areas.
-DENSE = 0.5
-
-
-def report_sheet(found: Examination, report: dict[str, Any]) -> LabelSheet:
-    """Return the sheet of a report.
-
-    Args:
-        found: What was examined.
-        report: As :func:`~.report.report_dict` makes it.
-    """
-    rows = report['classes']
-    palette = found.data.palette or distinct_palette(max(1, len(rows)))
-    summary = [
-        f'{report["split"]}: {report["images"]} images, '
-        f'{report["label_files"]} readable label files, '
-        f'{percent(report["labeled_share"])} of their pixels labelled',
-    ]
-    if report['dense']:
-        dense = report['dense']
-        summary.append(
-            f'{dense["wrong"]} of {dense["compared"]} labelled pixels have '
-            f'another class in the dense masks in {dense["folder"]}'
-        )
-    summary.append(verdict(report))
-    position = report['position']
-    return LabelSheet(
-        title=report['title'],
-        summary=summary,
-        classes=[row['name'] for row in rows],
-        palette=palette,
-        shares=[row['share'] for row in rows],
-        images=[row['images'] for row in rows],
-        total_images=report['images'],
-        wrong=[row['wrong_share'] for row in rows]
-        if report['dense'] else None,
-        per_image=[f.labeled / f.pixels for f in found.usable],
-        position=None if position is None else (
-            position['labeled'], position['all'],
-            (position['mean_labeled'], position['mean_all']),
-        ),
-        findings=[
-            (f['severity'], _line(f)) for f in report['findings']
-        ],
-        examples=_examples(found, palette),
-    )  # fmt: skip
-
-
-def _line(finding: dict[str, Any]) -> str:
-    text = finding['message']
-    if finding['files']:
-        text += f': {finding["files"][0]["file"]}'
-        more = finding['count'] - 1
-        text += f' and {more} more' if more else ''
-    return text
-
-
 def _examples(
-    found: Examination, palette: Sequence[Sequence[int]]
-) -> list[tuple[str, NDArray[np.uint8]]]:
+    found: Examination, palette: Palette
+) -> list[tuple[str, Picture]]:
     """Return pictures of some images: the most wrong one, and others."""
     good = [
         f for f in found.usable
@@ -417,9 +372,7 @@ def _examples(
     return examples
 
 
-def _picture(
-    one: FileStats, palette: Sequence[Sequence[int]]
-) -> NDArray[np.uint8] | None:
+def _picture(one: FileStats, palette: Palette) -> Picture | None:
     """Return an image under its labels, None if it cannot be drawn."""
     assert one.item.image is not None
     assert one.item.labels is not None
@@ -431,12 +384,5 @@ def _picture(
     values = decode(content, one.item.labels, one.item.reading).values
     if image is None or values is None or image.shape[:2] != values.shape:
         return None
-    labels = np.array(one.item.reading.table, np.uint8)[values]
-    labels[labels >= len(palette)] = NO_LABEL
-    image = np.ascontiguousarray(image[..., ::-1])
-    if one.labeled > DENSE * one.pixels:
-        return overlay(image, labels, palette)
-    # Clicks are single pixels: they need more to be seen.
-    thin = one.labeled < 0.002 * one.pixels
-    widen = max(1, round(image.shape[1] / (100 if thin else 250)))
-    return draw_outlined_strokes(image, labels, palette, widen=widen)
+    labels = one.item.reading.classes_of(values)
+    return draw_labels(np.ascontiguousarray(image[..., ::-1]), labels, palette)

@@ -6,6 +6,8 @@ import pytest
 
 from mmseg_sparse.visualization import (
     colorize,
+    draw_labels,
+    draw_outlined_strokes,
     draw_strokes,
     encode_png,
     enlarge,
@@ -126,3 +128,50 @@ def test_a_png_has_the_picture() -> None:
     picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     read = cv2.imdecode(np.frombuffer(encode_png(picture), np.uint8), 1)
     assert np.array_equal(read[..., ::-1], picture)
+
+
+def test_strokes_stand_out_from_their_own_colour() -> None:
+    image = np.full((20, 20, 3), 250, np.uint8)
+    strokes = np.full((20, 20), 255, np.uint8)
+    strokes[10, 10] = 0
+    drawn = draw_outlined_strokes(image, strokes, [[163] * 3], widen=1, dim=1)
+    row = drawn[10, 5:16, 0].tolist()
+    assert row == [250, 250, 0, 255, 163, 163, 163, 255, 0, 250, 250]
+    assert (strokes == 0).sum() == 1
+    with pytest.raises(ValueError, match=r'got \(20, 20, 3\), \(20, 19\)'):
+        draw_outlined_strokes(image, strokes[:, 1:], PALETTE)
+    with pytest.raises(ValueError, match=r'widen of .* got -1, 0.65'):
+        draw_outlined_strokes(image, strokes, PALETTE, widen=-1)
+
+
+def test_single_pixels_are_widened_more_by_default() -> None:
+    image = np.full((100, 100, 3), 100, np.uint8)
+    point = np.full((100, 100), 255, np.uint8)
+    point[50, 50] = 1
+    stroke = point.copy()
+    stroke[50] = 1
+    for strokes, widen in ((point, 1), (stroke, 1)):
+        assert np.array_equal(
+            draw_outlined_strokes(image, strokes, PALETTE),
+            draw_outlined_strokes(image, strokes, PALETTE, widen=widen),
+        )
+    large = np.full((400, 500, 3), 100, np.uint8)
+    few = np.full((400, 500), 255, np.uint8)
+    few[9, 9] = 1
+    for share, widen in ((few, 5), (few % 254, 2)):
+        assert np.array_equal(
+            draw_outlined_strokes(large, share, PALETTE),
+            draw_outlined_strokes(large, share, PALETTE, widen=widen),
+        )
+
+
+def test_dense_labels_are_drawn_as_areas() -> None:
+    image = np.full((4, 6, 3), 100, np.uint8)
+    labels = np.ones((4, 6), np.uint8)
+    drawn = draw_labels(image, labels, PALETTE)
+    assert np.array_equal(drawn, overlay(image, labels, PALETTE))
+    labels[:, 1:] = 7  # has no colour: no label
+    drawn = draw_labels(image, labels, PALETTE, widen=0)
+    labels[:, 1:] = 255
+    strokes = draw_outlined_strokes(image, labels, PALETTE, widen=0)
+    assert np.array_equal(drawn, strokes)

@@ -227,17 +227,14 @@ def check_out(out: Path) -> None:
 
 def write(out: Path, report: dict[str, Any], text: str, sheet: Any) -> None:
     """Write the three files, or none."""
-    import cv2
-
     from mmseg_sparse.utils.atomic import write_all_whole
+    from mmseg_sparse.visualization import encode_png
 
-    done, picture = cv2.imencode('.png', sheet[..., ::-1])
-    assert done, 'a PNG can always be made'
     content = json.dumps(report, indent=1, allow_nan=False) + '\n'
     write_all_whole({
         out / 'report.txt': text.encode(),
         out / 'report.json': content.encode(),
-        out / 'report.png': picture.tobytes(),
+        out / 'report.png': encode_png(sheet),
     })  # fmt: skip
 
 
@@ -248,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_out(out)
     import mmseg_sparse  # noqa: F401
     from mmseg_sparse.doctor import diagnose, examine, report_dict, report_text
-    from mmseg_sparse.doctor.sheet import draw_label_sheet, report_sheet
+    from mmseg_sparse.doctor.sheet import report_sheet
 
     try:
         data = load(args)
@@ -271,8 +268,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = report_text(report)
     print(f'\n{text}', end='')
     try:
-        write(out, report, text,
-              draw_label_sheet(report_sheet(found, report)))  # fmt: skip
+        write(out, report, text, report_sheet(found, report))
     except OSError as error:
         misuse(f'cannot write the report: {error}')
     print(f'\nwritten: {out}/report.txt, report.json, report.png')
