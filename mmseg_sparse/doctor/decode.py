@@ -1,4 +1,4 @@
-"""Label files as they are, and as a loader of mmseg sees them."""
+"""Decodes label files, and finds where a loader of mmseg differs."""
 
 import io
 import warnings
@@ -12,7 +12,7 @@ from PIL import Image
 from ..labels.label_map import NO_LABEL, Labels
 from .inputs import Reading
 
-#: Formats that do not keep the values.
+#: Formats that change the values.
 LOSSY = ('JPEG', 'MPO', 'WEBP', 'JPEG2000')
 #: Colours of void and of "no label" in the palettes of label files.
 _NO_CLASS = {(255, 255, 255), (0, 0, 0), (224, 224, 192)}
@@ -38,10 +38,10 @@ class Decoded:
     """A label file, decoded as far as it can be.
 
     Attributes:
-        values: What the file stores, ``(H, W)``; None if it has no class
+        values: What the file stores, ``(H, W)``; None if this is not class
             indices.
         size: ``(width, height)``, None if the file is unreadable.
-        problems: What is wrong with it.
+        problems: What is wrong with the file.
     """
 
     values: Labels | None
@@ -50,10 +50,10 @@ class Decoded:
 
 
 def decode(content: bytes, path: str, reading: Reading) -> Decoded:
-    """Decode a label file, and compare that with what the loader delivers.
+    """Decode a label file, and compare the result with the loader's.
 
-    The loader is mmcv's with ``reading.backend``, as mmseg's
-    ``LoadAnnotations`` calls it; the other side is Pillow's index plane.
+    Pillow decodes the indices; the loader is mmcv's with ``reading.backend``,
+    as mmseg's ``LoadAnnotations`` calls it.
     """
     try:
         with warnings.catch_warnings():
@@ -75,14 +75,14 @@ def decode(content: bytes, path: str, reading: Reading) -> Decoded:
         problems.append(_wide(plane, path))
         if problems[-1].code == 'wide':
             return Decoded(None, size, tuple(problems))
-        plane = plane.astype(np.uint8)
+    values: Labels = plane.astype(np.uint8)
     try:
-        problems += _misread(content, path, picture, plane, reading)
+        problems += _misread(content, path, picture, values, reading)
     except Exception as error:
         return _unreadable(path, error)
     if picture.mode == 'P':
-        problems += _misnumbered(path, picture, plane, reading)
-    return Decoded(plane, size, tuple(problems))
+        problems += _misnumbered(path, picture, values, reading)
+    return Decoded(values, size, tuple(problems))
 
 
 def _unreadable(path: str, error: Exception) -> Decoded:
@@ -96,11 +96,17 @@ def _plane(picture: Image.Image, content: bytes) -> NDArray[np.generic]:
     """Return the numbers that a picture stores, one or more a pixel."""
     values = np.array(picture)
     if picture.format == 'PNG' and picture.mode in ('1', 'L'):
-        depth = content[24]  # IHDR, the first chunk, has it there
         values = values.astype(np.uint8)
-        if picture.mode == 'L' and depth < 8:
+        depth = _depth(picture, content)
+        if picture.mode == 'L' and depth < 8:  # Pillow stretches these to 255
             values //= 255 // (2**depth - 1)
     return values.astype(np.uint8) if values.dtype == bool else values
+
+
+def _depth(picture: Image.Image, content: bytes) -> int:
+    """Return the bits of a pixel of a PNG; 8 for other formats."""
+    # IHDR is the first chunk; the bit depth is its byte 24.
+    return content[24] if picture.format == 'PNG' else 8
 
 
 def _wide(plane: NDArray[np.generic], path: str) -> Problem:
@@ -120,10 +126,10 @@ def _misread(
     plane: Labels,
     reading: Reading,
 ) -> list[Problem]:
-    """Look whether the loader delivers the plane."""
-    depth = content[24] if picture.format == 'PNG' else 8
+    """Find where the loader delivers other values."""
+    depth = _depth(picture, content)
     if reading.backend == 'pillow' and (picture.mode == 'P' or depth >= 8):
-        return []  # it is what made the plane
+        return []  # this loader made the plane
     loaded = mmcv.imfrombytes(
         content, flag='unchanged', backend=reading.backend
     )
@@ -150,10 +156,10 @@ def _misread(
 def _misnumbered(
     path: str, picture: Image.Image, plane: Labels, reading: Reading
 ) -> list[Problem]:
-    """Look whether a palette file numbers its colours as the classes.
+    """Find palettes whose colours are those of the classes in another order.
 
-    A picture in colours that was "converted to 256 colours" has the colours
-    of the classes, in an order of its own.
+    This is what becomes of a picture in colour that was "converted to 256
+    colours".
     """
     colours = picture.getpalette() or []
     known = {tuple(colour) for colour in reading.palette}
@@ -165,7 +171,7 @@ def _misnumbered(
         colour = tuple(colours[3 * value : 3 * value + 3])
         index = reading.table[value]
         if colour not in known | _NO_CLASS:
-            return []  # a palette of its own: it says nothing
+            return []  # the palette has nothing to do with the classes
         wanted = reading.palette[index : index + 1]
         if colour in known and wanted != (colour,):
             moved.append((value, colour))
@@ -190,7 +196,7 @@ def _describe_colours(
     if plane.shape[2] < 3 or not reading.palette:
         return text
     known = {tuple(c) for c in reading.palette} | _NO_CLASS
-    # A glance at some of the pixels says enough.
+    # Some of the pixels are enough.
     some = colours.reshape(-1, 3)[:: max(1, colours.size // 30000)]
     if {tuple(c) for c in np.unique(some, axis=0).tolist()} <= known:
         return f'{text}, colours of the classes'

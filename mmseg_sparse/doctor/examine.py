@@ -1,12 +1,12 @@
-"""Reading the label files of a data set, and adding up what they hold."""
+"""Reads the label files of a data set and adds up what they hold."""
 
 import hashlib
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -29,17 +29,17 @@ def _zeros(*shape: int) -> Counts:
 
 @dataclass
 class Agreement:
-    """Labels beside dense masks, all images together.
+    """The comparison of labels with dense masks, summed over images.
 
     Attributes:
-        images: Images that were compared.
+        images: Number of images that were compared.
         confusion: ``(256, 256)``, pixels by class of label and of mask.
-        on_void: Labelled pixels where the mask is void.
-        labeled: Distribution of the labelled pixels' relative distances.
-        every: That of all pixels.
+        on_void: Number of labelled pixels where the mask is void.
+        labeled: Labelled pixels by bin of their relative distance.
+        every: All pixels by bin of their relative distance.
         sums: ``(2, 256)``, sums of the relative distances of labelled and of
             all pixels, by class.
-        numbers: The number of these pixels.
+        numbers: ``(2, 256)``, the numbers of these pixels.
         wrong: ``(share of wrong labels, labels compared, file)`` of images.
     """
 
@@ -72,12 +72,12 @@ class Agreement:
 
     @property
     def compared(self) -> int:
-        """Labelled pixels where the mask has a class."""
+        """Number of labelled pixels where the mask has a class."""
         return int(self.confusion.sum())
 
     @property
     def disagreeing(self) -> int:
-        """Those of them where it has another class."""
+        """Number of labelled pixels where the mask has another class."""
         return self.compared - int(np.trace(self.confusion))
 
     def mean_distance(self) -> tuple[float, float] | None:
@@ -100,12 +100,12 @@ class Examination:
         data: The data set.
         files: What was found in each file, without the comparisons.
         problems: Problems of single files by their code.
-        raw: ``(256,)``, pixels by value of the files.
+        raw: ``(256,)``, pixels by value in the files.
         pixels: ``(256,)``, pixels by what the values become: class, or 255.
-        images: ``(256,)``, images by the classes in them.
-        agreement: With dense masks.
-        same_labels: Groups of label files of the same content.
-        same_images: Groups of image files of the same content.
+        images: ``(256,)``, number of images with each class.
+        agreement: The comparison with dense masks.
+        same_labels: Groups of label files with the same content.
+        same_images: Groups of image files with the same content.
     """
 
     data: LabelSet
@@ -132,10 +132,7 @@ class Examination:
         self.images[list(present - {NO_LABEL})] += 1
         if one.comparison is not None:
             self.agreement.add(one.comparison, one.item.name)
-            one = FileStats(
-                one.item, one.raw, one.counts, one.problems, None,
-                one.label_bytes, one.image_bytes,
-            )  # fmt: skip
+            one = replace(one, comparison=None)
         self.files.append(one)
 
     @property
@@ -185,8 +182,10 @@ def examine(
     return result
 
 
-def _run(items: Sequence[LabelItem], workers: int) -> Iterator[FileStats]:
-    """Yield what was found, in order."""
+def _run(
+    items: Sequence[LabelItem], workers: int
+) -> Generator[FileStats, None, None]:
+    """Measure the files and yield the results in order."""
     if workers == 0:
         yield from map(measure, items)
         return
@@ -204,7 +203,7 @@ def _run(items: Sequence[LabelItem], workers: int) -> Iterator[FileStats]:
         pool.shutdown(cancel_futures=True)
 
 
-def _same(files: Iterator[tuple[str | None, int]]) -> list[list[str]]:
+def _same(files: Iterable[tuple[str | None, int]]) -> list[list[str]]:
     """Return groups of different files with the same content.
 
     Only files of the same length are read.

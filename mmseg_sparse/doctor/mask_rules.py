@@ -1,4 +1,4 @@
-"""What labels show beside dense masks of the same images."""
+"""What the comparison of labels with dense masks shows."""
 
 from collections.abc import Iterator
 
@@ -7,30 +7,30 @@ import numpy as np
 from .examine import Examination
 from .findings import ERROR, NOTE, WARNING, Finding, named, percent
 
-#: Shares of wrong labels from which on they are a warning, or an error.
+#: Shares of wrong labels above which they are a warning, or an error.
 SOME, MANY = 0.01, 0.25
-#: Fewer labelled pixels of a class say nothing about it.
+#: Classes with fewer labelled pixels are not judged.
 ENOUGH = 20
-#: Difference of mean relative distances that is worth a word.
+#: Difference of mean relative distances that is reported.
 BIAS = 0.05
 
 
 def disagreements(found: Examination) -> Iterator[Finding]:
-    """Tell how many labels have another class than the mask."""
+    """Find labels that have another class than the mask."""
     agreement = found.agreement
     if not agreement.disagreeing:
         return
     share = agreement.disagreeing / agreement.compared
     severity = ERROR if share > MANY else WARNING if share > SOME else NOTE
     advice = _shift(found) or (
-        'correct the worst files; if a class is wrong everywhere, the '
-        'order of classes is: import_labels --class-map LABEL=CLASS'
+        'correct the worst files; if a class is wrong everywhere, the order '
+        'of the classes is wrong: import_labels --class-map LABEL=CLASS'
     )
     if all(item.supervision == 'pseudo' for item in found.data.items):
         severity = NOTE
         advice = (
-            'usual for labels that a model made: --min-confidence of '
-            'generate_pseudo_labels leaves out those it is unsure of'
+            'this is usual for the labels of a model: raise --min-confidence '
+            'of generate_pseudo_labels to leave out uncertain ones'
         )
     worst = sorted(agreement.wrong, reverse=True)
     yield Finding(
@@ -46,18 +46,18 @@ def disagreements(found: Examination) -> Iterator[Finding]:
 
 
 def _shift(found: Examination) -> str:
-    """Return what mends a numbering that is off by one."""
+    """Return the remedy for a numbering that is off by one."""
     confusion = found.agreement.confusion
     half = confusion.sum() / 2
     if np.trace(confusion, -1) > half:
         return (
-            'labels are one above the masks: one of the two counts from 1; '
-            'reduce_zero_label=True, if it is the labels'
+            'labels are one above the masks, so one of the two counts from '
+            '1: reduce_zero_label=True if the labels do'
         )
     if np.trace(confusion, 1) > half:
         return (
-            'labels are one below the masks: one of the two counts from 1; '
-            'reduce_zero_label=False, if it is the masks'
+            'labels are one below the masks, so one of the two counts from '
+            '1: reduce_zero_label=False if the masks do'
         )
     return ''
 
@@ -77,9 +77,9 @@ def _classes(found: Examination) -> Iterator[Finding]:
     if swapped:
         yield Finding(
             'class-elsewhere', WARNING,
-            'classes lie on another class of the masks: '
+            'most labels of a class lie on another class of the masks: '
             + ', '.join(swapped[:6]) + (', ...' if swapped[6:] else ''),
-            'give classes in the order of the values, or '
+            'list classes in the order of the values, or '
             'import_labels --class-map LABEL=CLASS', len(swapped),
         )  # fmt: skip
 
@@ -90,7 +90,7 @@ def class_name(names: tuple[str, ...], index: int) -> str:
 
 
 def labels_on_void(found: Examination) -> Iterator[Finding]:
-    """Tell of labels where the masks say nothing."""
+    """Find labels where the masks are void."""
     agreement = found.agreement
     total = agreement.compared + agreement.on_void
     if total and agreement.on_void / total > SOME:
@@ -98,11 +98,13 @@ def labels_on_void(found: Examination) -> Iterator[Finding]:
             'labels-on-void', NOTE,
             f'{percent(agreement.on_void / total)} of the labelled pixels lie '
             'where the dense masks are void',
+            'nothing, if void means a boundary or an unknown object; else '
+            'correct the masks',
         )  # fmt: skip
 
 
 def position_bias(found: Examination) -> Iterator[Finding]:
-    """Tell how far from the boundaries labels keep (BLPSeg, figure 1)."""
+    """Find labels near or far from boundaries (BLPSeg, figure 1)."""
     agreement = found.agreement
     means = agreement.mean_distance()
     if means is None or abs(means[0] - means[1]) < BIAS:
@@ -114,10 +116,13 @@ def position_bias(found: Examination) -> Iterator[Finding]:
     away = means[0] > means[1]
     yield Finding(
         'position-bias', NOTE,
-        f'labels keep {"away from" if away else "close to"} boundaries: '
+        f'labels lie {"far from" if away else "close to"} boundaries: '
         f'their mean relative distance is {means[0]:.2f}, that of all pixels '
-        f'{means[1]:.2f}; {percent(near[0])} of the labels lie in the tenth '
-        f'next to the boundary, and {percent(near[1])} of all pixels',
-        'usual for strokes and clicks: a regularizer (docs/methods.md) '
-        'teaches the pixels there' if away else '',
+        f'{means[1]:.2f}; {percent(near[0])} of the labels, and '
+        f'{percent(near[1])} of all pixels, lie within a tenth of the way '
+        'from the boundary',
+        'this is usual for strokes and clicks: train with a regularizer '
+        '(docs/methods.md), which supervises the pixels at the boundary'
+        if away else
+        'label the inside of objects too, unless the boundary is what matters',
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What one label file holds; made to run in many processes."""
+"""What one label file holds; runs in many processes."""
 
 import os
 import stat
@@ -20,17 +20,17 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Labels beside a dense mask.
+    """The comparison of labels with the dense mask of one image.
 
     Attributes:
         confusion: Pixels by pair (class of the label, class of the mask),
             void left out.
         on_void: Labelled pixels where the mask is void.
-        labeled: Distribution of the labelled pixels' relative distances.
-        every: That of all pixels of the mask.
-        sums: Sum of the relative distances of the labelled pixels, by class
-            of the mask, and of all pixels.
-        numbers: Number of these pixels.
+        labeled: Labelled pixels by bin of their relative distance.
+        every: All pixels of the mask by bin of their relative distance.
+        sums: ``(2, 256)``, sums of the relative distances of labelled and of
+            all pixels, by class of the mask.
+        numbers: ``(2, 256)``, the numbers of these pixels.
     """
 
     confusion: dict[tuple[int, int], int]
@@ -50,7 +50,7 @@ class FileStats:
         raw: Pixels by value of the file; empty if it has no usable values.
         counts: Pixels by what the values become: class, or 255.
         problems: What is wrong with the files.
-        comparison: With the dense mask, where there is one.
+        comparison: The comparison with the dense mask, where there is one.
         label_bytes: Size of the label file.
         image_bytes: Size of the image file.
     """
@@ -65,12 +65,12 @@ class FileStats:
 
     @property
     def pixels(self) -> int:
-        """All pixels of the label map."""
+        """Number of pixels of the label map."""
         return sum(self.counts.values())
 
     @property
     def labeled(self) -> int:
-        """The pixels with a label, of a class or not."""
+        """Number of pixels with a label, also one that is not a class."""
         return self.pixels - self.counts.get(NO_LABEL, 0)
 
 
@@ -126,7 +126,7 @@ def _read(
 ) -> bytes | None:
     """Return a file's content, or None and a problem."""
     try:
-        return read_bytes(Path(path))  # waits for no pipe
+        return read_bytes(Path(path))  # does not wait for a pipe
     except FileNotFoundError:
         problems.append(Problem(missing, path))
     except FormatError as error:
@@ -170,7 +170,10 @@ def _image_header(
 
 
 def _ends_well(path: str) -> bool:
-    """Tell whether a JPEG or PNG was written to its end."""
+    """Return whether a JPEG or PNG is complete.
+
+    Pillow's ``verify`` does not look at a JPEG, and reads all of a PNG.
+    """
     with open(path, 'rb') as file:
         start = file.read(4)
         end = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}.get(start[:2])
@@ -247,7 +250,7 @@ def compare(
     sums = np.stack([
         np.bincount(truth[placed], near[placed], 256),
         np.bincount(dense[all_placed], distance[all_placed], 256),
-    ])  # fmt: skip
+    ]).astype(np.float64)  # fmt: skip
     numbers = np.stack([
         np.bincount(truth[placed], minlength=256),
         np.bincount(dense[all_placed], minlength=256),

@@ -12,7 +12,7 @@ from .examine import Examination
 from .findings import SEVERITIES, Finding, percent
 from .mask_rules import class_name
 
-#: Counted up whenever the JSON changes its form.
+#: Increased whenever the form of the JSON changes.
 VERSION = 1
 
 
@@ -116,7 +116,7 @@ def _means(found: Examination, index: int) -> dict[str, float | None]:
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """Say in a few words how many findings there are."""
+    """Return the number of findings of each severity, in words."""
     parts = []
     for kind in SEVERITIES:
         number = report[f'{kind}s']
@@ -129,7 +129,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     lines = [
         f'{report["images"]} images, {report["label_files"]} readable label '
         f'files; {percent(report["labeled_share"])} of their pixels '
-        'labelled; kinds of labels: '
+        'labelled; labels: '
         + ', '.join(f'{n} {k}' for k, n in report['supervision'].items())
     ]
     if report['dense']:
@@ -174,12 +174,12 @@ def _table(report: dict[str, Any]) -> list[str]:
                 f' {_number(means["labeled"]):>9} {_number(means["all"]):>5}'
             )
         lines.append(line)
-    lines.append('pixels, share: labelled ones; share of all labelled pixels')
+    lines.append('pixels: labelled pixels; share: of all labelled pixels')
     if report['dense']:
         lines.append(
-            'wrong: share of labels that the dense mask contradicts; distance,'
-            ' all: mean relative distance to the boundary, 0..1, of labelled '
-            'and of all pixels of the class'
+            'wrong: share of labels that the dense mask contradicts; distance '
+            'and all: mean relative distance to the boundary, 0..1, of the '
+            'labelled and of all pixels of the class'
         )
     return lines
 
@@ -201,6 +201,5 @@ def _finding(finding: dict[str, Any]) -> list[str]:
     more = finding['count'] - len(finding['files'])
     if finding['files'] and more > 0:
         lines.append(f'    and {more} more')
-    if finding['mend']:
-        lines.append(f'  to mend it: {finding["mend"]}')
+    lines.append(f'  to correct it: {finding["mend"]}')
     return lines

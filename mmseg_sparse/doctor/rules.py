@@ -10,6 +10,7 @@ from ..labels.label_map import NO_LABEL
 from .examine import Examination
 from .findings import (
     ERROR,
+    IMPORT,
     NOTE,
     SEVERITIES,
     WARNING,
@@ -19,7 +20,7 @@ from .findings import (
     percent,
 )
 from .mask_rules import disagreements, labels_on_void, position_bias
-from .measure import FileStats
+from .measure import Counts, FileStats
 
 #: Kinds of labels that leave most pixels without one, and the labelled share
 #: of an image from which on they look dense.
@@ -37,49 +38,55 @@ def diagnose(found: Examination) -> list[Finding]:
 
 
 def nothing_there(found: Examination) -> Iterator[Finding]:
-    """Tell of data sets without images, or without labels."""
+    """Find data sets without images, or without labels."""
     data = found.data
     for text in data.refused:
         yield Finding(
-            'refused', ERROR, f'the data set refuses its files: {text}'
+            'refused',
+            ERROR,
+            f'the data set cannot be loaded: {text}',
+            'change the dataset or the pipeline in the config as the message '
+            'says',
         )
     if not data.items and not data.refused:
         yield Finding(
             'empty', ERROR, 'there are no images',
             'set data_root, data_prefix, img_suffix and ann_file to where '
-            'the data are',
+            'the images are',
         )  # fmt: skip
     elif data.items and not any(
         item.labels or item.tags for item in data.items
     ):
         yield Finding(
-            'no-label-folder', ERROR, 'the dataset names no label files',
+            'no-label-folder', ERROR,
+            'the dataset has no folder of label files',
             'data_prefix=dict(seg_map_path=...)', len(data.items),
         )  # fmt: skip
 
 
 def pairing(found: Examination) -> Iterator[Finding]:
-    """Tell of labels without image, and of what is there twice."""
+    """Find labels without image, and duplicates."""
     data = found.data
     if data.strays:
         yield Finding(
             'label-without-image', WARNING,
             'label files have no image and are not used',
-            'set img_suffix to that of the images, or remove the label files',
+            'set img_suffix to the suffix of the images, or remove the label '
+            'files',
             len(data.strays), named([(path, '') for path in data.strays]),
         )  # fmt: skip
     if data.unlisted:
         yield Finding(
             'image-not-listed', NOTE,
             'images have no labels, and labels.json does not list them',
-            "SparseSegDataset(ann_file='.../labels.json') takes those that it "
-            'lists alone; or label the others',
+            "SparseSegDataset(ann_file='.../labels.json') takes only the "
+            'listed images; or label the others',
             len(data.unlisted), named([(path, '') for path in data.unlisted]),
         )  # fmt: skip
     if data.twice:
         yield Finding(
-            'twice', WARNING, 'images are listed, or labelled, twice',
-            'keep one line of ann_file, or one label file, for each image',
+            'twice', WARNING, 'images are listed or labelled more than once',
+            'keep one line in ann_file, and one label file, for each image',
             len(data.twice), named([(path, '') for path in data.twice]),
         )  # fmt: skip
     for code, groups, what in (
@@ -91,7 +98,8 @@ def pairing(found: Examination) -> Iterator[Finding]:
                 code, WARNING,
                 f'{sum(map(len, groups))} {what} are copies of each other, '
                 'under different names',
-                'keep one of them, unless the scenes are the same',
+                'remove the copies; label files may be equal if their images '
+                'are',
                 len(groups),
                 named([(g[0], f'the same as {", ".join(g[1:3])}'
                         + (f' and {len(g) - 3} more' if g[3:] else ''))
@@ -100,7 +108,7 @@ def pairing(found: Examination) -> Iterator[Finding]:
 
 
 def values(found: Examination) -> Iterator[Finding]:
-    """Tell of values that are no class, and of numberings off by one."""
+    """Find values that are not a class, and numberings off by one."""
     wrong: dict[int, int] = defaultdict(int)
     files = []
     for one in found.usable:
@@ -135,18 +143,18 @@ def _out_of_range(
             'reduce-zero-label-missing', ERROR,
             f'classes seem to count from 1: values go up to {classes}, and '
             f'there are {classes} classes'
-            + (', 0 would be no label' if found.raw[0] else ''),
+            + (', 0 would mean "no label"' if found.raw[0] else ''),
             'dataset=dict(reduce_zero_label=True)', len(files), named(files),
         )  # fmt: skip
     most = classes if reading.reduce_zero_label else (classes or 0) - 1
     return Finding(
         'out-of-range', ERROR,
-        f'values are no class: {_listed(wrong)}; '
-        + ('label_map names others' if reading.label_map is not None else
+        f'values are not a class: {_listed(wrong)}; '
+        + ('label_map has other values' if reading.label_map is not None else
            f'{int(reading.reduce_zero_label)} to {most} are classes, '
-           f'{NO_LABEL} is no label'),
-        ('dataset=dict(reduce_zero_label=True) if classes count from 1; else '
-         if from_one else '')
+           f'{NO_LABEL} means "no label"'),
+        ('dataset=dict(reduce_zero_label=True) if classes count from 1; '
+         'otherwise ' if from_one else '')
         + "dataset=dict(type='SparseSegDataset', label_map={value: class or "
         '255, ...}), or add the missing names to classes',
         len(files), named(files),
@@ -165,19 +173,19 @@ def _reduced_too_much(found: Examination) -> Iterator[Finding]:
     files = [f for f in found.usable if f.item.reading.reduce_zero_label]
     if not files or files[0].item.reading.num_classes is None:
         return
-    raw = sum(_vector(f.raw) for f in files)
+    raw = np.sum([_vector(f.raw) for f in files], axis=0)
     last = files[0].item.reading.num_classes
     if raw[0] and raw[NO_LABEL] and not raw[last:NO_LABEL].any():
         yield Finding(
             'reduce-zero-label-excess', WARNING,
-            f'reduce_zero_label takes 0 for no label and value {last} for '
-            f'the last class, but 255 is used for no label and {last} never '
-            'occurs: classes seem to count from 0',
+            'with reduce_zero_label, 0 means "no label" and the last class '
+            f'has value {last}; but the files use 255 for "no label" and '
+            f'never {last}: classes seem to count from 0',
             'dataset=dict(reduce_zero_label=False)', len(files),
         )  # fmt: skip
 
 
-def _vector(counts: dict[int, int]) -> np.ndarray:
+def _vector(counts: dict[int, int]) -> Counts:
     vector = np.zeros(256, np.int64)
     vector[list(counts)] = list(counts.values())
     return vector
@@ -202,11 +210,11 @@ def _zero_is_silent(kind: str | None, files: list[FileStats]) -> bool:
 
 
 def density(found: Examination) -> Iterator[Finding]:
-    """Tell of labels that are denser, or sparser, than announced."""
+    """Find labels that are denser, or sparser, than their kind is."""
     for kind, files in _groups(found).items():
         if _zero_is_silent(kind, files):
-            # With one label too many this is what a missing
-            # reduce_zero_label looks like, and found as that.
+            # If the value after the last class occurs, this is a missing
+            # reduce_zero_label, which another rule finds.
             classes = files[0].item.reading.num_classes
             if classes is None or not found.raw[classes]:
                 yield _silent_zero(kind, files)
@@ -217,21 +225,21 @@ def density(found: Examination) -> Iterator[Finding]:
             over = [f for f, s in zip(files, shares, strict=True) if s > bound]
             yield Finding(
                 'dense-where-sparse', WARNING,
-                f'labels announced as {kind} cover '
-                f'{percent(np.median(shares))} of an image (median): these '
-                'look like dense masks',
-                'point seg_map_path to the sparse labels; or make some: '
+                f'the config or the folder says that these are {kind} '
+                f'labels, but they cover {percent(np.median(shares))} of an '
+                'image (median), like dense masks',
+                'set seg_map_path to the sparse labels; or simulate some: '
                 f'python -m mmseg_sparse simulate_labels {kind}s MASKS OUT',
                 len(over), _shares(over),
             )  # fmt: skip
         if kind == 'dense' and np.median(shares) < LOOKS_SPARSE:
             yield Finding(
                 'sparse-where-dense', WARNING,
-                'masks announced as dense label '
-                f'{percent(np.median(shares))} of an image (median): these '
-                'look like strokes or points; an evaluation would see '
-                'nothing else',
-                'point seg_map_path to the dense masks', len(files),
+                'the config or the folder says that these are dense masks, '
+                f'but they label {percent(np.median(shares))} of an image '
+                '(median), like strokes or points: an evaluation would count '
+                'these pixels only',
+                'set seg_map_path to the dense masks', len(files),
                 _shares(files),
             )  # fmt: skip
 
@@ -241,18 +249,12 @@ def _silent_zero(kind: str | None, files: list[FileStats]) -> Finding:
     sure = kind in LOOKS_DENSE
     return Finding(
         'zero-unlabelled', ERROR if sure else WARNING,
-        f'0 covers {percent(share)} of the pixels and 255 never appears: 0 '
+        f'0 covers {percent(share)} of the pixels and 255 never occurs: 0 '
         + ('means' if sure else 'seems to mean')
-        + ' "no label", but it is read as the first class',
+        + ' "no label", but is read as the first class',
         'dataset=dict(reduce_zero_label=True) if classes count from 1, or '
-        + _IMPORT_ZERO, len(files),
+        + IMPORT.format('label-images'), len(files),
     )  # fmt: skip
-
-
-_IMPORT_ZERO = (
-    'python -m mmseg_sparse import_labels label-images LABELS OUT --images '
-    'IMAGES'
-)
 
 
 def _shares(files: list[FileStats]) -> tuple[tuple[str, str], ...]:
@@ -265,14 +267,14 @@ def _shares(files: list[FileStats]) -> tuple[tuple[str, str], ...]:
 
 
 def silence(found: Examination) -> Iterator[Finding]:
-    """Tell of images without any label, and of classes without any."""
+    """Find images and classes without any label."""
     data = found.data
     empty = [f.item.name for f in found.usable if not f.labeled]
     if empty:
         yield Finding(
             'no-label', WARNING, 'images have no labelled pixel',
-            'they cost time and teach plain cross entropy nothing: take them '
-            'out of ann_file, unless a regularizer is to use them',
+            'remove them from ann_file, unless a regularizer uses them: cross '
+            'entropy learns nothing from them',
             len(empty), named([(name, '') for name in empty]),
         )  # fmt: skip
     never = [
@@ -286,15 +288,17 @@ def silence(found: Examination) -> Iterator[Finding]:
             'class-never-labelled', WARNING if train else NOTE,
             f'classes are never labelled: {", ".join(never[:8])}'
             + (f' and {len(never) - 8} more' if never[8:] else ''),
-            'label some, or leave them out of classes: they cannot be learnt'
-            if train else 'their IoU will be nan, and left out of the mean',
+            'label some, or remove these classes: they cannot be learnt'
+            if train else
+            'evaluate on images with all classes: the IoU of these is nan, '
+            'and the mean leaves it out',
             len(never),
         )  # fmt: skip
     if found.usable and not data.classes:
         yield Finding(
             'classes-unknown', NOTE,
-            'the classes are not known: values were not checked',
-            '--classes NAME,NAME,... or a dataset type',
+            'the classes are not known, so values were not checked',
+            '--classes NAME,NAME,... or --classes DATASET_TYPE',
         )  # fmt: skip
 
 

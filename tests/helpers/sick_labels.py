@@ -63,6 +63,7 @@ def look(root: Path, **options: Any) -> Examination:
 def findings(root: Path, **options: Any) -> dict[str, Finding]:
     found = diagnose(look(root, **options))
     assert len({f.code for f in found}) == len(found)
+    assert all(f.mend for f in found)
     return {f.code: f for f in found}
 
 
@@ -89,6 +90,7 @@ def config_findings(
     cfg: dict[str, Any], split: str = 'train', **options: Any
 ) -> dict[str, Finding]:
     found = diagnose(examine(from_config(cfg, split, **options)))
+    assert all(f.mend for f in found)
     return {f.code: f for f in found}
 
 

@@ -63,7 +63,7 @@ def test_warnings_end_with_0_and_errors_with_1(run: Run) -> None:
     status, out, _ = run('my.py')
     assert status == 1
     assert 'error: label files cannot be read [unreadable, 1]\n' in out
-    assert '    ./scribbles/c.png: no picture\n  to mend it: write' in out
+    assert '    ./scribbles/c.png: no picture\n  to correct it: write' in out
     assert 'the report that is there will be replaced' in out
 
 
