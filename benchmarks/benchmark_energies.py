@@ -12,12 +12,12 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
         '--device', help='cpu or cuda (default: cuda where there is one)'
     )
     parser.add_argument('--out', help='write the figures to this JSON file')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name in ('batch_size', 'classes', 'channels', 'radius', 'repeats',
                  'threads'):  # fmt: skip
         if getattr(args, name) < 1:
@@ -302,9 +302,9 @@ def growth_table(growth: dict[str, dict[str, float]]) -> Any:
     return table
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print two tables, write the figures."""
-    args = parse_args()
+    args = parse_args(argv)
     import torch
 
     import mmseg_sparse  # noqa: F401

@@ -44,7 +44,7 @@ class Case:
     literal: Callable[[], list[Any]]
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -85,7 +85,7 @@ def parse_args() -> argparse.Namespace:
         '--device', help='cpu or cuda (default: cuda where there is one)'
     )
     parser.add_argument('--out', help='write the figures to this JSON file')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name in ('batch_size', 'classes', 'channels', 'repeats', 'threads'):
         if getattr(args, name) < 1:
             option = '--' + name.replace('_', '-')
@@ -329,9 +329,9 @@ def growth_table(name: str, growth: dict[str, dict[str, float]]) -> Any:
     return table
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print the tables, write the figures."""
-    args = parse_args()
+    args = parse_args(argv)
     import torch
 
     import mmseg_sparse  # noqa: F401

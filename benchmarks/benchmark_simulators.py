@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         '--repeats', type=int, default=3, help='passes (default: 3)'
     )
     parser.add_argument('--out', help='write the figures to this JSON file')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if min(*args.size, args.step, args.repeats) < 1:
         parser.error('--size, --step and --repeats must be at least 1')
     return args
@@ -116,9 +116,9 @@ def measure(
     return results, best
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    args = parse_args()
+    args = parse_args(argv)
     import cv2
     import numpy as np
 

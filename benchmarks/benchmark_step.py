@@ -14,12 +14,13 @@ import argparse
 import json
 import multiprocessing
 import statistics
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -58,7 +59,7 @@ def parse_args() -> argparse.Namespace:
         '--device', help='cpu or cuda (default: cuda where there is one)'
     )
     parser.add_argument('--out', help='write the figures to this JSON file')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for path in (args.config_a, args.config_b):
         if not Path(path).is_file():
             parser.error(f'config not found: {path!r}')
@@ -324,9 +325,9 @@ def summarise(figures: list[dict[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print a table, write the figures."""
-    args = parse_args()
+    args = parse_args(argv)
     import torch
     from prettytable import PrettyTable
 

@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from _arguments import KeyValue, fail, find_config
 PHASES = ('data loading', 'forward', 'backward', 'optimizer')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -51,7 +52,7 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
         help='override settings of the config',
     )  # fmt: skip
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name, least in (('steps', 1), ('warmup', 0), ('iteration', 0)):
         if getattr(args, name) < least:
             parser.error(
@@ -157,9 +158,9 @@ def report(seconds: dict[str, float]) -> tuple[Any, dict[str, Any]]:
     return table, {'seconds': seconds, 'shares': shares, 'step_s': step}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print a table, write the figures."""
-    args = parse_args()
+    args = parse_args(argv)
     import torch
 
     args.device = args.device or (

@@ -8,8 +8,23 @@ from pathlib import Path
 USAGE = """\
 usage: python -m mmseg_sparse TOOL [ARGUMENT ...]
 
-TOOL --help says what a tool takes. The tools are:
-"""
+`python -m mmseg_sparse TOOL --help` explains a tool. The tools are:"""
+#: Heading -> folders of its tools, below tools/.
+GROUPS = {
+    'Data': ('dataset_converters',),
+    'Train': ('.', 'model_converters'),
+    'Pseudo labels': ('pseudo_labels',),
+    'Look': ('analysis_tools',),
+}
+#: What lies in benchmarks/ of the repository and is not installed.
+BENCHMARKS = (
+    'benchmark_energies',
+    'benchmark_refiners',
+    'benchmark_simulators',
+    'benchmark_step',
+    'profile_step',
+    'results_tables',
+)
 
 
 def tools_root() -> Path:
@@ -35,27 +50,58 @@ def list_tools(root: Path) -> dict[str, Path]:
     }
 
 
+def list_benchmarks(root: Path) -> dict[str, Path]:
+    """Return the benchmarks beside the folder of the tools, if it has any."""
+    paths = (root.parent / 'benchmarks' / f'{name}.py' for name in BENCHMARKS)
+    return {path.stem: path for path in paths if path.is_file()}
+
+
 def summary(script: Path) -> str:
     """Return the first line of a script's docstring, without running it."""
     tree = ast.parse(script.read_text(encoding='utf-8'))
     return (ast.get_docstring(tree) or '').partition('\n')[0]
 
 
+def listing(root: Path) -> str:
+    """Return the names and summaries of all tools, by group."""
+    tools, benchmarks = list_tools(root), list_benchmarks(root)
+    groups = {
+        heading: {
+            name: path
+            for name, path in tools.items()
+            if path.parent.relative_to(root).as_posix() in folders
+        }
+        for heading, folders in GROUPS.items()
+    }
+    groups['Benchmarks'] = benchmarks
+    width = max(map(len, tools | benchmarks))
+    lines = [USAGE]
+    for heading, scripts in groups.items():
+        if scripts:
+            lines += ['', f'{heading}:']
+        for name, path in scripts.items():
+            lines.append(f'  {name:{width}}  {summary(path)}')
+    return '\n'.join(lines)
+
+
 def main() -> None:
     """Run the tool named first on the command line, or list all."""
-    tools = list_tools(tools_root())
+    root = tools_root()
     if len(sys.argv) < 2 or sys.argv[1] in ('-h', '--help'):
-        width = max(map(len, tools))
-        print(USAGE)
-        for name, script in tools.items():
-            print(f'  {name:{width}}  {summary(script)}')
+        print(listing(root))
         return
     name = sys.argv[1]
-    if name not in tools:
-        sys.exit(f'no tool {name!r}: choose from {", ".join(tools)}')
-    script = str(tools[name])
+    scripts = list_tools(root) | list_benchmarks(root)
+    if name not in scripts:
+        if name in BENCHMARKS:
+            sys.exit(
+                f'{name} is part of the repository of mmseg_sparse and is '
+                'not installed: run it from a clone'
+            )
+        sys.exit(f'no tool {name!r}: choose from {", ".join(scripts)}')
+    script = str(scripts[name])
     sys.argv = [script, *sys.argv[2:]]
-    sys.path.insert(0, str(tools[name].parent))
+    sys.path.insert(0, str(scripts[name].parent))
     runpy.run_path(script, run_name='__main__')
 
 

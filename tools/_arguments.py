@@ -73,6 +73,11 @@ def print_anything() -> None:
 print_anything()
 
 
+def command(script: str) -> str:
+    """Return how a tool is run, for its usage line."""
+    return f'python -m mmseg_sparse {Path(script).stem}'
+
+
 def fail(message: str) -> None:
     """End the program with one line on stderr."""
     sys.exit(f'{Path(sys.argv[0]).name}: error: {message}')
@@ -169,26 +174,39 @@ def load_config(path: str, options: dict[str, Any] | None) -> Any:
 
 
 class ProgressBar:
-    """A bar on a terminal; a line now and then where nobody looks.
+    """MMEngine's bar on a terminal; a line now and then in a log.
 
-    Called with (images done, images in all).
+    Called with (images done, images in all or None where that is not known)
+    and, where several things are done, with what is done now.
     """
 
     def __init__(self) -> None:
-        self.start = self.last = time.monotonic()
+        self.bar: Any = None
+        self.what = ''
+        self.next = 0.0
 
-    def __call__(self, done: int, total: int) -> None:
-        """Show how far it is, at most ten times a second."""
-        now = time.monotonic()
-        terminal = sys.stdout.isatty()
-        if done < total and now - self.last < (0.1 if terminal else 30):
-            return
-        self.last = now
-        left = (now - self.start) / done * (total - done)
-        text = f'{done}/{total} images, {left:.0f} s to go'
-        if terminal:
-            bar = '#' * (30 * done // total)
-            end = '\n' if done == total else ''
-            print(f'\r[{bar:30}] {text}  ', end=end, flush=True)
-        else:
-            print(text, flush=True)
+    def __call__(self, done: int, total: int | None, what: str = '') -> None:
+        """Show the progress, at most ten times a second."""
+        from mmengine import ProgressBar as Bar
+
+        pause = 0.1 if sys.stdout.isatty() else 10
+        if self.bar is None or what != self.what:
+            self.finish()
+            if what:
+                print(what, flush=True)
+            self.bar, self.what = Bar(total or 0, file=sys.stdout), what
+            self.next = time.monotonic() + pause
+        if done > self.bar.completed and (
+            done == total or time.monotonic() >= self.next
+        ):
+            self.next = time.monotonic() + pause
+            print(end='' if total and pause < 1 else '\n')
+            self.bar.update(done - self.bar.completed)
+        if done == total:
+            self.finish()
+
+    def finish(self) -> None:
+        """End the line of the bar."""
+        if self.bar is not None:
+            print(flush=True)
+        self.bar = None

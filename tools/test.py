@@ -1,19 +1,23 @@
 """Test a segmentor: the metrics of its config, predictions, pictures."""
 
 import argparse
+from collections.abc import Sequence
 
 from _arguments import (
     add_common_arguments,
     check_checkpoint,
     check_work_dir,
+    command,
     fail,
     find_config,
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; the options are those of mmseg's tool."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=command(__file__), description=__doc__
+    )
     parser.add_argument(
         'config', help='path of a config, or the name of a shipped one'
     )
@@ -50,7 +54,7 @@ def parse_args() -> argparse.Namespace:
         '--tta', action='store_true', help='test-time augmentation'
     )
     add_common_arguments(parser)
-    args = parser.parse_intermixed_args()
+    args = parser.parse_intermixed_args(argv)
     if (args.checkpoint is None) == (args.checkpoint_option is None):
         parser.error('give one checkpoint, as CHECKPOINT or --checkpoint')
     args.checkpoint = args.checkpoint or args.checkpoint_option
@@ -60,9 +64,9 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Test."""
-    args = parse_args()
+    args = parse_args(argv)
     from mmseg_sparse.engine import launch
 
     try:

@@ -1,18 +1,22 @@
 """Train a segmentor from a config."""
 
 import argparse
+from collections.abc import Sequence
 
 from _arguments import (
     add_common_arguments,
     check_work_dir,
+    command,
     fail,
     find_config,
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; the options are those of mmseg's tool."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=command(__file__), description=__doc__
+    )
     parser.add_argument(
         'config', help='path of a config, or the name of a shipped one'
     )
@@ -26,15 +30,15 @@ def parse_args() -> argparse.Namespace:
         '--amp', action='store_true', help='train in mixed precision'
     )
     add_common_arguments(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.config = find_config(args.config)
     check_work_dir(args.work_dir)
     return args
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train."""
-    args = parse_args()
+    args = parse_args(argv)
     from mmseg_sparse.engine import launch
 
     try:

@@ -1,21 +1,12 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / 'benchmarks/benchmark_refiners.py'
+from tests.helpers.tools import call
 
 
 def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, '-W', 'ignore', str(SCRIPT), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return call('benchmark_refiners', *arguments, cwd=cwd, check=False)
 
 
 def test_finds_the_literal_form_slower_and_larger(tmp_path):

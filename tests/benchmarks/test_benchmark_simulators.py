@@ -1,8 +1,7 @@
 """benchmark_simulators: it measures each simulator and writes the figures."""
 
 import json
-import runpy
-import sys
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,18 @@ import pytest
 from PIL import Image
 
 from tests.helpers.masks import blobs
-from tests.helpers.shipped import REPOSITORY
-
-TOOL = str(REPOSITORY / 'benchmarks' / 'benchmark_simulators.py')
+from tests.helpers.tools import call
 
 
-def test_figures_are_of_the_masks(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_figures_are_of_the_masks(tmp_path: Path) -> None:
     for number in range(3):
         Image.fromarray(blobs(number)).save(tmp_path / f'{number}.png')
     out = tmp_path / 'figures.json'
-    argv = [TOOL, str(tmp_path), '--size', '180', '280', '--repeats', '1']
-    monkeypatch.setattr(sys, 'argv', [*argv, '--out', str(out)])
-    runpy.run_path(TOOL, run_name='__main__')
-    assert '3 masks of 180x280' in capsys.readouterr().out
+    done = call(
+        'benchmark_simulators', tmp_path, '--size', '180', '280',
+        '--repeats', '1', '--out', out, cwd=tmp_path,
+    )  # fmt: skip
+    assert '3 masks of 180x280' in done.stdout
     figures = json.loads(out.read_text())
     assert all(f['images_per_second'] > 0 for f in figures.values())
     void = np.mean([(blobs(number) == 255).mean() for number in range(3)])
@@ -41,9 +35,7 @@ def test_figures_are_of_the_masks(
     assert 0 < spots < 0.3 * whole
 
 
-def test_no_mask_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, 'argv', [TOOL, str(tmp_path)])
-    with pytest.raises(SystemExit, match=r'error: .*: no PNG in it'):
-        runpy.run_path(TOOL, run_name='__main__')
+def test_no_mask_is_an_error(tmp_path: Path) -> None:
+    done = call('benchmark_simulators', tmp_path, cwd=tmp_path, check=False)
+    assert done.returncode != 0
+    assert re.search(r'error: .*: no PNG in it', done.stderr)

@@ -1,15 +1,11 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 
 from tests.helpers import stock
-
-SCRIPT = Path(__file__).parents[2] / 'benchmarks/benchmark_step.py'
+from tests.helpers.tools import call, load
 
 
 def write_config(path, layers):
@@ -24,13 +20,7 @@ def write_config(path, layers):
 
 
 def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, '-W', 'ignore', str(SCRIPT), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return call('benchmark_step', *arguments, cwd=cwd, check=False)
 
 
 def test_tells_a_deeper_model_from_a_shallow_one(tmp_path):
@@ -72,10 +62,8 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 
 
 @pytest.mark.parametrize('labeled', [0.0, 0.04, 1.0])
-def test_strokes_are_clumps_of_the_share(labeled, monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    from benchmark_step import random_strokes
-
+def test_strokes_are_clumps_of_the_share(labeled):
+    random_strokes = load('benchmark_step').random_strokes
     generator = torch.Generator().manual_seed(1)
     labels = random_strokes((120, 90), 5, labeled, generator)
     known = labels != 255

@@ -1,5 +1,6 @@
+import argparse
 import json
-import subprocess
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -8,15 +9,19 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.logging import MessageHub
 from mmengine.runner import load_checkpoint
+from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 from torch import nn
 
+from mmseg_sparse import __main__ as main_module
 from mmseg_sparse.engine import launch
 
+from ..helpers import tools
 from ..helpers.environment import DOWNSTREAM, REPOSITORY, write_camvid
+from ..helpers.tools import TOOLS, call
 
-TOOLS = REPOSITORY / 'tools'
 BASE = REPOSITORY / (
     'configs/sasformer/'
     'sasformer_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256.py'
@@ -26,17 +31,9 @@ on_cpu = pytest.mark.skipif(
 )
 
 
-def tool(name, *arguments, cwd, check=True, python=(sys.executable,)):
-    done = subprocess.run(
-        [*python, str(TOOLS / name), *map(str, arguments)],
-        cwd=cwd,
-        text=True,
-        capture_output=True,
-        timeout=300,
-    )
-    if check and done.returncode != 0:
-        raise AssertionError(done.stderr[-6000:])
-    return done
+def tool(name, *arguments, **more):
+    """Run a tool, named by its path, as a command."""
+    return tools.run(Path(name).stem, *arguments, **more)
 
 
 @pytest.fixture
@@ -54,38 +51,42 @@ def cfg(folder, monkeypatch):
     return Config.fromfile('my.py')
 
 
-@pytest.mark.parametrize('name', ['train.py', 'test.py'])
-def test_help_imports_nothing_heavy(name, tmp_path):
+@pytest.mark.parametrize('name', tools.SCRIPTS)
+def test_help_as_a_command_imports_nothing_heavy(name, tmp_path):
     python = (sys.executable, '-X', 'importtime')
-    done = tool(name, '--help', cwd=tmp_path, python=python)
+    done = tools.run(name, '--help', cwd=tmp_path, python=python)
     imported = {
         line.rpartition('|')[2].strip().partition('.')[0]
         for line in done.stderr.splitlines()
     }
     assert 'argparse' in imported
-    assert not imported & {'torch', 'mmengine', 'mmcv', 'mmseg', 'numpy'}
-    for option in ('--work-dir', '--cfg-options', '--launcher'):
-        assert option in done.stdout
-    # mim takes the word for a tool of OpenMMLab 1.0 and passes it on.
-    assert '--gpus' not in done.stdout
+    assert not imported & {
+        'torch', 'mmengine', 'mmcv', 'mmseg', 'numpy', 'mmseg_sparse',
+    }  # fmt: skip
+    assert done.stdout.startswith('usage: ')
+    if name in ('train', 'test'):
+        for option in ('--work-dir', '--cfg-options', '--launcher'):
+            assert option in done.stdout
+        # mim takes the word for a tool of OpenMMLab 1.0 and passes it on.
+        assert '--gpus' not in done.stdout
 
 
 @pytest.mark.parametrize(
     ('name', 'arguments', 'named'),
     [
-        ('train.py', ['no.py'], "'no.py'"),
-        ('test.py', ['no.py', 'no.pth'], "'no.py'"),
-        ('test.py', ['my.py', 'no.pth'], "'no.pth'"),
-        ('train.py', ['my.py', '--work-dir', 'my.py'], "'my.py'"),
-        ('train.py', ['orphan.py'], 'nowhere.py'),
+        ('train', ['no.py'], "'no.py'"),
+        ('test', ['no.py', 'no.pth'], "'no.py'"),
+        ('test', ['my.py', 'no.pth'], "'no.pth'"),
+        ('train', ['my.py', '--work-dir', 'my.py'], "'my.py'"),
+        ('train', ['orphan.py'], 'nowhere.py'),
     ],
 )
 def test_mistakes_are_one_line(name, arguments, named, folder):
     (folder / 'orphan.py').write_text("_base_ = 'nowhere.py'")
-    done = tool(name, *arguments, cwd=folder, check=False)
+    done = call(name, *arguments, cwd=folder, check=False)
     assert done.returncode == 1
     (line,) = (x for x in done.stderr.splitlines() if 'warn' not in x.lower())
-    assert line.startswith(f'{name}: error: ')
+    assert line.startswith(f'{name}.py: error: ')
     assert named in line
 
 
@@ -111,23 +112,18 @@ def test_options_that_a_config_cannot_serve():
     ],
 )
 def test_unusable_arguments(arguments, folder):
-    done = tool('test.py', 'my.py', *arguments, cwd=folder, check=False)
+    done = call('test', 'my.py', *arguments, cwd=folder, check=False)
     assert done.returncode == 2
-    assert 'test.py: error: ' in done.stderr
-    assert 'Traceback' not in done.stderr
+    assert 'python -m mmseg_sparse test: error: ' in done.stderr
 
 
 @pytest.fixture
-def arguments_module(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    import _arguments
-
-    return _arguments
+def arguments_module():
+    tools.load('train')
+    return sys.modules['_arguments']
 
 
 def test_cfg_options_are_those_of_mmengine(arguments_module):
-    import argparse
-
     words = ['a=1', 'b.c=1e-3', 'd=[1,x]', 'e=(1,(2,3))', 'f=1,2', 'g=None']
     words += ['h=true', 'i=x=y', "j='[(1, 2), (3, 4)]'"]
     parser = argparse.ArgumentParser()
@@ -147,8 +143,6 @@ def test_a_shipped_config_is_found_by_its_name(arguments_module, capsys):
 
 
 def arguments(**given):
-    import argparse
-
     default = dict(config='my.py', work_dir=None, cfg_options=None,
                    launcher='none', local_rank=0)  # fmt: skip
     return argparse.Namespace(**{**default, **given})
@@ -237,11 +231,14 @@ def scalars(work_dir: Path, key: str) -> list[dict]:
 def test_train_with_amp_resume_and_test(folder):
     """One run after the other, because each costs some seconds."""
     work = folder / 'work_dirs' / 'my'
-    done = tool('train.py', 'my.py', '--amp', cwd=folder)
+    done = tools.run('train', 'my.py', '--amp', cwd=folder)
     assert 'training in float32' in done.stderr
     assert [line['step'] for line in scalars(work, 'loss')] == [1, 2]
 
-    tool('train.py', 'my.py', '--resume',
+    # As a new process begins: MMEngine keeps these by their names.
+    for kind in (SegLocalVisualizer, MessageHub):
+        kind._instance_dict.clear()
+    call('train', 'my.py', '--resume',
          '--cfg-options', 'train_cfg.max_iters=4', cwd=folder)  # fmt: skip
     assert [line['step'] for line in scalars(work, 'loss')] == [1, 2, 3, 4]
     model = nn.Module()
@@ -249,8 +246,8 @@ def test_train_with_amp_resume_and_test(folder):
         load_checkpoint(model, str(work / 'iter_4.pth'))['meta']['iter'] == 4
     )
 
-    done = tool(
-        'test.py', 'my.py', '--work-dir', 'test', '--out', 'maps',
+    tools.run(
+        'test', 'my.py', '--work-dir', 'test', '--out', 'maps',
         '--show-dir', 'pictures', '--checkpoint', work / 'iter_4.pth',
         cwd=folder,
     )  # fmt: skip
@@ -265,7 +262,7 @@ def test_train_with_amp_resume_and_test(folder):
     assert len(pictures) == 1
 
     # Options between the two positional arguments, as mmseg's tool takes them.
-    tool('test.py', 'my.py', '--tta', work / 'iter_4.pth',
+    call('test', 'my.py', '--tta', work / 'iter_4.pth',
          '--work-dir', 'tta', cwd=folder)  # fmt: skip
     (report,) = (folder / 'tta').glob('*/*.json')
     assert 0 <= json.loads(report.read_text())['mIoU'] <= 100
@@ -276,20 +273,38 @@ def test_train_with_amp_resume_and_test(folder):
 def test_two_processes_train_a_sync_bn_config_on_cpu(folder):
     python = (sys.executable, '-m', 'torch.distributed.run', '--standalone',
               '--nproc-per-node=2')  # fmt: skip
-    tool('train.py', 'my.py', '--launcher', 'pytorch',
-         '--cfg-options', 'env_cfg.dist_cfg.backend=gloo',
-         cwd=folder, python=python)  # fmt: skip
+    tools.run('train', 'my.py', '--launcher', 'pytorch',
+              '--cfg-options', 'env_cfg.dist_cfg.backend=gloo',
+              cwd=folder, python=python)  # fmt: skip
     work = folder / 'work_dirs' / 'my'
     assert [line['step'] for line in scalars(work, 'loss')] == [1, 2]
     assert (work / 'iter_2.pth').is_file()
 
 
-def run_main(monkeypatch, *arguments):
-    from mmseg_sparse.__main__ import main
+@pytest.mark.parametrize('terminal', [True, False])
+def test_progress(arguments_module, terminal, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: terminal, raising=False)
+    bar = arguments_module.ProgressBar()
+    for done in range(1, 5):
+        bar(done, 4, 'draw')
+    for done in (10, 20):  # of an unknown number
+        bar(done, None, 'read')
+    bar.finish()
+    draw, _, read = capsys.readouterr().out.partition('read\n')
+    assert draw.startswith('draw\n[')
+    # The last of four quick steps is shown, on the line of a terminal.
+    assert '] 4/4, ' in draw
+    assert '] 2/4, ' not in draw
+    assert draw.endswith('\n')
+    assert draw.count('\n') == (2 if terminal else 3)
+    assert read.startswith('completed: 0')
+    assert read.endswith('\n')
 
+
+def run_main(monkeypatch, *arguments):
     monkeypatch.setattr(sys, 'argv', ['mmseg_sparse', *arguments])
     monkeypatch.setattr(sys, 'path', list(sys.path))
-    main()
+    main_module.main()
 
 
 def test_main_lists_every_tool_with_its_summary(monkeypatch, capsys):
@@ -300,15 +315,53 @@ def test_main_lists_every_tool_with_its_summary(monkeypatch, capsys):
         if line.startswith('  ')
     )
     scripts = {f.stem for f in TOOLS.rglob('*.py') if f.name[0] != '_'}
-    assert set(listed) == scripts
+    measures = {f.stem for f in (REPOSITORY / 'benchmarks').glob('*.py')}
+    assert set(listed) == scripts | measures - {'memory'}  # no script
     assert listed['train'] == 'Train a segmentor from a config.'
+
+
+def test_main_lists_tools_by_group(monkeypatch, capsys):
+    run_main(monkeypatch, '--help')
+    group, grouped = '', {}
+    for line in capsys.readouterr().out.splitlines()[4:]:
+        if line.endswith(':') and line[0] != ' ':
+            group = line[:-1]
+        elif line:
+            grouped.setdefault(group, []).append(line.split()[0])
+    assert list(grouped) == [
+        'Data', 'Train', 'Pseudo labels', 'Look', 'Benchmarks',
+    ]  # fmt: skip
+    for group, name in (
+        ('Data', 'import_labels'), ('Train', 'train'), ('Train', 'demo'),
+        ('Train', 'export_stock'), ('Look', 'check_labels'),
+        ('Pseudo labels', 'trl_pipeline'), ('Benchmarks', 'profile_step'),
+    ):  # fmt: skip
+        assert name in grouped[group]
+
+
+def test_an_installed_package_says_where_its_benchmarks_are(
+    monkeypatch, capsys, tmp_path
+):
+    shutil.copytree(TOOLS, tmp_path / 'tools')
+    monkeypatch.setattr(main_module, 'tools_root', lambda: tmp_path / 'tools')
+    words = '^profile_step is part of the repository of mmseg_sparse and'
+    with pytest.raises(SystemExit, match=words):
+        run_main(monkeypatch, 'profile_step')
+    run_main(monkeypatch)
+    assert 'Benchmarks' not in capsys.readouterr().out
+
+
+def test_main_runs_a_benchmark_from_a_clone(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_main(monkeypatch, 'results_tables', '--check')
+    assert stop.value.code == 0
 
 
 def test_main_passes_the_arguments_on(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         run_main(monkeypatch, 'train', '--help')
     assert stop.value.code == 0
-    assert 'usage: train.py' in capsys.readouterr().out
+    assert 'usage: python -m mmseg_sparse train' in capsys.readouterr().out
 
 
 def test_main_names_an_unknown_tool(monkeypatch):

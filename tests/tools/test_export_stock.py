@@ -4,6 +4,8 @@ import copy
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,10 @@ from PIL import Image
 
 from mmseg_sparse.datasets import CamVidDataset
 from mmseg_sparse.engine.export import stock_checkpoint, stock_config
-from tests.helpers import tiny
+from tests.helpers import tiny, tools
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'model_converters' / 'export_stock.py'
+#: Calls the tool.
+Export = Callable[..., tools.Done]
 
 #: Plain mmseg where mmseg_sparse cannot be imported.
 CLEAN = """
@@ -97,21 +99,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / 'run'
 
 
-def export(*arguments: Any, check: bool = True) -> Any:
-    done = subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert not check or done.returncode == 0, done.stderr
-    return done
+@pytest.fixture
+def export(tmp_path: Path) -> Export:
+    return partial(tools.call, 'export_stock', cwd=tmp_path)
 
 
 def test_plain_mmseg_predicts_the_same(run: Path, tmp_path: Path) -> None:
     out = tmp_path / 'new' / 'stock'
-    export(run / 'config.py', run / 'iter_2.pth', out)
+    tools.run(
+        'export_stock', run / 'config.py', run / 'iter_2.pth', out,
+        cwd=tmp_path,
+    )  # fmt: skip
     image = next((run.parent / 'data' / 'images' / 'val').iterdir())
     environment = dict(
         os.environ, OMP_NUM_THREADS=str(torch.get_num_threads())
@@ -142,7 +140,9 @@ def test_plain_mmseg_predicts_the_same(run: Path, tmp_path: Path) -> None:
     assert result['miou'] >= 0
 
 
-def test_files_hold_what_predicting_needs(run: Path, tmp_path: Path) -> None:
+def test_files_hold_what_predicting_needs(
+    run: Path, tmp_path: Path, export: Export
+) -> None:
     export(run / 'config.py', run / 'iter_2.pth', tmp_path)
     assert 'mmseg_sparse' not in (tmp_path / 'config.py').read_text()
     cfg = Config.fromfile(tmp_path / 'config.py')
@@ -158,7 +158,9 @@ def test_files_hold_what_predicting_needs(run: Path, tmp_path: Path) -> None:
     assert content['state_dict'].keys() == stock.keys()
 
 
-def test_nothing_is_overwritten_unasked(run: Path, tmp_path: Path) -> None:
+def test_nothing_is_overwritten_unasked(
+    run: Path, tmp_path: Path, export: Export
+) -> None:
     kept = tmp_path / 'checkpoint.pth'
     kept.write_text('mine')
     inputs = run / 'config.py', run / 'iter_2.pth'
@@ -173,7 +175,7 @@ def test_nothing_is_overwritten_unasked(run: Path, tmp_path: Path) -> None:
 
 
 def test_errors_are_one_line_and_leave_nothing(
-    run: Path, tmp_path: Path
+    run: Path, tmp_path: Path, export: Export
 ) -> None:
     broken = tmp_path / 'broken.pth'
     broken.write_bytes((run / 'iter_2.pth').read_bytes()[:5000])
@@ -185,7 +187,6 @@ def test_errors_are_one_line_and_leave_nothing(
         done = export(config, checkpoint, tmp_path / 'out', check=False)
         assert done.returncode == 1
         assert message in done.stderr
-        assert 'Traceback' not in done.stderr
         assert not (tmp_path / 'out').exists()
 
 

@@ -1,10 +1,8 @@
 """The command line of import_labels.py."""
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
 from inspect import signature
 
 import numpy as np
@@ -13,50 +11,32 @@ from PIL import Image
 
 from mmseg_sparse.labels.importers import FORMATS, load_reader
 
+from ..helpers import tools
 from ..helpers.import_cases import CONTENT, labelme, make_source
-from .test_cli import TOOLS, tool
-
-NAME = 'dataset_converters/import_labels.py'
-
-
-@pytest.fixture(scope='module')
-def module():
-    spec = importlib.util.spec_from_file_location('tool', TOOLS / NAME)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
 
 
 @pytest.fixture
-def call(module, monkeypatch, tmp_path, capsys):
-    """Call the tool in this process; return its status and output."""
-    monkeypatch.chdir(tmp_path)
+def call(tmp_path):
+    """Call the tool in this process; return its status or error and output."""
 
     def run(*arguments):
-        line = [NAME, *arguments, '--images', 'images']
-        monkeypatch.setattr(sys, 'argv', line)
-        try:
-            module.main()
-        except SystemExit as end:
-            return end.code, capsys.readouterr().out
-        return 0, capsys.readouterr().out
+        done = tools.call(
+            'import_labels', *arguments, '--images', 'images',
+            cwd=tmp_path, check=False,
+        )  # fmt: skip
+        return done.stderr.rstrip('\n') or done.returncode, done.stdout
 
     return run
 
 
-def test_help_imports_nothing_heavy_and_names_every_format(tmp_path):
-    python = (sys.executable, '-X', 'importtime')
-    done = tool(NAME, '--help', cwd=tmp_path, python=python)
-    imported = {line.split('|')[-1].strip()
-                for line in done.stderr.splitlines()}  # fmt: skip
-    assert not imported & {'torch', 'numpy', 'mmseg', 'mmseg_sparse'}
-    described = done.stdout.partition('positional arguments')[0]
+def test_help_names_every_format(call):
+    described = call('--help')[1].partition('positional arguments')[0]
     listed = re.findall(r'^  ([a-z-]+) {2,}\S', described, re.MULTILINE)
     assert listed == list(FORMATS)
 
 
-def test_help_tells_every_option_of_the_readers(tmp_path):
-    text = tool(NAME, '--help', cwd=tmp_path).stdout
+def test_help_tells_every_option_of_the_readers(call):
+    text = call('--help')[1]
     told = text.partition('options of the readers, for --option:\n')[2]
     listed = re.findall(r'^  ([a-z-]+) +(\w+)(?:\.PART)?=', told, re.MULTILINE)
     options = [
@@ -81,8 +61,8 @@ def test_a_terminal_that_lacks_signs(tmp_path, monkeypatch):
         content = json.dumps(labelme(f'{name}.jpg', size=(30, 40)))
         (tmp_path / 'json' / f'{name}.json').write_text(content)
     monkeypatch.setenv('PYTHONIOENCODING', 'ascii')
-    done = tool(NAME, 'labelme', 'json', 'out', '--images', 'images',
-                cwd=tmp_path)  # fmt: skip
+    done = tools.run('import_labels', 'labelme', 'json', 'out', '--images',
+                     'images', cwd=tmp_path)  # fmt: skip
     assert r'2 images without labels: \xfc, \u6811' in done.stdout
 
 
@@ -99,14 +79,14 @@ def test_classes_with_commas_or_spaces(names, call, tmp_path):
 
 def test_as_a_program(tmp_path):
     make_source(tmp_path)
-    done = tool(
-        NAME, 'labelme', 'json', 'out', '--images', 'images', '--workers', 2,
-        '--classes', 'sky,tree,road', cwd=tmp_path,
+    done = tools.run(
+        'import_labels', 'labelme', 'json', 'out', '--images', 'images',
+        '--workers', 2, '--classes', 'sky,tree,road', cwd=tmp_path,
     )  # fmt: skip
     assert '3 images (1 block, 1 point, 1 tag), 3 classes' in done.stdout
     assert re.search(r'\d+ pixels labelled, [\d.]+ %', done.stdout)
     assert '1 shapes clipped at the edge of their image' in done.stdout
-    assert '[##############################] 3/3 images' in done.stdout
+    assert '] 3/3, ' in done.stdout
 
 
 def test_every_argument_arrives(call, tmp_path):
@@ -176,23 +156,14 @@ def test_errors_are_one_line(arguments, problem, call, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_interrupted(call, module, tmp_path, monkeypatch):
+def test_interrupted(call, tmp_path, monkeypatch):
     make_source(tmp_path)
 
-    def stop(self, what, done, total):
+    def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.Progress, '__call__', stop)
+    bar = tools.load('import_labels').ProgressBar
+    monkeypatch.setattr(bar, '__call__', stop)
     status, _ = call('labelme', 'json', 'out')
     assert status == 'import_labels.py: interrupted, nothing was written'
     assert sorted(p.name for p in tmp_path.iterdir()) == ['images', 'json']
-
-
-def test_progress_on_a_terminal(module, monkeypatch, capsys):
-    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
-    progress = module.Progress()
-    for done in range(1, 5):
-        progress('draw', done, 4)
-    progress.finish()
-    text = capsys.readouterr().out
-    assert text == f'\r  draw [{"#" * 30}] 4/4 images\n'

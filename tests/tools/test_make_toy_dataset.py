@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tools.test_cli import tool
+from tests.helpers.tools import call
 
 
 def run(folder, *arguments, check=True):
-    return tool(
-        'dataset_converters/make_toy_dataset.py', 'out', '--num-train', '6',
-        '--num-val', '1', *arguments, cwd=folder, check=check,
+    return call(
+        'make_toy_dataset', 'out', '--num-train', '6', '--num-val', '1',
+        *arguments, cwd=folder, check=check,
     )  # fmt: skip
 
 

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import runpy
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,32 +15,15 @@ from mmseg_sparse.datasets import CamVidDataset
 from mmseg_sparse.labels import simulate
 
 from ..helpers.masks import blobs
-from .test_cli import TOOLS, tool
+from ..helpers.tools import Done, call
 
-TOOL = 'dataset_converters/simulate_labels.py'
 NAMES = ('a', 'b', 'c', 'd', 'e')
-#: Runs the tool: status, what it printed, its errors.
-Run = Callable[..., tuple[int | str | None, str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Run the tool in this process; starting one takes seconds."""
-
-    def call(*arguments: object) -> tuple[int | str | None, str]:
-        path = str(TOOLS / TOOL)
-        monkeypatch.setattr(sys, 'argv', [path, *map(str, arguments)])
-        monkeypatch.setattr(sys, 'path', list(sys.path))
-        status: int | str | None = 0
-        try:
-            runpy.run_path(path, run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        return status, capsys.readouterr().out
-
-    return call
+def run(tmp_path: Path) -> Run:
+    return partial(call, 'simulate_labels', cwd=tmp_path, check=False)
 
 
 @pytest.fixture(scope='module')
@@ -66,12 +48,12 @@ def test_sidecar_says_what_was_done(
     masks: Path, tmp_path: Path, run: Run
 ) -> None:
     out = tmp_path / 'out'
-    status, printed = run(
+    done = run(
         'tags', masks, out, '--classes', *NAMES, '--background', 'c',
         '--min-share', '0.1',
     )  # fmt: skip
-    assert status == 0
-    assert '12/12 images' in printed
+    assert done.returncode == 0
+    assert '12/12, ' in done.stdout
     assert list(content(out)) == ['labels.json']  # tags alone
     sidecar = json.loads((out / 'labels.json').read_text())
     assert sidecar['classes'] == list(NAMES)
@@ -92,19 +74,20 @@ def test_command_line_end_to_end(
     masks: Path, tmp_path: Path, run: Run
 ) -> None:
     first, second = tmp_path / 'first', tmp_path / 'second'
-    status, printed = run(
+    done = run(
         'scribbles', masks, first, '--dataset', 'CamVidDataset',
         '--length', '0.5', '0.6', '--seed', '4', '--workers', '1',
     )  # fmt: skip
-    assert status == 0
-    assert 'first: 12 images, ' in printed
+    assert done.returncode == 0
+    assert 'first: 12 images, ' in done.stdout
     picture = Image.open(first / '3.png')
     palette = np.array(picture.getpalette()).reshape(-1, 3)
     colours = CamVidDataset.METAINFO['palette']
     assert palette[:11].tolist() == colours
     assert palette[255].tolist() == [255] * 3
     # Classes come from the first folder now.
-    assert run('shrink', first, second, '--ratio', '0.2')[0] == 0
+    done = run('shrink', first, second, '--ratio', '0.2')
+    assert done.returncode == 0
     long, short = (
         np.array(Image.open(folder / '3.png')) for folder in (first, second)
     )
@@ -113,13 +96,13 @@ def test_command_line_end_to_end(
     )
     before = content(second)
     again = ('shrink', first, second, '--ratio', '0.9')
-    status, _ = run(*again)
-    assert isinstance(status, str)  # printed on stderr, with status 1
-    assert status.startswith('simulate_labels.py: error: ')
-    assert 'second exists' in status
-    assert '\n' not in status
+    done = run(*again)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith('simulate_labels.py: error: ')
+    assert 'second exists' in line
     assert content(second) == before
-    assert run(*again, '--overwrite')[0] == 0
+    assert run(*again, '--overwrite').returncode == 0
     assert content(second) != before
 
 
@@ -131,12 +114,14 @@ def test_classes_by_spaces_commas_or_lines(
     ways = [NAMES, ['a,b,c,d,e'], ['a,', 'b,', 'c,', 'd,', 'e'], [listed]]
     for number, way in enumerate(ways):
         out = tmp_path / str(number)
-        assert run('points', masks, out, '--classes', *way)[0] == 0
+        done = run('points', masks, out, '--classes', *way)
+        assert done.returncode == 0
         sidecar = json.loads((out / 'labels.json').read_text())
         assert sidecar['classes'] == list(NAMES)
-    status, _ = run('drop', out, tmp_path / 'x', '--classes', 'a,b,c,e,d',
-                    '--ratio', '0.5')  # fmt: skip
-    assert 'are of the classes a, b, c, d, e, not a, b, c, e, d' in status
+    done = run('drop', out, tmp_path / 'x', '--classes', 'a,b,c,e,d',
+               '--ratio', '0.5')  # fmt: skip
+    words = 'are of the classes a, b, c, d, e, not a, b, c, e, d'
+    assert words in done.stderr
 
 
 def test_bad_classes_are_named(masks: Path, tmp_path: Path, run: Run) -> None:
@@ -146,16 +131,11 @@ def test_bad_classes_are_named(masks: Path, tmp_path: Path, run: Run) -> None:
         (('--dataset', 'NoSuchSet'), "'NoSuchSet' is no dataset type"),
         (('--classes', 'a', '--background', 'z'), "'z' is none of"),
     ):
-        status, _ = run('tags', masks, out, *arguments)
-        assert message in str(status)
+        assert message in run('tags', masks, out, *arguments).stderr
     assert not out.exists()
 
 
-def test_help_lists_every_option_and_imports_nothing_heavy(
-    tmp_path: Path,
-) -> None:
-    python = (sys.executable, '-X', 'importtime')
-    done = tool(TOOL, 'points', '--help', cwd=tmp_path, python=python)
+def test_help_lists_every_option(run: Run) -> None:
+    done = run('points', '--help')
     for option in ('--placement', '--per-region', '--workers', '--seed'):
         assert option in done.stdout
-    assert 'numpy' not in done.stderr

@@ -27,12 +27,11 @@ import importlib.util
 import re
 import sys
 import textwrap
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import fail
+from _arguments import ProgressBar, command, fail
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,6 +93,7 @@ def _describe(name: str, read: ast.FunctionDef) -> Iterator[str]:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -206,43 +206,9 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class Progress:
-    """Progress on one line of a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self.what = ''
-        self.next = 0.0
-
-    def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Print where the import stands, at most ten times a second."""
-        terminal = sys.stdout.isatty()
-        now = time.monotonic()
-        if what != self.what:
-            self.finish()
-            self.what, self.next = what, now + (0.1 if terminal else 10)
-        if now < self.next and done != total:
-            return
-        self.next = now + (0.1 if terminal else 10)
-        line = f'  {what} {done} images'
-        if total is not None:
-            filled = 30 * done // total
-            line = (
-                f'  {what} [{"#" * filled}{"." * (30 - filled)}] '
-                f'{done}/{total} images'
-            )
-        print(f'\r{line}' if terminal else line,
-              end='' if terminal else '\n', flush=True)  # fmt: skip
-
-    def finish(self) -> None:
-        """End the line of a terminal."""
-        if self.what and sys.stdout.isatty():
-            print(flush=True)
-        self.what = ''
-
-
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Import the labels."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.workers < 1:
         fail(f'--workers must be at least 1, got {args.workers}')
     import mmseg_sparse  # noqa: F401  before anything of mmseg
@@ -251,7 +217,7 @@ def main() -> None:
     from mmseg_sparse.labels.importers.draw import ImportOptions
     from mmseg_sparse.labels.importers.import_labels import import_labels
 
-    progress = Progress()
+    progress = ProgressBar()
     try:
         summary = import_labels(
             args.format,
@@ -271,7 +237,7 @@ def main() -> None:
             reader_options=reader_options(args.format, args.option),
             overwrite=args.overwrite,
             workers=args.workers,
-            progress=progress,
+            progress=lambda what, done, total: progress(done, total, what),
         )
     except KeyboardInterrupt:
         progress.finish()

@@ -15,11 +15,12 @@ and its figure 6 with --share 1/2, 1/4, 1/8, 1/16.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import fail
+from _arguments import command, fail
 
 
 def share(text: str) -> float:
@@ -32,9 +33,10 @@ def share(text: str) -> float:
         ) from error
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -74,12 +76,12 @@ def parse_args() -> argparse.Namespace:
         help='how the names of images end (default: %(default)s)',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Write the list."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.out.exists() and not args.overwrite:
         fail(f'{args.out} is there already: name another, or --overwrite')
     import mmseg_sparse  # noqa: F401  before anything of mmseg

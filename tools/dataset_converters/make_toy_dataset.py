@@ -7,15 +7,17 @@ there and was made with the same arguments is kept.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, fail
+from _arguments import ProgressBar, command, fail
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -52,7 +54,7 @@ def parse_args() -> argparse.Namespace:
         metavar=('LEAST', 'MOST'),
         help='number of shapes of an image (default: 2 4)',
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     least, most = args.shapes
     if not 1 <= least <= most:
         parser.error(
@@ -61,9 +63,9 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Make the data set."""
-    args = parse_args()
+    args = parse_args(argv)
     from mmseg_sparse.labels.simulate.toy import make_toy_dataset
     from mmseg_sparse.labels.simulate.toy_scene import SceneStyle
 

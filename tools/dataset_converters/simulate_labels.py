@@ -22,16 +22,18 @@ arguments. Images are named like the masks, or see --img-suffix.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import ProgressBar, fail
+from _arguments import ProgressBar, command, fail
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -45,7 +47,7 @@ def parse_args() -> argparse.Namespace:
         )
         add_common(one)
         add(one.add_argument_group(f'options of {kind}'))
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -276,9 +278,9 @@ def find_classes(
     return tuple(names)[int(args.reduce_zero_label) :], ()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Simulate labels for a folder."""
-    args = parse_args()
+    args = parse_args(argv)
     import mmseg_sparse  # noqa: F401
     from mmseg_sparse.labels.simulate.folder import FolderJob, simulate_folder
 

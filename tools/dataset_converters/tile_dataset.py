@@ -19,15 +19,17 @@ OUT appears whole or not at all.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, fail
+from _arguments import ProgressBar, command, fail
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -96,12 +98,12 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='replace OUT if it is a folder of tiles',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Cut the data set."""
-    args = parse_args()
+    args = parse_args(argv)
     import mmseg_sparse  # noqa: F401  before anything of mmseg
     from mmseg_sparse.labels.classes import parse_classes
     from mmseg_sparse.labels.simulate.folder import FolderJob

@@ -3,15 +3,20 @@
 import argparse
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _arguments import command, fail
 
 CONFIG_NAME = 'config.py'
 CHECKPOINT_NAME = 'checkpoint.pth'
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         epilog='OUT/config.py and OUT/checkpoint.pth predict bit for bit as '
         'before, with mmseg alone. What only training needs is left out: '
@@ -25,7 +30,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='replace files of those names in OUT',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -79,15 +84,15 @@ def export(config: str, checkpoint: str, out: Path) -> list[str]:
     return notes
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Export."""
-    args = parse_args()
+    args = parse_args(argv)
     out = Path(args.out)
     try:
         check_paths(args)
         notes = export(args.config, args.checkpoint, out)
     except (OSError, ValueError) as error:
-        sys.exit(f'{Path(sys.argv[0]).name}: error: {error}')
+        fail(str(error))
     for note in notes:
         print(f'note: {note}')
     print(f'{out / CONFIG_NAME}\n{out / CHECKPOINT_NAME}')
