@@ -31,12 +31,14 @@ class LabelFile:
     Attributes:
         name: Path of the image below its folder, without the suffix.
         png: The label map as an index PNG; None if there are tags alone.
-        info: What the sidecar says of the image.
+        info: What the sidecar says about the image.
+        image: The image as a PNG, where the folder is to hold it.
     """
 
     name: str
     png: bytes | None
     info: Mapping[str, Any]
+    image: bytes | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -81,13 +83,23 @@ def label_file(
     return LabelFile(name, png, info)
 
 
-def check_label_folder(out: str | Path, overwrite: bool = False) -> None:
+def check_label_folder(
+    out: str | Path,
+    overwrite: bool = False,
+    *,
+    folders: Sequence[str] = ('',),
+) -> None:
     """Raise unless a label folder may be written to ``out``.
+
+    Args:
+        out: The folder to make.
+        overwrite: Whether it may replace a label folder.
+        folders: As in :func:`write_label_folder`.
 
     Raises:
         FileExistsError: If something is there. With ``overwrite``, only if it
-            is more than a label folder: no ``labels.json`` in it, or files
-            that this does not name.
+            is more than a label folder: it has no ``labels.json``, or files
+            that ``labels.json`` does not name.
     """
     out = Path(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -100,13 +112,15 @@ def check_label_folder(out: str | Path, overwrite: bool = False) -> None:
         images = read_sidecar(out)['images']
     except (OSError, ValueError) as error:
         raise FileExistsError(
-            f'{out} is not overwritten: it is no label folder ({error})'
+            f'{out} is not overwritten: it is not a label folder ({error})'
         ) from error
-    ours = {out / SIDECAR, *(out / f'{name}.png' for name in images)}
+    ours = {out / SIDECAR}
+    for folder in folders:
+        ours |= {out / folder / f'{name}.png' for name in images}
     for path in sorted(out.rglob('*')):
         if path not in ours and (path.is_symlink() or not path.is_dir()):
             raise FileExistsError(
-                f'{out} is not overwritten: {path} is none of its labels'
+                f'{out} is not overwritten: its {SIDECAR} does not name {path}'
             )
 
 
@@ -116,6 +130,7 @@ def write_label_folder(
     meta: Mapping[str, Any],
     *,
     overwrite: bool = False,
+    folders: Sequence[str] = ('',),
 ) -> dict[str, Any]:
     """Write PNGs and the sidecar; the folder is there whole or not at all.
 
@@ -129,6 +144,8 @@ def write_label_folder(
         meta: What the sidecar says besides ``version`` and ``images``:
             ``tool``, ``format``, ``classes`` and more.
         overwrite: Replace a label folder that is there.
+        folders: Folders below ``out`` for the label maps and, where the files
+            have images, for these.
 
     Returns:
         The sidecar's content.
@@ -138,7 +155,7 @@ def write_label_folder(
         ValueError: If a name comes twice or leads out of the folder.
     """
     out = Path(out).resolve()
-    check_label_folder(out, overwrite)
+    check_label_folder(out, overwrite, folders=folders)
     with built_beside(out) as making:
         images: dict[str, Mapping[str, Any]] = {}
         for file in files:
@@ -146,17 +163,20 @@ def write_label_folder(
             if name in images:
                 raise ValueError(f'{out}: two label maps for {name!r}')
             images[name] = file.info
-            if file.png is not None:
-                path = making / f'{name}.png'
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(file.png)
+            pictures = (file.png, file.image)
+            for folder, png in zip(folders, pictures, strict=False):
+                if png is not None:
+                    path = making / folder / f'{name}.png'
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(png)
         sidecar = {
             'version': VERSION,
             **meta,
             'images': dict(sorted(images.items())),
         }
         write_sidecar(making, sidecar)
-        check_label_folder(out, overwrite)  # it may have come meanwhile
+        # Somebody may have written to it meanwhile.
+        check_label_folder(out, overwrite, folders=folders)
     return sidecar
 
 

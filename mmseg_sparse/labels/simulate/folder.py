@@ -131,6 +131,20 @@ class FolderJob:
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         return name.as_posix(), checksum, made
 
+    def describe(self, **options: Any) -> dict[str, Any]:
+        """Return what ``labels.json`` says about the job, and more options."""
+        first = int(self.reduce_zero_label)
+        return dict(
+            classes=list(self.classes),
+            class_map={str(i + first): i for i in range(len(self.classes))},
+            options={
+                **self.options,
+                'void': self.void,
+                'reduce_zero_label': self.reduce_zero_label,
+                **options,
+            },
+        )
+
     def load(self, path: Path) -> Labels:
         """Read a mask.
 
@@ -173,17 +187,16 @@ def simulate_folder(
 ) -> dict[str, Any]:
     """Simulate labels for each PNG in a folder and the folders in it.
 
-    Random choices are named after the images' names without folders and type,
-    which are those of the files, with ``job.img_suffix`` in place of
-    ``suffix``. So do the pipeline transforms: the same seed and options give
-    the same labels. The folder appears whole or not at
-    all; the number of workers changes nothing in it.
+    Random choices depend on the image's name without folders and type: that
+    of the mask, with ``job.img_suffix`` in place of ``suffix``. They do so in
+    the pipeline transforms, too, which therefore draw the same labels. The
+    number of workers changes nothing.
 
     Args:
         job: What to do.
         masks: Folder of index PNGs.
-        out: Folder to make, see ``write_label_folder``.
-        workers: Processes to start; 0 = none, work in this one.
+        out: Folder to make; it appears whole or not at all.
+        workers: Processes to start; 0 = work in this one.
         overwrite: Replace a label folder that is there.
         suffix: How the names of the masks end, such as
             ``'_labelTrainIds.png'``; other files are left alone.
@@ -193,29 +206,21 @@ def simulate_folder(
         What ``labels.json`` holds.
 
     Raises:
-        FileNotFoundError: If there is no such PNG in ``masks``, or one that
-            its ``labels.json`` lists is missing.
+        FileNotFoundError: If no PNG is found, or one that the ``labels.json``
+            of ``masks`` lists is missing.
         FileExistsError: If ``out`` exists and may not be replaced.
         TypeError: If an option is unknown or missing.
-        ValueError: If an option is out of range, ``out`` is in ``masks``, or
-            a mask cannot be used, or ``labels.json`` has other classes.
+        ValueError: If an option is out of range, ``out`` is in ``masks``, a
+            mask cannot be used, or ``labels.json`` has other classes.
     """
     job.check()
     if workers < 0:
         raise ValueError(f'workers must be at least 0, got {workers}')
     masks, out = Path(masks), Path(out)
-    if masks.resolve() in (out.resolve(), *out.resolve().parents):
-        raise ValueError(f'{out} lies in the folder of masks, {masks}')
+    check_outside(out, masks)
     if not suffix.endswith('.png'):
         raise ValueError(f"suffix must end in '.png', got {suffix!r}")
-    paths = sorted(
-        path
-        for path in masks.rglob('*.png')
-        if path.is_file() and path.name.endswith(suffix)
-    )
-    if not paths:
-        what = f'no *{suffix} in it' if masks.is_dir() else 'no such folder'
-        raise FileNotFoundError(f'{masks}: {what}')
+    paths = find_masks(masks, suffix)
     check_label_folder(out, overwrite)
     told = _told(job, masks)
     sources: dict[str, str] = {}
@@ -232,20 +237,36 @@ def simulate_folder(
     meta = dict(
         tool='simulate_labels',
         format=f'index PNGs, {job.kind}',
-        classes=list(job.classes),
-        class_map={
-            str(i + job.reduce_zero_label): i for i in range(len(job.classes))
-        },
-        options={
-            **job.options,
-            'void': job.void,
-            'reduce_zero_label': job.reduce_zero_label,
-            'suffix': suffix,
-            'img_suffix': job.img_suffix,
-        },
+        **job.describe(suffix=suffix, img_suffix=job.img_suffix),
         sources=sources,  # filled while the files are written
     )
     return write_label_folder(out, files(), meta, overwrite=overwrite)
+
+
+def check_outside(out: Path, *sources: Path) -> None:
+    """Raise ValueError if ``out`` is, or lies in, or holds a source."""
+    for source in sources:
+        if out.resolve().is_relative_to(source.resolve()):
+            raise ValueError(f'{out} lies in the folder {source}')
+        if source.resolve().is_relative_to(out.resolve()):
+            raise ValueError(f'{out} holds the folder {source}')
+
+
+def find_masks(masks: Path, suffix: str) -> list[Path]:
+    """Return the files of a folder and those in it that end in ``suffix``.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    paths = sorted(
+        path
+        for path in masks.rglob('*')
+        if path.name.endswith(suffix) and path.is_file()
+    )
+    if not paths:
+        what = f'no *{suffix} in it' if masks.is_dir() else 'no such folder'
+        raise FileNotFoundError(f'{masks}: {what}')
+    return paths
 
 
 def _told(job: FolderJob, masks: Path) -> dict[str, Any]:

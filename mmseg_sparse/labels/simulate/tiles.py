@@ -2,8 +2,8 @@
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ...utils.atomic import built_beside
 from ...utils.untrusted import FormatError
 from ..image_finder import ImageFinder
-from ..label_folder import SIDECAR, VERSION, read_sidecar, write_sidecar
+from ..label_folder import (
+    LabelFile,
+    check_label_folder,
+    write_label_folder,
+)
 from ..label_map import NO_LABEL, distinct_palette, encode_index_png
-from .folder import FolderJob
+from .folder import FolderJob, check_outside, find_masks
 
-TOOL = 'tile_dataset'
 EDGES = ('overlap', 'keep', 'drop')
-IMAGES, MASKS = 'images', 'masks'
+#: Of the masks and of the images of the tiles.
+FOLDERS = ('masks', 'images')
 
 
 @dataclass(frozen=True)
@@ -116,82 +119,70 @@ def tile_dataset(
     """
     job.check()
     images, masks, out = Path(images), Path(masks), Path(out)
-    _check_out(out, overwrite, (images, masks))
-    paths = sorted(p for p in masks.rglob(f'*{suffix}') if p.is_file())
-    if not paths:
-        what = f'no *{suffix} in it' if masks.is_dir() else 'no such folder'
-        raise FileNotFoundError(f'{masks}: {what}')
+    check_outside(out, images, masks)
+    check_label_folder(out, overwrite, folders=FOLDERS)
+    paths = find_masks(masks, suffix)
     finder = ImageFinder(images)
-    with built_beside(out) as making:
-        entries: dict[str, Any] = {}
+
+    def files() -> Iterator[LabelFile]:
+        empty = True
         for done, path in enumerate(paths, 1):
             name = path.relative_to(masks).as_posix().removesuffix(suffix)
             source = _find(finder, name, path)
-            for tile in _tiles(job, tiling, images / source, path):
-                _write(making, f'{name}_{tile.top}_{tile.left}', tile, job)
-                entries[f'{name}_{tile.top}_{tile.left}'] = tile.info(
-                    source.as_posix()
-                )
+            for tile in _tiles(job, tiling, images, source, path):
+                empty = False
+                yield replace(tile, name=f'{name}_{tile.name}')
             if progress is not None:
                 progress(done, len(paths))
-        if not entries:
+        if empty:
             raise ValueError(f'{masks}: no tile of it has a labelled pixel')
-        sidecar = _sidecar(job, tiling, entries)
-        write_sidecar(making, sidecar)
-        _check_out(out, overwrite, (images, masks))  # meanwhile
-    return sidecar
 
-
-@dataclass(frozen=True, eq=False)
-class _Tile:
-    """A tile, cut out.
-
-    Attributes:
-        top: Its first row in the image.
-        left: Its first column.
-        image: ``(h, w)`` or ``(h, w, 3)``.
-        labels: ``(h, w)``, 255 = void.
-        tags: Names of the classes.
-    """
-
-    top: int
-    left: int
-    image: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    tags: tuple[str, ...]
-
-    def info(self, source: str) -> dict[str, Any]:
-        """Return the tile's entry in the sidecar."""
-        height, width = self.labels.shape
-        return dict(
-            supervision='tag',
-            size=[width, height],
-            tags=list(self.tags),
-            source=source,
-            box=[self.left, self.top, self.left + width, self.top + height],
-        )
+    meta = dict(
+        tool='tile_dataset', format='tiles with tags',
+        **job.describe(**asdict(tiling)),
+    )  # fmt: skip
+    return write_label_folder(
+        out, files(), meta, overwrite=overwrite, folders=FOLDERS
+    )
 
 
 def _tiles(
-    job: FolderJob, tiling: Tiling, image: Path, mask: Path
-) -> Iterator[_Tile]:
-    """Yield the tiles of an image that have a labelled pixel."""
+    job: FolderJob, tiling: Tiling, images: Path, source: Path, mask: Path
+) -> Iterator[LabelFile]:
+    """Yield the tiles that have a labelled pixel, named by their corners."""
     labels = job.load(mask)
-    pixels = _load_image(image)
+    pixels = _load_image(images / source)
     if pixels.shape[:2] != labels.shape:
         raise FormatError(
             mask, '',
-            f'is {_size(labels)}, the image {image} {_size(pixels)}',
+            f'is {_size(labels)}, the image {images / source} '
+            f'{_size(pixels)}',
         )  # fmt: skip
+    palette = job.palette or distinct_palette(len(job.classes))
     background = job.options.get('background', 0)
     names = [n for i, n in enumerate(job.classes) if i != background]
     for top, left, bottom, right in tiling.boxes(*labels.shape):
-        part = np.ascontiguousarray(labels[top:bottom, left:right])
+        window = np.s_[top:bottom, left:right]
+        part = np.ascontiguousarray(labels[window])
         if (part == NO_LABEL).all():
             continue
-        hot = job.run(part, mask.stem)
-        tags = tuple(n for n, h in zip(names, hot, strict=True) if h)
-        yield _Tile(top, left, pixels[top:bottom, left:right], part, tags)
+        shows = job.run(part, mask.stem)
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels[window])).save(
+            buffer, 'PNG'
+        )
+        yield LabelFile(
+            f'{top}_{left}',
+            encode_index_png(part, palette),
+            dict(
+                supervision='tag',
+                size=[right - left, bottom - top],
+                tags=[n for n, s in zip(names, shows, strict=True) if s],
+                source=source.as_posix(),
+                box=[left, top, right, bottom],
+            ),
+            buffer.getvalue(),
+        )
 
 
 def _load_image(path: Path) -> NDArray[np.uint8]:
@@ -214,19 +205,6 @@ def _load_image(path: Path) -> NDArray[np.uint8]:
         raise FormatError(path, '', f'no readable image: {error}') from error
 
 
-def _write(folder: Path, name: str, tile: _Tile, job: FolderJob) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(tile.image)).save(buffer, 'PNG')
-    palette = job.palette or distinct_palette(len(job.classes))
-    for kind, data in (
-        (IMAGES, buffer.getvalue()),
-        (MASKS, encode_index_png(tile.labels, palette)),
-    ):
-        path = folder / kind / f'{name}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-
 def _find(finder: ImageFinder, name: str, mask: Path) -> Path:
     found = finder.find(f'{name}.png')  # a suffix: dots of names stay
     if len(found) != 1:
@@ -235,59 +213,6 @@ def _find(finder: ImageFinder, name: str, mask: Path) -> Path:
             mask, '', f'{problem} of the name {name} in {finder.folder}'
         )
     return Path(found[0])
-
-
-def _sidecar(
-    job: FolderJob, tiling: Tiling, entries: dict[str, Any]
-) -> dict[str, Any]:
-    return dict(
-        version=VERSION,
-        tool=TOOL,
-        format='tiles with tags',
-        classes=list(job.classes),
-        class_map={
-            str(i + job.reduce_zero_label): i for i in range(len(job.classes))
-        },
-        options={
-            **job.options,
-            'void': job.void,
-            'reduce_zero_label': job.reduce_zero_label,
-            'height': tiling.height,
-            'width': tiling.width,
-            'edges': tiling.edges,
-        },
-        images=dict(sorted(entries.items())),
-    )
-
-
-def _check_out(out: Path, overwrite: bool, sources: Sequence[Path]) -> None:
-    """Raise unless tiles may be written to ``out``."""
-    for source in sources:
-        if source.resolve() in (out.resolve(), *out.resolve().parents):
-            raise ValueError(f'{out} lies in the folder {source}')
-        if out.resolve() in source.resolve().parents:
-            raise ValueError(f'{out} holds the folder {source}')
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            f'{out} exists: name another folder, or --overwrite'
-        )
-    try:
-        sidecar = read_sidecar(out)
-    except (OSError, ValueError) as error:
-        raise FileExistsError(
-            f'{out} is not overwritten: it is no folder of tiles ({error})'
-        ) from error
-    ours = {out / SIDECAR}
-    if sidecar['tool'] == TOOL:
-        for name in sidecar['images']:
-            ours |= {out / k / f'{name}.png' for k in (IMAGES, MASKS)}
-    for path in sorted(out.rglob('*')):
-        if path not in ours and (path.is_symlink() or not path.is_dir()):
-            raise FileExistsError(
-                f'{out} is not overwritten: {path} is none of its tiles'
-            )
 
 
 def _size(pixels: NDArray[np.uint8]) -> str:
