@@ -27,9 +27,9 @@ class SparseResize(Resize):
     """``Resize`` that keeps the labels which nearest neighbours would drop.
 
     The image and dense label maps come out as from mmseg's ``Resize``, bit
-    for bit; what sparse maps gain is told at
-    :func:`~.resize.restore_resized`. Fields of
-    ``seg_fields`` that hold no integers (depth) are left to ``Resize``.
+    for bit; for what sparse maps gain see
+    :func:`restore_resized`. Fields of ``seg_fields`` that are not integers
+    (depth) are left to ``Resize``.
 
     Args:
         *args: Those of ``Resize``.
@@ -189,35 +189,24 @@ def restore_resized(
     dense_from: float = 0.5,
     supervision: str | None = None,
 ) -> Labels:
-    r"""Add the labels that nearest-neighbour resizing dropped.
+    """Add the labels that nearest-neighbour resizing dropped.
 
-    Nearest-neighbour resizing samples a grid of source pixels. A labelled
-    pixel :math:`p` that is not on the grid lies between its neighbouring rows
-    and columns, and so between up to four samples. It is left out if
-
-    * one of those has its class, and so has every pixel on the straight line
-      to it: :math:`p` is the margin of a stroke that the result shows, or
-    * the pixel of the result that the middle of :math:`p` falls into has a
-      label already: its class, or one that contradicts it.
-
-    Otherwise its class is written there. Where several ask for one pixel,
-    the one whose middle comes nearest to that pixel's middle is taken, the
-    first in reading order among equals.
+    A dropped pixel (see :func:`_dropped`) is written where its middle falls.
+    Where the middles of several fall into one pixel of the result, the one
+    nearest to its middle is taken, the first in reading order among equals.
 
     So every label is in the result, at most a pixel from its place, unless
     another class took that place; strokes stay connected and have the width
-    that sampling gives them, or one pixel where it gives none; points more
-    than a pixel apart stay apart. Enlarging drops nothing and is left as it
-    is; dense maps are too, or void would shrink.
+    that sampling gives them, or one pixel where it gives none. Dense maps
+    stay as they were resized, or void would shrink.
 
     Args:
         labels: Label map, ``(H, W)`` of integers.
         nearest: The same, resized by ``mmcv.imresize``.
         backend: What resized it, ``'cv2'`` or ``'pillow'``.
-        ignore_index: Id of "no label".
-        dense_from: Share of labelled pixels from which ``labels`` is dense;
-            see :func:`is_dense`.
-        supervision: The kind of labels, if known.
+        ignore_index: As in :func:`resize_labels`.
+        dense_from: As there.
+        supervision: As there.
 
     Returns:
         ``nearest`` itself if there is nothing to add, else a copy.
@@ -226,12 +215,9 @@ def restore_resized(
         ValueError: If the maps are not two-dimensional.
     """
     if labels.ndim != 2 or nearest.ndim != 2:
-        raise ValueError('expected label maps (H, W), got shapes '
-                         f'{labels.shape} and {nearest.shape}')  # fmt: skip
-    small = (
-        min(labels.shape[0], nearest.shape[0]),
-        min(labels.shape[1], nearest.shape[1]),
-    )
+        shapes = f'{labels.shape} and {nearest.shape}'
+        raise ValueError(f'expected label maps (H, W), got shapes {shapes}')
+    small = tuple(map(min, labels.shape, nearest.shape))
     if small == labels.shape or is_dense(
         labels,
         ignore_index=ignore_index,
@@ -239,19 +225,9 @@ def restore_resized(
         supervision=supervision,
     ):
         return nearest
-    rows, cols = (
-        _Axis(length, target, backend)
-        for length, target in zip(labels.shape, small, strict=True)
-    )
-    result = labels[rows.samples][:, cols.samples]
-    y, x = positions(labels != ignore_index)
-    free = result[rows.target[y], cols.target[x]] == ignore_index
-    y, x = y[free], x[free]
-    shown = np.zeros(len(y), bool)
-    for qy in (rows.before[y], rows.after[y]):
-        for qx in (cols.before[x], cols.after[x]):
-            shown |= _joined(labels, (y, x), (qy, qx))
-    y, x = y[~shown], x[~shown]
+    lengths = zip(labels.shape, small, strict=True)
+    rows, cols = (_Axis(*both, backend) for both in lengths)
+    y, x = _dropped(labels, rows, cols, ignore_index)
     if len(y) == 0:
         return nearest
     added = np.full(small, ignore_index, nearest.dtype)
@@ -294,6 +270,31 @@ class _Axis:
         place = (pixel + 0.5) * target / length
         self.target = np.clip(np.floor(place).astype(np.int64), low, high)
         self.offset = place - (self.target + 0.5)
+
+
+def _dropped(
+    labels: Labels, rows: _Axis, cols: _Axis, ignore_index: int
+) -> tuple[Index, Index]:
+    r"""Return the labelled pixels that resizing dropped.
+
+    Nearest-neighbour resizing samples a grid of source pixels. A labelled
+    pixel :math:`p` that is not on the grid lies between its neighbouring rows
+    and columns, and so between up to four samples. It is dropped, unless
+
+    * one of those has its class, and so has every pixel on the straight line
+      to it: :math:`p` is the margin of a stroke that the result shows, or
+    * the pixel of the result that the middle of :math:`p` falls into has a
+      label already: its class, or one that contradicts it.
+    """
+    result = labels[rows.samples][:, cols.samples]
+    y, x = positions(labels != ignore_index)
+    free = result[rows.target[y], cols.target[x]] == ignore_index
+    y, x = y[free], x[free]
+    shown = np.zeros(len(y), bool)
+    for qy in (rows.before[y], rows.after[y]):
+        for qx in (cols.before[x], cols.after[x]):
+            shown |= _joined(labels, (y, x), (qy, qx))
+    return y[~shown], x[~shown]
 
 
 def _samples(length: int, target: int, backend: str) -> Index:

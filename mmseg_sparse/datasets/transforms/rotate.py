@@ -23,9 +23,9 @@ class SparseRandomRotate(RandomRotate):
     """``RandomRotate`` that keeps what nearest neighbours would drop.
 
     The angles drawn, the image and dense label maps are those of mmseg's
-    ``RandomRotate``, bit for bit; what sparse maps gain is told at
-    :func:`~.rotate.rotate_labels`. Fields of
-    ``seg_fields`` that hold no integers (depth) are rotated as there.
+    ``RandomRotate``, bit for bit; for what sparse maps gain see
+    :func:`rotate_labels`. Fields of ``seg_fields`` that are not integers
+    (depth) are rotated as in ``RandomRotate``.
 
     Args:
         *args: Those of ``RandomRotate``.

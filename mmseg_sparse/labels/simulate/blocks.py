@@ -1,5 +1,7 @@
 """Rectangles inside the regions of a dense mask."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +27,10 @@ def simulate_blocks(
     This is how we read the block supervision of TEL (Liang et al., "Tree
     energy loss", CVPR 2022: 10, 20 and 50 % of each image), whose labels
     were published without the program that made them. Each class gets the
-    share of its own pixels in the image, so that thin classes, on which
-    few places of the image fall, are learned too. Places are drawn uniformly
-    among the pixels of the class; at each, the largest rectangle that
-    contains it and stays in the class is labelled, until the share is
-    reached.
+    share of its own pixels in the image, so that thin classes are learned,
+    too. Places are drawn uniformly among the pixels of the class; at each,
+    the largest rectangle that contains it and stays in the class is labelled,
+    until the share is reached.
 
     Args:
         labels: Dense mask, ``(H, W)`` of ``uint8``, ``ignore_index`` = void.
@@ -65,17 +66,25 @@ def simulate_blocks(
     blocks = np.full_like(labels, ignore_index)
     reach = _Reach(labels, max_size)
     roomy = _roomy(labels, min_size).ravel()[places] > 0
-    seen = done = 0
-    for value in np.flatnonzero(np.bincount(classes)).tolist():
-        own = np.flatnonzero(classes == value)
-        seen += len(own)
-        left = int(share * seen + 1e-9) - done
-        done += left
+    for own, left in _quotas(classes, share):
         for least, some in ((min_size, own[roomy[own]]), (1, own)):
             left = _cover(
                 labels, blocks, covered, places[some], reach, left, least
             )
     return blocks
+
+
+def _quotas(
+    classes: Labels, share: float
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Yield where each class is, and how many pixels of it to label."""
+    seen = done = 0
+    for value in np.flatnonzero(np.bincount(classes)).tolist():
+        own = np.flatnonzero(classes == value)
+        seen += len(own)
+        quota = int(share * seen + 1e-9) - done
+        done += quota
+        yield own, quota
 
 
 def _roomy(labels: Labels, size: int) -> Labels:

@@ -187,10 +187,9 @@ def simulate_folder(
 ) -> dict[str, Any]:
     """Simulate labels for each PNG in a folder and the folders in it.
 
-    Random choices depend on the image's name without folders and type: that
-    of the mask, with ``job.img_suffix`` in place of ``suffix``. They do so in
-    the pipeline transforms, too, which therefore draw the same labels. The
-    number of workers changes nothing.
+    Random choices depend on the image's name without folders and type (that
+    of the mask, with ``job.img_suffix`` in place of ``suffix``), as in the
+    pipeline transforms. The number of workers changes nothing.
 
     Args:
         job: What to do.
@@ -198,24 +197,20 @@ def simulate_folder(
         out: Folder to make; it appears whole or not at all.
         workers: Processes to start; 0 = work in this one.
         overwrite: Replace a label folder that is there.
-        suffix: How the names of the masks end, such as
-            ``'_labelTrainIds.png'``; other files are left alone.
+        suffix: Ending of the masks' names; other files are left alone.
         progress: Called with (images done, images in all).
 
     Returns:
         What ``labels.json`` holds.
 
     Raises:
-        FileNotFoundError: If no PNG is found, or one that the ``labels.json``
-            of ``masks`` lists is missing.
+        FileNotFoundError: If there are no masks, or listed ones are missing.
         FileExistsError: If ``out`` exists and may not be replaced.
         TypeError: If an option is unknown or missing.
         ValueError: If an option is out of range, ``out`` is in ``masks``, a
             mask cannot be used, or ``labels.json`` has other classes.
     """
     job.check()
-    if workers < 0:
-        raise ValueError(f'workers must be at least 0, got {workers}')
     masks, out = Path(masks), Path(out)
     check_outside(out, masks)
     if not suffix.endswith('.png'):
@@ -235,11 +230,10 @@ def simulate_folder(
         yield from _tagged(masks, told)
 
     meta = dict(
-        tool='simulate_labels',
-        format=f'index PNGs, {job.kind}',
+        tool='simulate_labels', format=f'index PNGs, {job.kind}',
         **job.describe(suffix=suffix, img_suffix=job.img_suffix),
         sources=sources,  # filled while the files are written
-    )
+    )  # fmt: skip
     return write_label_folder(out, files(), meta, overwrite=overwrite)
 
 
@@ -322,6 +316,8 @@ def _run(
     workers: int,
 ) -> Generator[tuple[str, str, LabelFile], None, None]:
     """Yield the results in order."""
+    if workers < 0:
+        raise ValueError(f'workers must be at least 0, got {workers}')
     if workers == 0:
         for path in paths:
             yield job.file(masks, path, suffix)

@@ -37,13 +37,11 @@ def simulate_points(
         image_id: Name of the image, so that each has points of its own.
         per_region: Points in a region; fewer where it has fewer pixels.
         placement: ``'central'`` or ``'uniform'``.
-        spread: How far from the middle a central point may lie: it is drawn
-            from the pixels whose distance to the border (and to earlier
-            points) is at least ``1 - spread`` of the greatest one.
+        spread: A central point is drawn from the pixels whose distance, as
+            above, is at least ``1 - spread`` of the greatest one.
         drop: Probability that a region has no point.
         min_area: Regions of fewer pixels have no point.
-        noise: Probability that the points of a region get a wrong class: one
-            of the others in ``labels``, where there are others.
+        noise: Probability that a region's points get another class.
         ignore_index: Id of void in ``labels`` and of "no label" in the result.
 
     Returns:
@@ -54,12 +52,7 @@ def simulate_points(
         TypeError: If ``labels`` is not ``uint8``.
         ValueError: If an argument is out of range.
     """
-    if placement not in ('central', 'uniform'):
-        raise ValueError(
-            f"placement must be 'central' or 'uniform', got {placement!r}"
-        )
-    if per_region < 1:
-        raise ValueError(f'per_region must be at least 1, got {per_region}')
+    _check(placement, per_region)
     check_shares(spread=spread, drop=drop, noise=noise)
     regions = find_regions(labels, ignore_index)
     values = noisy_values(regions, noise, seed, image_id)
@@ -78,6 +71,15 @@ def simulate_points(
             at = _central(inside, depth[window], draws[number], spread)
         points[window][at] = values[number]
     return points
+
+
+def _check(placement: str, per_region: int) -> None:
+    if placement not in ('central', 'uniform'):
+        raise ValueError(
+            f"placement must be 'central' or 'uniform', got {placement!r}"
+        )
+    if per_region < 1:
+        raise ValueError(f'per_region must be at least 1, got {per_region}')
 
 
 def _uniform(

@@ -40,8 +40,7 @@ def simulate_scribbles(
 
     A region is an 8-connected set of pixels of one class. Its stroke follows
     the longest path of its skeleton, smoothed and shaken, and covers a random
-    part of it; what would fall outside the region is cut away. A stroke is
-    8-connected.
+    part of it. A stroke is 8-connected and stays inside its region.
 
     Args:
         labels: Dense mask, ``(H, W)`` of ``uint8``, ``ignore_index`` = void.
@@ -49,14 +48,13 @@ def simulate_scribbles(
         image_id: Name of the image, so that each has strokes of its own.
         thickness: Width of the strokes in pixels.
         length: Least and greatest share of the path that a stroke covers.
-        jitter: How far the hand strays, as a share of the distance between
-            path and border of the region, in ``[0, 1]``.
+        jitter: How far the hand strays, as a share in ``[0, 1]`` of the
+            distance between path and border of the region.
         drop: Probability that a region has no stroke.
         min_area: Regions of fewer pixels never have a stroke.
-        small_area: Regions of fewer pixels are small,
-        small_drop: and have no stroke with this probability.
-        noise: Probability that a stroke gets a wrong class: one of the
-            others in ``labels``, where there are others.
+        small_area: Regions of fewer pixels are small; see ``small_drop``.
+        small_drop: Probability that a small region has no stroke.
+        noise: Probability that a stroke gets another class of ``labels``.
         ignore_index: Id of void in ``labels`` and of "no label" in the result.
 
     Returns:
@@ -67,25 +65,20 @@ def simulate_scribbles(
         TypeError: If ``labels`` is not ``uint8``.
         ValueError: If an argument is out of range.
     """
-    _check_pen(length, thickness)
     check_shares(jitter=jitter, drop=drop, small_drop=small_drop, noise=noise)
+    _check_pen(length, thickness)
     regions = find_regions(labels, ignore_index)
     values = noisy_values(regions, noise, seed, image_id)
     rng = image_rng(seed, image_id)
     chance = drop + (1 - drop) * small_drop * (regions.areas < small_area)
     drawn = (regions.areas >= min_area) & (rng.random(len(regions)) >= chance)
-    hands = _Hands.draw(rng, len(regions), length)
     chosen = np.flatnonzero(drawn)
+    hands = _Hands.draw(rng, len(regions), length)
     depth = inner_depth(regions)
-    lines = hands.lines(
-        longest_paths(regions, chosen, depth), chosen, depth, jitter
-    )
-    strokes = np.full_like(labels, ignore_index)
-    brush = _brush(thickness)
+    lines = hands.lines(regions, chosen, depth, jitter)
+    strokes, brush = np.full_like(labels, ignore_index), _brush(thickness)
     for number, line in zip(chosen.tolist(), lines, strict=True):
-        window, stroke = _draw(line, number, regions, brush)
-        if not stroke.any():  # a hand that missed a thin region
-            window, stroke = _dot(number, regions, depth)
+        window, stroke = _draw(line, number, regions, depth, brush)
         strokes[window][stroke] = values[number]
     return strokes
 
@@ -135,7 +128,7 @@ class _Hands:
 
     def lines(
         self,
-        paths: Paths,
+        regions: Regions,
         chosen: NDArray[np.int64],
         depth: NDArray[np.float32],
         jitter: float,
@@ -143,6 +136,7 @@ class _Hands:
         """Return the points ``(x, y)`` of each stroke, ``(P, K, 2)``."""
         if len(chosen) == 0:
             return np.zeros((0, _POINTS, 2), np.int32)
+        paths = longest_paths(regions, chosen, depth)
         line, length = _parts(paths, self.start[chosen], self.share[chosen])
         y, x = np.rint(line).astype(np.int64).transpose(2, 0, 1)
         room = np.minimum(depth[y, x], length[:, None] / 4)[..., None]
@@ -214,16 +208,20 @@ def _draw(
     line: NDArray[np.int32],
     number: int,
     regions: Regions,
+    depth: NDArray[np.float32],
     brush: NDArray[np.uint8],
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """Draw a line inside its region; return the window and its pixels."""
+    """Draw a line inside its region; return the window and its pixels.
+
+    Where the line misses a thin region, that is the region's deepest pixel.
+    """
     margin = len(brush)
     left, top = (line.min(0) - margin).clip(0).tolist()
     right, bottom = (line.max(0) + margin + 1).tolist()
     window = np.s_[top : max(bottom, top), left : max(right, left)]
     inside = regions.index[window] == number
-    if inside.size == 0:
-        return window, inside
+    if not inside.any():
+        return _dot(number, regions, depth)
     canvas = np.zeros(inside.shape, np.uint8)
     cv2.polylines(canvas, [line - (left, top)], False, 1)
     if margin > 1:
@@ -231,7 +229,9 @@ def _draw(
         canvas = cv2.dilate(canvas, brush)
     canvas &= inside.view(np.uint8)
     count, pieces = cv2.connectedComponents(canvas, connectivity=8)
-    if count <= 2:
+    if count == 1:
+        return _dot(number, regions, depth)
+    if count == 2:
         return window, canvas.view(bool)
     largest = 1 + int(np.bincount(pieces.ravel())[1:].argmax())
     return window, pieces == largest

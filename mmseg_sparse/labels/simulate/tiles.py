@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,29 +121,37 @@ def tile_dataset(
     images, masks, out = Path(images), Path(masks), Path(out)
     check_outside(out, images, masks)
     check_label_folder(out, overwrite, folders=FOLDERS)
-    paths = find_masks(masks, suffix)
-    finder = ImageFinder(images)
-
-    def files() -> Iterator[LabelFile]:
-        empty = True
-        for done, path in enumerate(paths, 1):
-            name = path.relative_to(masks).as_posix().removesuffix(suffix)
-            source = _find(finder, name, path)
-            for tile in _tiles(job, tiling, images, source, path):
-                empty = False
-                yield replace(tile, name=f'{name}_{tile.name}')
-            if progress is not None:
-                progress(done, len(paths))
-        if empty:
-            raise ValueError(f'{masks}: no tile of it has a labelled pixel')
-
+    named = {
+        path.relative_to(masks).as_posix().removesuffix(suffix): path
+        for path in find_masks(masks, suffix)
+    }
+    tiles = _all_tiles(job, tiling, ImageFinder(images), named, progress)
     meta = dict(
         tool='tile_dataset', format='tiles with tags',
         **job.describe(**asdict(tiling)),
     )  # fmt: skip
     return write_label_folder(
-        out, files(), meta, overwrite=overwrite, folders=FOLDERS
+        out, tiles, meta, overwrite=overwrite, folders=FOLDERS
     )
+
+
+def _all_tiles(
+    job: FolderJob,
+    tiling: Tiling,
+    finder: ImageFinder,
+    masks: Mapping[str, Path],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[LabelFile]:
+    empty = True
+    for done, (name, path) in enumerate(masks.items(), 1):
+        source = _find(finder, name, path)
+        for tile in _tiles(job, tiling, finder.folder, source, path):
+            empty = False
+            yield replace(tile, name=f'{name}_{tile.name}')
+        if progress is not None:
+            progress(done, len(masks))
+    if empty:
+        raise ValueError(f'no tile of {len(masks)} masks has a labelled pixel')
 
 
 def _tiles(

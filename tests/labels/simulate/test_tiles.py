@@ -196,5 +196,5 @@ def test_refuses_folders(data: Path) -> None:
             )  # fmt: skip
     with pytest.raises(FileNotFoundError, match=r'no \*_ids\.png in it'):
         cut(data, Tiling(2, 2), suffix='_ids.png')
-    with pytest.raises(ValueError, match='no tile of it has a labelled'):
+    with pytest.raises(ValueError, match='no tile of 3 masks has a label'):
         cut(data, Tiling(50, 50, 'drop'))
