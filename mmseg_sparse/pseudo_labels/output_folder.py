@@ -1,103 +1,121 @@
-"""Folders of generated files: of one model, and resumed where they stopped."""
+"""Folders of generated files of one origin, which a later run completes."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ..utils.atomic import PART, alone_in, write_whole
-from .provenance import TAGS, Origin, read_sidecar
-from .whole_images import WholeImage
+from .provenance import Origin, read_sidecar
 
-#: Called with (images done, images in all).
+#: Called with (files done, files in all).
 Progress = Callable[[int, int], None]
+
+
+class Item(Protocol):
+    """What a file is made of; no two have the same name."""
+
+    @property
+    def name(self) -> str:
+        """The name of the item."""
+
+
+ItemT = TypeVar('ItemT', bound=Item, contravariant=True)
+
+
+class Writer(Protocol[ItemT]):
+    """Writes the files of single items into a folder.
+
+    Attributes:
+        entry: Entry of the sidecar that keeps what :meth:`made_of` returns;
+            None: files are never written again.
+        listed: What the sidecar says of the items in ``images``, by name.
+    """
+
+    entry: str | None
+    listed: dict[str, Any]
+
+    def path(self, item: ItemT) -> Path:
+        """Return the file of an item, which is written after any other."""
+
+    def made_of(self, item: ItemT) -> Any:
+        """Return what a change of makes a file outdated, for JSON."""
+
+    def is_whole(self, item: ItemT) -> bool:
+        """Tell whether the files of an item are there, complete."""
+
+    def write(self, item: ItemT) -> None:
+        """Write the files of an item."""
 
 
 @dataclass
 class GeneratedFolder:
-    """A folder of files that one origin made.
+    """A folder of files of one origin.
 
     Attributes:
         out: The folder.
         sidecar: Name of the file in it that says what the others are.
         suffixes: Of the others.
         origin: What they are made of.
-        told: What the sidecar says besides, from the start.
+        contents: What else the sidecar says from the start.
     """
 
     out: Path
     sidecar: str
     suffixes: tuple[str, ...]
     origin: Origin
-    told: dict[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, Any] = field(default_factory=dict)
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Return a context in which no other process writes there."""
-        return alone_in(self.out)
-
-    def forget_retagged(self, items: Sequence[WholeImage]) -> dict[str, Any]:
-        """Remove files of images that have other tags by now.
-
-        Of tags that the pipeline makes of label maps nothing is known.
-
-        Args:
-            items: The images that files are to be made of.
-
-        Returns:
-            What the sidecar says.
-        """
-        now = {item.name: _tag_indices(item) for item in items}
-        return self.forget_changed(TAGS, now, self.suffixes)
-
-    def forget_changed(
+    def fill(
         self,
-        what: str,
-        now: Mapping[str, Any],
-        suffixes: Sequence[str] = ('',),
-    ) -> dict[str, Any]:
-        """Remove files that were made of something else than now.
+        items: Sequence[ItemT],
+        writer: Writer[ItemT],
+        *,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write the files that are not there, one by one.
 
         Args:
-            what: Entry of the sidecar that says it of each file, ``'tags'``
-                or ``'inputs'``.
-            now: What each is made of now, by name, for JSON.
-            suffixes: What files have behind their names.
-
-        Returns:
-            What the sidecar says.
-        """
-        sidecar = self._read() or {}
-        there = dict(sidecar.get(what) or {})
-        for name, value in now.items():
-            if name in there and there[name] != value:
-                for suffix in suffixes:
-                    (self.out / f'{name}{suffix}').unlink(missing_ok=True)
-        if {**there, **now} != there:
-            merged = dict(sorted({**there, **now}.items()))
-            sidecar = {**sidecar, what: merged}
-            self.write_sidecar(sidecar)
-        return sidecar
-
-    def prepare(self, overwrite: bool = False) -> dict[str, Any]:
-        """Make the folder, or see that what is in it has the same origin.
-
-        The sidecar is there before any other file. What a killed process
-        left half written is removed.
-
-        Args:
+            items: What files are made of.
+            writer: Writes the files of one item.
             overwrite: Remove what is there and begin again.
+            progress: Called after each item.
 
         Returns:
-            What the sidecar says.
+            The number of items written.
 
         Raises:
-            FileExistsError: If there are files of another origin, or with
-                ``overwrite`` files that are none of ours.
+            FileExistsError: If another process is writing to the folder, if
+                it has files of another origin, or with ``overwrite`` files
+                that this class did not write.
+        """
+        with alone_in(self.out):
+            sidecar = self._prepare(overwrite)
+            if writer.entry is not None:
+                sidecar = self._forget(sidecar, items, writer, writer.entry)
+            written = 0
+            for done, item in enumerate(items, 1):
+                if not writer.is_whole(item):
+                    writer.write(item)
+                    written += 1
+                if progress is not None:
+                    progress(done, len(items))
+            if writer.listed:
+                listed = {**sidecar['images'], **writer.listed}
+                self._write(
+                    {**sidecar, 'images': dict(sorted(listed.items()))}
+                )
+        return written
+
+    def _prepare(self, overwrite: bool) -> dict[str, Any]:
+        """Return what the sidecar says, once the folder is fit to be filled.
+
+        The sidecar is there before any other file. What a killed process
+        wrote incompletely is removed.
         """
         there = self._read()
-        new = {**self.origin.entries(), **self.told}
         if there is None:
             if self.out.exists() and self._files():
                 raise FileExistsError(
@@ -106,8 +124,8 @@ class GeneratedFolder:
                 )
         elif not overwrite:
             differences = self.origin.differences(there)
-            ours = there.get('tool') == self.origin.tool
-            if differences and not (ours and self._is_empty()):
+            same_tool = there.get('tool') == self.origin.tool
+            if differences and not (same_tool and self._is_empty()):
                 raise FileExistsError(
                     f'{self.out} is of another origin: '
                     f'{"; ".join(differences)}: name another folder, or '
@@ -117,21 +135,39 @@ class GeneratedFolder:
             if not differences:
                 return there
         else:
-            self._check_ours()
+            self._check_removable(there)
             self._remove(lambda path: path.name != self.sidecar)
-        self.write_sidecar(new)
-        return new
+        sidecar = {**self.origin.entries(), **self.contents}
+        self._write(sidecar)
+        return sidecar
 
-    def write_sidecar(self, content: Mapping[str, Any]) -> None:
-        """Write the sidecar, whole or not at all."""
+    def _forget(
+        self,
+        sidecar: dict[str, Any],
+        items: Sequence[ItemT],
+        writer: Writer[ItemT],
+        entry: str,
+    ) -> dict[str, Any]:
+        """Remove files that were made of something else than now."""
+        before = dict(sidecar.get(entry) or {})
+        now = {item.name: writer.made_of(item) for item in items}
+        for item in items:
+            name = item.name
+            if name in before and before[name] != now[name]:
+                writer.path(item).unlink(missing_ok=True)
+        merged = {**before, **now}
+        if merged != before:
+            sidecar = {**sidecar, entry: dict(sorted(merged.items()))}
+            self._write(sidecar)
+        return sidecar
+
+    def _write(self, content: Mapping[str, Any]) -> None:
         text = json.dumps(content, indent=1, allow_nan=False) + '\n'
         write_whole(self.out / self.sidecar, text.encode())
 
     def _read(self) -> dict[str, Any] | None:
         path = self.out / self.sidecar
-        if not path.is_file():
-            return None
-        return read_sidecar(path)
+        return read_sidecar(path) if path.is_file() else None
 
     def _is_empty(self) -> bool:
         """Tell whether nothing is there but the sidecar."""
@@ -140,9 +176,8 @@ class GeneratedFolder:
     def _files(self) -> list[Path]:
         return [p for p in sorted(self.out.rglob('*')) if not p.is_dir()]
 
-    def _check_ours(self) -> None:
-        """Raise unless everything in the folder looks like our files."""
-        there = self._read() or {}
+    def _check_removable(self, there: Mapping[str, Any]) -> None:
+        """Raise unless all that is in the folder may be removed."""
         if there.get('tool') != self.origin.tool:
             raise FileExistsError(
                 f'{self.out} is not overwritten: {self.sidecar} says that '
@@ -154,51 +189,11 @@ class GeneratedFolder:
             )
             if path.is_symlink() or not ours:
                 raise FileExistsError(
-                    f'{self.out} is not overwritten: {path} is none of ours'
+                    f'{self.out} is not overwritten: {path} is not a file '
+                    f'that {self.origin.tool} writes'
                 )
 
     def _remove(self, which: Callable[[Path], bool]) -> None:
         for path in self._files():
             if which(path):
                 path.unlink()
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What a run made.
-
-    Attributes:
-        written: Number of images whose files were written.
-        skipped: Number of images whose files were there.
-        unfiltered: Of those written, how many have no tags to filter by.
-        config_text: Lines of a config that read the files.
-    """
-
-    written: int
-    skipped: int
-    unfiltered: int
-    config_text: str
-
-
-def generate(
-    items: Sequence[WholeImage],
-    is_done: Callable[[WholeImage], bool],
-    write: Callable[[WholeImage], None],
-    progress: Progress | None,
-) -> int:
-    """Write what is not done, image by image; return how many those were."""
-    written = 0
-    for done, image in enumerate(items, 1):
-        if not is_done(image):
-            write(image)
-            written += 1
-        if progress is not None:
-            progress(done, len(items))
-    return written
-
-
-def _tag_indices(image: WholeImage) -> list[int] | None:
-    hot = image.info.get('gt_label')
-    if hot is None:
-        return None
-    return [index for index, value in enumerate(hot) if value]

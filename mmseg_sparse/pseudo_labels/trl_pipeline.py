@@ -290,8 +290,8 @@ class TRLPipeline:
             arguments += [clf_option, '--no-confidence']
         elif not clf:
             arguments.append('--no-filter')
-        tool = 'generate_pseudo_labels' if weak else 'generate_heatmaps'
-        self.launch(tool, arguments)
+        command = 'pseudo-labels' if weak else 'heatmaps'
+        self.launch('generate', [command, *arguments])
 
     def _evaluate(self, folder: Path) -> dict[str, Any]:
         """Measure each step, and the final model; write the table."""

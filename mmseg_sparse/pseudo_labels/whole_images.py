@@ -15,6 +15,7 @@ from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from ..models.segmentors import AFASegmentor
 from ..utils.config_tree import inner_datasets
 
 SPLITS = ('train', 'val', 'test')
@@ -258,9 +259,9 @@ def load_segmentor(cfg: Config, checkpoint: str, device: str) -> nn.Module:
     return model.to(device).eval()
 
 
-def make_pseudo_labels(model: Any, wanted: bool) -> None:
+def make_pseudo_labels(model: nn.Module, wanted: bool) -> None:
     """Set whether predictions of an ``AFASegmentor`` hold pseudo labels."""
-    if wanted or (getattr(model, 'test_cfg', None) or {}).get('pseudo_labels'):
+    if isinstance(model, AFASegmentor):
         model.test_cfg['pseudo_labels'] = wanted
 
 
@@ -278,3 +279,10 @@ def to_batch(
     )
     data = model.data_preprocessor(batch, False)
     return data['inputs'], data['data_samples']
+
+
+def predict(model: Any, image: WholeImage) -> SegDataSample:
+    """Return what a model predicts of an image."""
+    inputs, samples = to_batch(model, image.load())
+    (result,) = model.predict(inputs, samples)
+    return result

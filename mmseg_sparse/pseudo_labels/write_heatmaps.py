@@ -1,12 +1,6 @@
-"""Heat maps of a data set's images, written to files."""
-
-from pathlib import Path
-from typing import Any
+"""Heat maps as what a model's predictions are written to."""
 
 import torch
-from mmengine.config import Config
-from mmseg.structures import SegDataSample
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmseg_sparse.labels.heatmap_file import (
@@ -15,244 +9,140 @@ from mmseg_sparse.labels.heatmap_file import (
     write_heatmaps,
 )
 
-from ..models.contracts import TagClassifier
-from ..models.segmentors import SparseEncoderDecoder
-from .output_folder import Generated, GeneratedFolder, Progress, generate
-from .provenance import HEATMAPS_SIDECAR, origin_of
-from .tag_filter import (
-    TagFilter,
-    background_of,
-    class_logits,
-    no_tags,
-    shown_maps,
-)
-from .whole_images import (
-    WholeImage,
-    best_device,
-    load_segmentor,
-    make_pseudo_labels,
-    to_batch,
-    whole_images,
-)
+from .provenance import HEATMAPS_SIDECAR
+from .tag_filter import has_activations, no_tags
+from .whole_images import WholeImage, make_pseudo_labels, predict, to_batch
+from .write import Sink
 
-TOOL = 'generate_heatmaps'
 SOURCES = ('auto', 'cam', 'prediction')
 
 
-def generate_heatmaps(
-    cfg: Config,
-    checkpoint: str,
-    out: str | Path,
-    *,
-    split: str = 'train',
-    ann_file: str | None = None,
-    source: str = 'auto',
-    background: float | None = None,
-    filter_tags: bool | None = None,
-    device: str | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Generated:
-    """Write the heat maps of images, for ``LoadHeatmaps`` to read.
+class HeatMaps(Sink):
+    """Heat maps for ``LoadHeatmaps``, in ``OUT/NAME.npz``.
 
-    The file of an image is ``OUT/NAME.npz``, NAME its path below the data
-    set's folder of images, as
-    :func:`~mmseg_sparse.labels.write_heatmaps` writes it: maps of the
-    image's own size, of the classes that are there alone. A run that was
-    stopped goes on: files that are whole are left alone, unless the tags of
-    their image, in the data set's list or file of tags, have changed. The
-    same images, config, checkpoint and options give the same files, byte by
-    byte; ``OUT/heatmaps.json`` says which these were, and files of others
-    are never mixed with them.
+    A file is one of :func:`~mmseg_sparse.labels.write_heatmaps`: maps of
+    the classes that are present, and of no other.
 
     Args:
-        cfg: Config of the model and the data sets.
-        checkpoint: File of its weights.
-        out: Folder to make, or to go on with.
-        split: Whose images: ``'train'``, ``'val'`` or ``'test'``.
-        ann_file: As in :func:`~.whole_images.whole_images`.
-        source: ``'cam'``: class activation maps of the tags, of a decode
+        source: ``'cam'``: class activation maps of the tags, from a decode
             head such as ``AFAHead``; ``'prediction'``: the softmax of what
             the model predicts, filtered by the tags (TRL, eq. 2); ``'auto'``:
-            the first where the head can, else the second.
-        background: A constant map of the background beside activation maps;
-            the best map of a pixel is then its label by that score. None: no
-            map, which reads as 0, as activation says nothing of it.
+            the first where the head has activation maps, else the second.
+        background: Score of a constant map of the background beside
+            activation maps; the best map of a pixel is then its label at that
+            score. None: no such map, which reads as 0.
         filter_tags: Of predictions. True: every image must have tags; False:
             they are not filtered; None: those of images with tags are.
-        device: By default the GPU, where there is one.
-        overwrite: Remove files that are there, and begin again.
-        progress: Called with (images done, images in all).
 
     Raises:
-        FileExistsError: If ``out`` has files of another origin, or another
-            process is writing to it.
-        ValueError: If config, checkpoint, options and images do not fit each
-            other.
+        ValueError: If an argument is out of range.
     """
-    if source not in SOURCES:
-        raise ValueError(
-            f'source must be one of {", ".join(SOURCES)}, got {source!r}'
-        )
-    if background is not None and not 0 < background < 1:
-        raise ValueError(
-            f'background must be a score between 0 and 1, got {background}'
-        )
-    images = whole_images(cfg, split, ann_file)
-    model = load_segmentor(cfg, checkpoint, device or best_device())
-    maker, options = _maker(
-        model, len(images.classes), source, background, filter_tags
-    )
-    folder = GeneratedFolder(
-        Path(out),
-        HEATMAPS_SIDECAR,
-        (SUFFIX,),
-        origin_of(TOOL, cfg, checkpoint, images, split=split, **options),
-        dict(classes=list(images.classes)),
-    )
 
-    def path(image: WholeImage) -> Path:
-        return Path(out) / f'{image.name}{SUFFIX}'
+    tool = 'generate_heatmaps'
+    sidecar = HEATMAPS_SIDECAR
+    suffix = SUFFIX
 
-    def write(image: WholeImage) -> None:
-        write_heatmaps(
-            path(image), *maker(image), num_classes=len(images.classes)
-        )
+    def __init__(
+        self,
+        source: str = 'auto',
+        background: float | None = None,
+        filter_tags: bool | None = None,
+    ) -> None:
+        """Check the arguments and keep them."""
+        if source not in SOURCES:
+            raise ValueError(
+                f'source must be one of {", ".join(SOURCES)}, got {source!r}'
+            )
+        if background is not None and not 0 < background < 1:
+            raise ValueError(
+                f'background must be a score between 0 and 1, got {background}'
+            )
+        self.source = source
+        self.background = background
+        self.filter_tags = filter_tags
 
-    with folder.alone():
-        folder.prepare(overwrite)
-        if options.get('filter_tags') is not False:
-            folder.forget_retagged(images.items)
-        written = generate(
-            images.items,
-            lambda image: _is_whole(path(image), len(images.classes)),
-            write,
-            progress,
-        )
-    root = images.roots[0] if len(images.roots) == 1 else None
-    return Generated(
-        written,
-        len(images.items) - written,
-        maker.unfiltered,
-        f"dict(type='LoadHeatmaps', root={str(out)!r}, img_root={root!r})",
-    )
-
-
-def _maker(
-    model: Any,
-    classes: int,
-    source: str,
-    background: float | None,
-    filter_tags: bool | None,
-) -> 'tuple[_Activations | _Predictions, dict[str, Any]]':
-    """Return what makes the maps, and the options that they depend on."""
-    if source == 'auto':
-        source = 'cam' if _has_activation(model) else 'prediction'
-    if source == 'cam':
-        if filter_tags is False:
+    def prepare(self) -> None:
+        """Set options and contents, and prepare the model."""
+        model, can = self.model, has_activations(self.model)
+        self.contents = dict(classes=list(self.images.classes))
+        if self.source == 'prediction' or (self.source == 'auto' and not can):
+            if self.background is not None:
+                raise ValueError(
+                    f'background={self.background} is for activation maps; '
+                    'predictions have a map of the background'
+                )
+            make_pseudo_labels(model, False)
+            self.options = dict(
+                source='prediction', filter_tags=self.filter_tags
+            )
+            return
+        if self.filter_tags is False:
             raise ValueError(
                 'filter_tags=False is for predictions; activation maps are '
                 'those of the tags'
             )
-        return (
-            _Activations(model, classes, background),
-            dict(source=source, background=background),
-        )
-    if background is not None:
-        raise ValueError(
-            f'background={background} is for activation maps; predictions '
-            'have a map of the background'
-        )
-    return (
-        _Predictions(model, classes, filter_tags),
-        dict(source=source, filter_tags=filter_tags),
-    )
-
-
-class _Activations:
-    """Class activation maps of an image's tags."""
-
-    unfiltered = 0
-
-    def __init__(
-        self, model: Any, classes: int, background: float | None
-    ) -> None:
-        if not _has_activation(model):
+        if not can:
             raise ValueError(
                 f'{type(model).__name__} with '
                 f'{type(getattr(model, "decode_head", None)).__name__} has '
-                'no class activation maps: wanted a SparseEncoderDecoder or '
-                'AFASegmentor with an AFAHead'
+                'no class activation maps: expected a SparseEncoderDecoder '
+                'or AFASegmentor with an AFAHead'
             )
-        self.model = model
-        self.classes = classes
-        self.background = background
+        self.options = dict(source='cam', background=self.background)
+
+    def is_whole(self, image: WholeImage) -> bool:
+        """Tell whether an image's file is there and can be read."""
+        try:
+            return read_heatmaps(self.path(image)).num_classes == self.classes
+        except (OSError, ValueError):
+            return False
 
     @torch.no_grad()
-    def __call__(self, image: WholeImage) -> tuple[NDArray[Any], NDArray[Any]]:
+    def write(self, image: WholeImage) -> None:
+        """Write an image's file."""
+        if self.options['source'] == 'cam':
+            maps, present = self._activations(image)
+        else:
+            result = predict(self.model, image)
+            _, maps, _ = self.filter.filtered(result, image)
+            present = maps.flatten(1).any(1)
+        classes = present.nonzero()[:, 0].cpu()
+        write_heatmaps(
+            self.path(image),
+            maps[classes.to(maps.device)].cpu().numpy(),
+            classes.numpy(),
+            num_classes=self.classes,
+        )
+
+    def _activations(self, image: WholeImage) -> tuple[Tensor, Tensor]:
+        """Return maps ``(C, H, W)``, and which classes are present."""
         inputs, samples = to_batch(self.model, image.load())
         tags = samples[0].get('gt_label')
         if tags is None:
             raise ValueError(no_tags(image))
+        assert has_activations(self.model)
         (cam,) = self.model.class_activations(inputs, samples)
-        background = background_of(
-            image, len(tags), self.classes, self.model.decode_head.background
-        )
+        background = self.filter.background_of(image, len(tags))
         indices = [i for i in range(self.classes) if i != background]
         maps = cam.new_zeros(self.classes, *cam.shape[1:])
         maps[indices] = cam
-        shown = torch.zeros(self.classes, dtype=torch.bool)
-        shown[indices] = tags.cpu() > 0
+        present = torch.zeros(self.classes, dtype=torch.bool)
+        present[indices] = tags.cpu() > 0
         if self.background is not None:
             if background is None:
                 raise ValueError(
-                    f'background={self.background}: every class of the data '
-                    'set is a tag, none the background'
+                    f'background={self.background}: every class of the '
+                    'data set has a tag, none is the background'
                 )
             maps[background] = self.background
-            shown[background] = True
-        return shown_maps(maps, shown)
+            present[background] = True
+        return maps, present
 
-
-class _Predictions:
-    """Probabilities of what the model predicts, filtered by the tags."""
-
-    def __init__(
-        self, model: Any, classes: int, filter_tags: bool | None
-    ) -> None:
-        self.model = model
-        make_pseudo_labels(model, False)
-        self.classes = classes
-        self.filter = TagFilter(classes, model, filter_tags)
-
-    @property
-    def unfiltered(self) -> int:
-        """How many images had no tags to filter by."""
-        return self.filter.unfiltered
-
-    @torch.no_grad()
-    def __call__(self, image: WholeImage) -> tuple[NDArray[Any], NDArray[Any]]:
-        inputs, samples = to_batch(self.model, image.load())
-        result: SegDataSample
-        (result,) = self.model.predict(inputs, samples)
-        logits = class_logits(result, image, self.classes)
-        prob: Tensor = self.filter.prob(
-            logits, self.filter.tags(result, image)
+    def config_text(self) -> str:
+        """Return the step of a pipeline that reads the files."""
+        roots = self.images.roots
+        root = roots[0] if len(roots) == 1 else None
+        return (
+            f"dict(type='LoadHeatmaps', root={str(self.out)!r}, "
+            f'img_root={root!r})'
         )
-        if not prob.isfinite().all():
-            raise ValueError(f'{image.path}: the prediction is not finite')
-        return shown_maps(prob, prob.flatten(1).any(1))
-
-
-def _has_activation(model: Any) -> bool:
-    return isinstance(model, SparseEncoderDecoder) and isinstance(
-        model.decode_head, TagClassifier
-    )
-
-
-def _is_whole(path: Path, classes: int) -> bool:
-    """Tell whether a file of heat maps is there and can be read."""
-    try:
-        return read_heatmaps(path).num_classes == classes
-    except (OSError, ValueError):
-        return False

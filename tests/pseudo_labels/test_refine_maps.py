@@ -11,8 +11,9 @@ from PIL import Image
 
 from mmseg_sparse.functional import pixel_adaptive_refine
 from mmseg_sparse.labels.heatmap_file import read_heatmaps, write_heatmaps
-from mmseg_sparse.pseudo_labels.refine_maps import Refinement, refine_maps
-from tests.tools.test_cli import tool
+from mmseg_sparse.models.refiners import PixelAdaptiveRefinement as PAR
+from mmseg_sparse.pseudo_labels.refine_maps import refine_maps
+from tests.helpers import tools
 
 HEIGHT, WIDTH = 23, 31
 KERNEL = dict(dilations=(1, 3), num_iters=4, w_rgb=0.2, w_pos=0.4, w_mix=0.05)
@@ -44,7 +45,10 @@ def picture(root, name):
 def test_maps_of_present_classes_are_refined_by_the_image(root):
     (root / 'maps/two.npy').unlink()
     refine_maps(
-        root / 'maps', root / 'images', root / 'out', Refinement(**KERNEL)
+        root / 'maps',
+        root / 'images',
+        root / 'out',
+        PAR(**KERNEL),
     )
     given = read_heatmaps(root / 'maps/a/one.npz')
     found = read_heatmaps(root / 'out/a/one.npz')
@@ -60,8 +64,10 @@ def test_maps_of_present_classes_are_refined_by_the_image(root):
 
 def test_arrays_of_any_size_become_probabilities_and_keep_it(root):
     (root / 'maps/a/one.npz').unlink()
-    refinement = Refinement(softmax=True, scale=0.5, **KERNEL)
-    refine_maps(root / 'maps', root / 'images', root / 'out', refinement)
+    refiner = PAR(scale=0.5, **KERNEL)
+    refine_maps(
+        root / 'maps', root / 'images', root / 'out', refiner, softmax=True
+    )
     prob = torch.tensor(np.load(root / 'maps/two.npy')).softmax(0)[None]
     small = (12, 16)  # half of 23 and 31, rounded to even
     expected = pixel_adaptive_refine(
@@ -83,44 +89,53 @@ def stop(done, total):
 def test_goes_on_and_mixes_no_settings(root):
     folders = root / 'maps', root / 'images', root / 'out'
     with pytest.raises(KeyboardInterrupt):
-        refine_maps(*folders, Refinement(), progress=stop)
-    assert refine_maps(*folders, Refinement()) == (1, 1)
-    assert refine_maps(*folders, Refinement()) == (0, 2)
+        refine_maps(*folders, PAR(), progress=stop)
+    assert refine_maps(*folders, PAR()) == (1, 1)
+    assert refine_maps(*folders, PAR()) == (0, 2)
     first = (root / 'out/two.npy').read_bytes()
     with pytest.raises(FileExistsError, match=r'num_iters=10 there, 3 here'):
-        refine_maps(*folders, Refinement(num_iters=3))
+        refine_maps(*folders, PAR(num_iters=3))
     assert (root / 'out/two.npy').read_bytes() == first
     with pytest.raises(KeyboardInterrupt):
         refine_maps(
-            *folders, Refinement(num_iters=3), overwrite=True, progress=stop
+            *folders,
+            PAR(num_iters=3),
+            overwrite=True,
+            progress=stop,
         )
     # What the old settings made is gone, so that it cannot be taken for new.
     assert not (root / 'out/two.npy').exists()
-    assert refine_maps(*folders, Refinement(num_iters=3)) == (1, 1)
+    assert refine_maps(*folders, PAR(num_iters=3)) == (
+        1,
+        1,
+    )
     told = json.loads((root / 'out/refined.json').read_text())
     assert told['options']['scale'] == 1.0
     (root / 'maps').rename(root / 'moved')
     with pytest.raises(FileExistsError, match=r'maps=.*maps. there, .*moved'):
-        refine_maps(root / 'moved', *folders[1:], Refinement(num_iters=3))
+        refine_maps(root / 'moved', *folders[1:], PAR(num_iters=3))
     (root / 'moved').rename(root / 'maps')
     np.save(root / 'maps/two.npy', np.load(root / 'maps/two.npy') / 2)
-    assert refine_maps(*folders, Refinement(num_iters=3)) == (1, 1)
+    assert refine_maps(*folders, PAR(num_iters=3)) == (
+        1,
+        1,
+    )
     (root / 'maps/heatmaps.json').write_text('{"of": 1}')
     with pytest.raises(FileExistsError, match='heatmaps=None there'):
-        refine_maps(*folders, Refinement(num_iters=3))
+        refine_maps(*folders, PAR(num_iters=3))
 
 
 def test_bad_input_is_named(root):
     folders = root / 'maps', root / 'images', root / 'out'
-    with pytest.raises(FileNotFoundError, match='none is no folder'):
-        refine_maps(root / 'none', *folders[1:], Refinement())
+    with pytest.raises(FileNotFoundError, match='none is not a folder'):
+        refine_maps(root / 'none', *folders[1:], PAR())
     for out in ('maps', 'maps/below'):
-        with pytest.raises(ValueError, match='wanted a folder outside of'):
-            refine_maps(*folders[:2], root / out, Refinement())
+        with pytest.raises(ValueError, match='output folder outside of'):
+            refine_maps(*folders[:2], root / out, PAR())
     with pytest.raises(ValueError, match=r'scale must lie in \(0, 1\], got 2'):
-        Refinement(scale=2)
-    with pytest.raises(ValueError, match=r'one\.npz: heat maps are no logits'):
-        refine_maps(*folders, Refinement(softmax=True))
+        PAR(scale=2)
+    with pytest.raises(ValueError, match=r'one\.npz: heat maps are not'):
+        refine_maps(*folders, PAR(), softmax=True)
     for array, words in (
         (np.zeros((3, 4), np.float32), r'got float32 \(3, 4\)'),
         (np.zeros((3, 4, 5), np.int64), 'got int64'),
@@ -128,28 +143,28 @@ def test_bad_input_is_named(root):
     ):
         np.save(root / 'maps/two.npy', array)
         with pytest.raises(ValueError, match=words):
-            refine_maps(*folders, Refinement())
+            refine_maps(*folders, PAR())
     (root / 'maps/two.npy').write_bytes(b'nothing')
     with pytest.raises(ValueError, match=r'two\.npy: cannot be read'):
-        refine_maps(*folders, Refinement())
+        refine_maps(*folders, PAR())
     (root / 'images/two.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'one image .*two\.\*'):
-        refine_maps(*folders, Refinement())
+        refine_maps(*folders, PAR())
     (root / 'other').mkdir()
     (root / 'other/notes.txt').write_text('mine')
     (root / 'maps/two.npy').unlink()
     with pytest.raises(FileExistsError, match='has files and no refined'):
-        refine_maps(*folders[:2], root / 'other', Refinement())
+        refine_maps(*folders[:2], root / 'other', PAR())
     assert (root / 'other/notes.txt').read_text() == 'mine'
 
 
 def test_the_tool_says_what_it_did(root):
     (root / 'maps/two.npy').unlink()
-    tool_path = 'pseudo_labels/refine_maps.py'
-    arguments = (tool_path, 'maps', 'images', 'out', '--device', 'cpu')
-    done = tool(*arguments, '--num-iters', '2', cwd=root)
-    assert 'out: 1 written, 0 skipped' in done.stdout
-    done = tool(*arguments, cwd=root, check=False)
+    arguments = ('maps', 'images', 'out', '--device', 'cpu')
+    old = tools.call('refine_maps', *arguments, '--num-iters', '2', cwd=root)
+    assert 'out: 1 written, 0 skipped' in old.stdout
+    assert 'DeprecationWarning: refine_maps is now called' in old.stderr
+    done = tools.call('generate', 'refine', *arguments, cwd=root, check=False)
     assert done.returncode != 0
     assert 'num_iters=2 there, 10 here' in done.stderr
     assert 'Traceback' not in done.stderr

@@ -9,9 +9,8 @@ from mmseg.structures import SegDataSample
 
 from mmseg_sparse.pseudo_labels.tag_filter import (
     TagFilter,
-    background_of,
     class_logits,
-    shown_maps,
+    filter_of,
 )
 from tests.helpers import afa
 
@@ -35,14 +34,17 @@ def sample_of(logits=None, tags=None):
 
 
 def test_what_says_which_class_has_no_tag():
+    def found(image, tags, of_head=None):
+        return TagFilter(4, of_head, None).background_of(image, tags)
+
     steps = [dict(background=1), dict(), dict(background='auto')]
-    assert background_of(image_of(dict(background=3), steps), 3, 4, 2) == 3
-    assert background_of(image_of(steps=steps), 3, 4, 2) == 1
-    assert background_of(image_of(steps=steps[1:]), 3, 4, 2) == 2
-    assert background_of(image_of(dict(background=None)), 3, 4) == 0
-    assert background_of(image_of(dict(background=3), steps), 4, 4) is None
+    assert found(image_of(dict(background=3), steps), 3, 2) == 3
+    assert found(image_of(steps=steps), 3, 2) == 1
+    assert found(image_of(steps=steps[1:]), 3, 2) == 2
+    assert found(image_of(dict(background=None)), 3) == 0
+    assert found(image_of(dict(background=3), steps), 4) is None
     with pytest.raises(ValueError, match=r'x\.jpg: has 2 tags .* 4 classes'):
-        background_of(image_of(), 2, 4)
+        found(image_of(), 2)
 
 
 def test_one_channel_stands_for_two_classes():
@@ -55,29 +57,33 @@ def test_one_channel_stands_for_two_classes():
 
 
 def test_who_is_filtered():
-    model = afa.build(dict(num_classes=4, background=2))
     tagged, bare = sample_of(tags=[1.0, 0.0, 0.0]), sample_of()
-    some = TagFilter(4, model, None)
+    model = afa.build(dict(num_classes=4, background=2))
+    some = filter_of(model, 4, None)
     tags, background = some.tags(tagged, image_of())
     assert (tags.tolist(), background) == ([[1, 0, 0]], 2)
     assert some.tags(bare, image_of()) is None
     assert some.unfiltered == 1
-    assert TagFilter(4, model, False).tags(tagged, image_of()) is None
+    assert TagFilter(4, 2, False).tags(tagged, image_of()) is None
     with pytest.raises(ValueError, match=r'x\.jpg: has no tags'):
-        TagFilter(4, model, True).tags(bare, image_of())
+        TagFilter(4, 2, True).tags(bare, image_of())
 
 
 def test_absent_classes_have_nothing():
     logits = torch.tensor([0.5, 2.0, 1.0, 200.0])[:, None, None]
-    filters = TagFilter(4, SimpleNamespace(), None)
-    tags = torch.tensor([[1.0, 0.0, 0.0]]), 2
-    prob = filters.prob(logits, tags).flatten()
+    filters = TagFilter(4, 2, None)
+    sample = sample_of(logits, [1.0, 0.0, 0.0])
+    found, prob, _ = filters.filtered(sample, image_of())
     # in float32 nothing but the last class is left of the softmax
-    assert prob.tolist() == [0, 0, 0, 0]
-    assert filters.logits(logits, tags).argmax() == 2
-    assert filters.logits(logits, None) is logits
-    maps, classes = shown_maps(
-        logits, torch.tensor([True, False, False, True])
-    )
-    assert maps.flatten().tolist() == [0.5, 200]
-    assert classes.tolist() == [0, 3]
+    assert prob.flatten().tolist() == [0, 0, 0, 0]
+    assert found.argmax() == 2
+    found, prob, tags = filters.filtered(sample_of(logits), image_of())
+    assert tags is None
+    assert found.equal(logits)
+    assert prob.equal(logits.softmax(0))
+
+
+def test_what_is_not_finite_is_refused():
+    logits = torch.tensor([0.5, float('nan')])[:, None, None]
+    with pytest.raises(ValueError, match=r'x\.jpg: the pred.* not finite'):
+        TagFilter(2, 0, None).filtered(sample_of(logits), image_of())

@@ -298,7 +298,7 @@ def test_a_classifier_that_has_moved_is_found(
     ran: list[str] = []
 
     def launch(name: str, arguments: Sequence[str]) -> None:
-        ran.append(arguments[1])
+        ran.append(arguments[2])
         raise StageError('stopped')
 
     weights = (whole / 'classifier/iter_4.pth').read_bytes()

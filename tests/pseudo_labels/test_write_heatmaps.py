@@ -13,7 +13,8 @@ from mmseg.registry import DATASETS
 
 from mmseg_sparse.labels import read_heatmaps
 from mmseg_sparse.pseudo_labels.whole_images import whole_images
-from mmseg_sparse.pseudo_labels.write_heatmaps import generate_heatmaps
+from mmseg_sparse.pseudo_labels.write import generate
+from mmseg_sparse.pseudo_labels.write_heatmaps import HeatMaps
 from tests.helpers import generator_case as case
 
 NUMBER = len(case.IMAGES)
@@ -39,6 +40,15 @@ def refiner(root) -> tuple[Config, str]:
     return cfg, case.checkpoint(cfg, root / 'refiner.pth')
 
 
+#: Arguments of ``HeatMaps``; the others are those of ``generate``.
+OPTIONS = {'source', 'background', 'filter_tags'}
+
+
+def write(cfg, weights, out, **options):
+    sink = HeatMaps(**{n: options.pop(n) for n in OPTIONS & options.keys()})
+    return generate(cfg, weights, out, sink, **options)
+
+
 def inputs_of(cfg, weights):
     """Yield name, model, what it is given, sample and size of each image."""
     model = case.built(cfg, weights)
@@ -54,7 +64,7 @@ def multi_hot(name):
 
 
 def test_activation_maps_are_those_of_the_model(afa, tmp_path):
-    made = generate_heatmaps(*afa, tmp_path)
+    made = write(*afa, tmp_path)
     assert (made.written, made.skipped) == (NUMBER, 0)
     for name, model, inputs, samples in inputs_of(*afa):
         found = read_heatmaps(tmp_path / f'{name}.npz')
@@ -74,7 +84,7 @@ def test_activation_maps_are_those_of_the_model(afa, tmp_path):
 
 
 def test_a_background_score_gives_the_labels_of_activation(afa, tmp_path):
-    generate_heatmaps(*afa, tmp_path, background=0.3)
+    write(*afa, tmp_path, background=0.3)
     for name, (_, tags) in case.IMAGES.items():
         found = read_heatmaps(tmp_path / f'{name}.npz')
         assert len(found.classes) == 1 + len(tags)
@@ -85,7 +95,7 @@ def test_a_background_score_gives_the_labels_of_activation(afa, tmp_path):
 
 @pytest.mark.parametrize('filter_tags', [None, False])
 def test_predictions_are_filtered_by_the_tags(refiner, tmp_path, filter_tags):
-    generate_heatmaps(*refiner, tmp_path, filter_tags=filter_tags)
+    write(*refiner, tmp_path, filter_tags=filter_tags)
     for name, model, inputs, samples in inputs_of(*refiner):
         found = read_heatmaps(tmp_path / f'{name}.npz').dense()
         size = case.IMAGES[name][0]
@@ -108,9 +118,7 @@ def test_predictions_are_filtered_by_the_tags(refiner, tmp_path, filter_tags):
 def test_predictions_need_no_tags_nor_pseudo_labels(afa, root, tmp_path):
     cfg = afa[0].copy()
     cfg.model.test_cfg.pseudo_labels = True
-    made = generate_heatmaps(
-        cfg, afa[1], tmp_path, source='prediction', split='test'
-    )
+    made = write(cfg, afa[1], tmp_path, source='prediction', split='test')
     assert (made.written, made.unfiltered) == (NUMBER, NUMBER)
     found = read_heatmaps(tmp_path / '2.npz')
     assert found.classes.tolist() == [0, 1, 2, 3]
@@ -120,7 +128,7 @@ def test_predictions_need_no_tags_nor_pseudo_labels(afa, root, tmp_path):
 def test_a_pipeline_reads_them_back(refiner, tmp_path):
     cfg, weights = refiner
     out = tmp_path / 'maps'
-    made = generate_heatmaps(cfg, weights, out)
+    made = write(cfg, weights, out)
     settings = dict(cfg.train_dataloader.dataset.dataset)
     read = eval(made.config_text)
     settings['pipeline'] = [
@@ -143,19 +151,19 @@ def stop_after(number):
 
 
 def test_goes_on_where_it_was_stopped(afa, tmp_path):
-    generate_heatmaps(*afa, tmp_path / 'whole')
+    write(*afa, tmp_path / 'whole')
     out = tmp_path / 'parts'
     with pytest.raises(KeyboardInterrupt):
-        generate_heatmaps(*afa, out, progress=stop_after(1))
+        write(*afa, out, progress=stop_after(1))
     assert set(case.contents(out)) == {'heatmaps.json', 'a/0.npz'}
     written = (out / 'a/0.npz').stat().st_mtime_ns
     (out / 'a/.0.npz.77.part').write_bytes(b'half')
     (out / '2.npz').write_bytes(b'PK half')  # not by this tool
-    made = generate_heatmaps(*afa, out)
+    made = write(*afa, out)
     assert (made.written, made.skipped) == (NUMBER - 1, 1)
     assert (out / 'a/0.npz').stat().st_mtime_ns == written
     assert case.contents(out) == case.contents(tmp_path / 'whole')
-    made = generate_heatmaps(*afa, out)
+    made = write(*afa, out)
     assert (made.written, made.skipped) == (0, NUMBER)
 
 
@@ -163,59 +171,59 @@ def test_lists_of_one_folder_go_together(afa, root, tmp_path):
     for number, name in enumerate(case.IMAGES):
         line = (root / 'list.txt').read_text().splitlines()[number]
         (root / f'{number}.txt').write_text(line)
-        made = generate_heatmaps(*afa, tmp_path, ann_file=f'{number}.txt')
+        made = write(*afa, tmp_path, ann_file=f'{number}.txt')
         assert made.written == 1
         assert (tmp_path / f'{name}.npz').is_file()
-    assert generate_heatmaps(*afa, tmp_path).written == 0
+    assert write(*afa, tmp_path).written == 0
     cfg = afa[0].copy()  # the same list at another place
     (root / 'other').mkdir()
     (root / 'other/list.txt').write_bytes((root / 'list.txt').read_bytes())
     cfg.train_dataloader.dataset.dataset.ann_file = str(
         root / 'other/list.txt'
     )
-    assert generate_heatmaps(cfg, afa[1], tmp_path).written == 0
+    assert write(cfg, afa[1], tmp_path).written == 0
 
 
 def test_files_of_corrected_tags_are_made_again(afa, root, tmp_path):
     text = (root / 'list.txt').read_text()
     corrected = text.replace('dense dog, cow', 'tag dog')
     (root / 'corrected.txt').write_text(corrected)
-    generate_heatmaps(*afa, tmp_path, ann_file='list.txt')
+    write(*afa, tmp_path, ann_file='list.txt')
     assert read_heatmaps(tmp_path / 'a/b/1.npz').classes.tolist() == [2, 3]
-    made = generate_heatmaps(*afa, tmp_path, ann_file='corrected.txt')
+    made = write(*afa, tmp_path, ann_file='corrected.txt')
     assert (made.written, made.skipped) == (1, NUMBER - 1)
     assert read_heatmaps(tmp_path / 'a/b/1.npz').classes.tolist() == [2]
-    made = generate_heatmaps(*afa, tmp_path, ann_file='corrected.txt')
+    made = write(*afa, tmp_path, ann_file='corrected.txt')
     assert made.written == 0
 
 
 def test_one_process_writes_at_a_time(afa, tmp_path):
     def progress(done, total):
         with pytest.raises(FileExistsError, match='another process is at wo'):
-            generate_heatmaps(*afa, tmp_path)
+            write(*afa, tmp_path)
 
-    made = generate_heatmaps(*afa, tmp_path, progress=progress)
+    made = write(*afa, tmp_path, progress=progress)
     assert made.written == NUMBER
-    assert generate_heatmaps(*afa, tmp_path).written == 0
+    assert write(*afa, tmp_path).written == 0
 
 
 def test_outputs_of_others_are_refused(afa, root, tmp_path):
     cfg, weights = afa
-    generate_heatmaps(cfg, weights, tmp_path)
+    write(cfg, weights, tmp_path)
     before = case.contents(tmp_path)
     other = case.checkpoint(cfg, root / 'other.pth', seed=1)
     with pytest.raises(FileExistsError, match=r'afa\.pth.* there, .*other\.p'):
-        generate_heatmaps(cfg, other, tmp_path)
+        write(cfg, other, tmp_path)
     with pytest.raises(FileExistsError, match=r'background=None there, 0\.5'):
-        generate_heatmaps(cfg, weights, tmp_path, background=0.5)
+        write(cfg, weights, tmp_path, background=0.5)
     changed = cfg.copy()
     changed.work_dir = 'two'
-    assert generate_heatmaps(changed, weights, tmp_path).written == 0
+    assert write(changed, weights, tmp_path).written == 0
     changed.model.cam_flip = False
     with pytest.raises(FileExistsError, match=r'config .*\.py .* there, '):
-        generate_heatmaps(changed, weights, tmp_path)
+        write(changed, weights, tmp_path)
     assert case.contents(tmp_path) == before
-    made = generate_heatmaps(cfg, other, tmp_path, overwrite=True)
+    made = write(cfg, other, tmp_path, overwrite=True)
     assert made.written == NUMBER
     assert case.contents(tmp_path) != before
     name = json.loads((tmp_path / 'heatmaps.json').read_text())['checkpoint']
@@ -225,12 +233,12 @@ def test_outputs_of_others_are_refused(afa, root, tmp_path):
 def test_heat_maps_that_a_model_reads_count(refiner, root, tmp_path):
     told = root / 'maps/heatmaps.json'
     told.write_text('{"of": 1}')
-    generate_heatmaps(*refiner, tmp_path)
+    write(*refiner, tmp_path)
     told.write_text('{"of": 2}')
     with pytest.raises(FileExistsError, match=r'heatmaps=.* there'):
-        generate_heatmaps(*refiner, tmp_path)
+        write(*refiner, tmp_path)
     told.write_text('{"of": 1, "tags": {"another": [1]}}')
-    generate_heatmaps(*refiner, tmp_path)
+    write(*refiner, tmp_path)
     told.unlink()
 
 
@@ -238,19 +246,19 @@ def test_foreign_files_are_left_alone(afa, tmp_path):
     (tmp_path / 'notes.txt').write_text('mine')
     for overwrite in (False, True):
         with pytest.raises(FileExistsError, match=r'no heatmaps\.json that'):
-            generate_heatmaps(*afa, tmp_path, overwrite=overwrite)
+            write(*afa, tmp_path, overwrite=overwrite)
     (tmp_path / 'notes.txt').unlink()
-    generate_heatmaps(*afa, tmp_path)
+    write(*afa, tmp_path)
     (tmp_path / 'notes.txt').write_text('mine')
-    with pytest.raises(FileExistsError, match=r'notes\.txt is none of ours'):
-        generate_heatmaps(*afa, tmp_path, overwrite=True)
+    with pytest.raises(FileExistsError, match=r'notes\.txt is not a file t'):
+        write(*afa, tmp_path, overwrite=True)
     assert len(case.contents(tmp_path)) == NUMBER + 2
 
 
 def test_what_does_not_fit_is_named(afa, refiner, root, tmp_path):
     def refused(match, settings=afa, **options):
         with pytest.raises(ValueError, match=match):
-            generate_heatmaps(*settings, tmp_path / 'none', **options)
+            write(*settings, tmp_path / 'none', **options)
 
     refused(r'split must be one of train, val, test', split='all')
     refused(r'has no val_dataloader', split='val')
@@ -274,10 +282,10 @@ def test_a_filter_of_the_model_waits_for_the_option(refiner, tmp_path):
     cfg, weights = refiner
     cfg = cfg.copy()
     cfg.model.test_cfg.refiner = dict(type='ClassLabelFilter')
-    generate_heatmaps(cfg, weights, tmp_path / 'a', filter_tags=False)
+    write(cfg, weights, tmp_path / 'a', filter_tags=False)
     found = read_heatmaps(tmp_path / 'a/2.npz')
     assert found.dense()[2].max() > 0.01  # a class without tag
-    generate_heatmaps(cfg, weights, tmp_path / 'b')
+    write(cfg, weights, tmp_path / 'b')
     found = read_heatmaps(tmp_path / 'b/2.npz')
     assert found.classes.tolist() == [0, 1, 3]
     assert found.dense().sum(0).max() < 0.999  # not normalised again

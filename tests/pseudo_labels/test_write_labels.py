@@ -15,7 +15,8 @@ from PIL import Image
 
 from mmseg_sparse.doctor.from_folder import from_folder
 from mmseg_sparse.pseudo_labels.whole_images import whole_images
-from mmseg_sparse.pseudo_labels.write_labels import generate_pseudo_labels
+from mmseg_sparse.pseudo_labels.write import generate
+from mmseg_sparse.pseudo_labels.write_labels import Labels
 from tests.helpers import generator_case as case
 from tests.helpers import stock
 
@@ -55,6 +56,15 @@ def afa(root) -> tuple[Config, str]:
     return made_of(root, case.afa_model())
 
 
+#: Arguments of ``Labels``; the others are those of ``generate``.
+OPTIONS = {'source', 'min_confidence', 'confidence', 'filter_tags'}
+
+
+def write(cfg, weights, out, **options):
+    sink = Labels(**{n: options.pop(n) for n in OPTIONS & options.keys()})
+    return generate(cfg, weights, out, sink, **options)
+
+
 def predictions(cfg, weights):
     """Yield name, size and logits of each image, as mmseg predicts them."""
     model = case.built(cfg, weights)
@@ -81,7 +91,7 @@ def read(out, name):
 
 def test_labels_are_the_surest_class_where_sure_enough(plain, tmp_path):
     least = 0.45
-    made = generate_pseudo_labels(*plain, tmp_path, min_confidence=least)
+    made = write(*plain, tmp_path, min_confidence=least)
     assert (made.written, made.skipped) == (NUMBER, 0)
     shares = []
     for name, logits in predictions(*plain):
@@ -96,8 +106,8 @@ def test_labels_are_the_surest_class_where_sure_enough(plain, tmp_path):
 
 
 def test_a_refiners_labels_are_filtered_by_the_tags(refiner, tmp_path):
-    generate_pseudo_labels(*refiner, tmp_path / 'a')
-    generate_pseudo_labels(*refiner, tmp_path / 'b', filter_tags=False)
+    write(*refiner, tmp_path / 'a')
+    write(*refiner, tmp_path / 'b', filter_tags=False)
     changed = 0
     for name, logits in predictions(*refiner):
         prob = logits.double().softmax(0)
@@ -116,8 +126,8 @@ def test_a_refiners_labels_are_filtered_by_the_tags(refiner, tmp_path):
 
 
 def test_other_models_are_filtered_if_asked(plain, tmp_path):
-    generate_pseudo_labels(*plain, tmp_path / 'a', filter_tags=True)
-    generate_pseudo_labels(*plain, tmp_path / 'b')
+    write(*plain, tmp_path / 'a', filter_tags=True)
+    write(*plain, tmp_path / 'b')
     for name, (_, tags) in case.IMAGES.items():
         allowed = {0, *(case.CLASSES.index(tag) for tag in tags)}
         assert set(np.unique(read(tmp_path / 'a', name)[0])) <= allowed
@@ -128,7 +138,7 @@ def test_other_models_are_filtered_if_asked(plain, tmp_path):
 @pytest.mark.parametrize('source', ['cam', 'propagated', 'final', 'labels'])
 def test_the_steps_from_tags_to_labels(afa, tmp_path, source):
     cfg, weights = afa
-    generate_pseudo_labels(cfg, weights, tmp_path, source=source)
+    write(cfg, weights, tmp_path, source=source)
     model = case.built(cfg, weights)
     for image in whole_images(cfg).items:
         data = {key: [value] for key, value in image.load().items()}
@@ -149,7 +159,7 @@ def test_the_steps_from_tags_to_labels(afa, tmp_path, source):
 
 
 def test_a_data_set_trains_on_them(plain, root, tmp_path):
-    made = generate_pseudo_labels(*plain, tmp_path, min_confidence=0.45)
+    made = write(*plain, tmp_path, min_confidence=0.45)
     lines: dict = {}
     exec(made.config_text, lines)
     settings = lines['train_dataloader']['dataset']
@@ -181,7 +191,7 @@ def test_the_config_says_what_class_has_no_tag(plain, root, tmp_path):
     cfg = copy.deepcopy(plain[0])
     dataset = cfg.train_dataloader.dataset.dataset
     dataset.update(classes=('cat', 'void', 'dog', 'cow'), background=1)
-    made = generate_pseudo_labels(cfg, plain[1], tmp_path / 'a')
+    made = write(cfg, plain[1], tmp_path / 'a')
     lines: dict = {}
     exec(made.config_text, lines)
     assert lines['train_dataloader']['dataset']['background'] == 1
@@ -196,7 +206,7 @@ def test_the_config_says_what_class_has_no_tag(plain, root, tmp_path):
     )
     joined = dict(type='ConcatDataset', datasets=[dict(dataset), other])
     cfg.train_dataloader.dataset = joined
-    made = generate_pseudo_labels(cfg, plain[1], tmp_path / 'b')
+    made = write(cfg, plain[1], tmp_path / 'b')
     assert made.written == NUMBER + 1
     assert made.config_text.startswith('# no config: ')
 
@@ -210,17 +220,17 @@ def stop_after(number):
 
 
 def test_goes_on_where_it_was_stopped(plain, tmp_path):
-    generate_pseudo_labels(*plain, tmp_path / 'whole')
+    write(*plain, tmp_path / 'whole')
     out = tmp_path / 'parts'
     with pytest.raises(KeyboardInterrupt):
-        generate_pseudo_labels(*plain, out, progress=stop_after(2))
+        write(*plain, out, progress=stop_after(2))
     assert json.loads((out / 'labels.json').read_text())['images'] == {}
     (out / 'a/0.png').write_bytes((out / 'a/0.png').read_bytes()[:-20])
     (out / '2.png.part').write_bytes(b'half')
-    made = generate_pseudo_labels(*plain, out)
+    made = write(*plain, out)
     assert (made.written, made.skipped) == (NUMBER - 1, 1)
     (out / 'confidence/2.png').unlink()
-    made = generate_pseudo_labels(*plain, out)
+    made = write(*plain, out)
     assert (made.written, made.skipped) == (1, NUMBER - 1)
     assert case.contents(out) == case.contents(tmp_path / 'whole')
 
@@ -230,9 +240,7 @@ def test_labels_of_new_tags_are_made_again(refiner, root, tmp_path):
     (root / 'less.txt').write_text(text.replace('dense cat, cow', 'dense'))
     (root / 'other.txt').write_text(text.replace('dense cat,', 'tag dog,'))
     for name, wanted in (('less', 3), ('list', 1), ('other', 1), ('other', 0)):
-        made = generate_pseudo_labels(
-            *refiner, tmp_path, ann_file=f'{name}.txt'
-        )
+        made = write(*refiner, tmp_path, ann_file=f'{name}.txt')
         assert made.written == wanted
     listed = json.loads((tmp_path / 'labels.json').read_text())['images']
     assert listed['2']['tags'] == ['dog', 'cow']
@@ -241,7 +249,7 @@ def test_labels_of_new_tags_are_made_again(refiner, root, tmp_path):
 def test_what_does_not_fit_is_refused(plain, afa, tmp_path):
     def refused(match, settings=plain, error=ValueError, **options):
         with pytest.raises(error, match=match):
-            generate_pseudo_labels(*settings, tmp_path / 'out', **options)
+            write(*settings, tmp_path / 'out', **options)
 
     refused(r'must lie in \[0, 1\], got 1\.2', min_confidence=1.2)
     refused(r'source must be one of prediction, cam', source='x')
@@ -253,26 +261,26 @@ def test_what_does_not_fit_is_refused(plain, afa, tmp_path):
     refused(r'has no propagation', (cfg, afa[1]), source='propagated')
     (tmp_path / 'out/2.png').write_bytes(b'labels')
     with pytest.raises(FileExistsError, match=r'source=.propagated. there'):
-        generate_pseudo_labels(cfg, afa[1], tmp_path / 'out', source='cam')
-    generate_pseudo_labels(*plain, tmp_path / 'a')
+        write(cfg, afa[1], tmp_path / 'out', source='cam')
+    write(*plain, tmp_path / 'a')
     with pytest.raises(FileExistsError, match=r'min_confidence=0\.0 there, 0'):
-        generate_pseudo_labels(*plain, tmp_path / 'a', min_confidence=0.5)
+        write(*plain, tmp_path / 'a', min_confidence=0.5)
     labels = json.loads((tmp_path / 'a/labels.json').read_text())
     labels['tool'] = 'import_labels'
     (tmp_path / 'a/labels.json').write_text(json.dumps(labels))
     with pytest.raises(FileExistsError, match=r'made by import_labels, not'):
-        generate_pseudo_labels(*plain, tmp_path / 'a')
+        write(*plain, tmp_path / 'a')
     (tmp_path / 'tags').mkdir()  # labels.json alone is a folder of tags
     (tmp_path / 'tags/labels.json').write_text(json.dumps(labels))
     with pytest.raises(FileExistsError, match=r'made by import_labels, not'):
-        generate_pseudo_labels(*plain, tmp_path / 'tags')
+        write(*plain, tmp_path / 'tags')
     with pytest.raises(FileExistsError, match=r'import_labels made it, not'):
-        generate_pseudo_labels(*plain, tmp_path / 'a', overwrite=True)
+        write(*plain, tmp_path / 'a', overwrite=True)
 
 
 def test_images_of_another_split_are_not_mixed_in(plain, tmp_path):
     cfg = copy.deepcopy(plain[0])
     cfg.val_dataloader = cfg.train_dataloader
-    generate_pseudo_labels(cfg, plain[1], tmp_path)
+    write(cfg, plain[1], tmp_path)
     with pytest.raises(FileExistsError, match="split='train' there, 'val' he"):
-        generate_pseudo_labels(cfg, plain[1], tmp_path, split='val')
+        write(cfg, plain[1], tmp_path, split='val')

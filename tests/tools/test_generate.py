@@ -1,16 +1,16 @@
 """The commands that write heat maps and pseudo labels."""
 
-import runpy
-import sys
+import re
 from pathlib import Path
 
 import pytest
 from mmengine.registry import init_default_scope
 
 from tests.helpers import generator_case as case
-from tests.helpers.shipped import REPOSITORY
+from tests.helpers import tools
 
 NUMBER = len(case.IMAGES)
+GIVEN = ('AFASegmentor.py', 'afa.pth')
 
 
 @pytest.fixture(scope='module')
@@ -23,38 +23,39 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture
-def run(root, monkeypatch, capsys):
-    """Run a tool in the folder; return its last lines."""
-
-    def tool(name, *arguments, config='AFASegmentor.py'):
-        argv = [f'{name}.py', config, 'afa.pth', *arguments]
-        monkeypatch.setattr(sys, 'argv', argv)
-        monkeypatch.setattr(sys, 'path', list(sys.path))
-        monkeypatch.chdir(root)
-        script = REPOSITORY / f'tools/pseudo_labels/{name}.py'
-        runpy.run_path(str(script), run_name='__main__')
-        return capsys.readouterr().out.splitlines()
-
-    return tool
+def lines_of(root, command, *arguments):
+    done = tools.call('generate', command, *GIVEN, *arguments, cwd=root)
+    assert 'DeprecationWarning: generate' not in done.stderr
+    return done.stdout.splitlines()
 
 
-def test_heat_maps(run):
-    *_, read, last = run('generate_heatmaps', 'cam', '--background', '0.4')
+def error_of(root, command, config, *arguments):
+    done = tools.call(
+        'generate', command, config, *arguments, cwd=root, check=False
+    )
+    assert done.returncode == 1
+    (line,) = (x for x in done.stderr.splitlines() if 'generate.py: ' in x)
+    assert done.stderr.endswith(f'{line}\n')
+    return line
+
+
+def test_heat_maps(root):
+    again = ('heatmaps', 'cam', '--background', '0.4')
+    *_, read, last = lines_of(root, *again)
     assert last == f'cam: {NUMBER} written, 0 skipped'
     assert "dict(type='LoadHeatmaps', root='cam', img_root='" in read
-    again = run('generate_heatmaps', 'cam', '--background', '0.4')
-    assert again[-1] == f'cam: 0 written, {NUMBER} skipped'
-    with pytest.raises(SystemExit, match=r'^generate_heatmaps\.py: error: cam '
-                       r'is of another origin: background=0\.4'):  # fmt: skip
-        run('generate_heatmaps', 'cam')
-    last = run('generate_heatmaps', 'cam', '--overwrite')[-1]
+    assert lines_of(root, *again)[-1] == f'cam: 0 written, {NUMBER} skipped'
+    error = error_of(root, 'heatmaps', *GIVEN, 'cam')
+    assert error.startswith(
+        'generate.py: error: cam is of another origin: background=0.4'
+    )
+    last = lines_of(root, 'heatmaps', 'cam', '--overwrite')[-1]
     assert last == f'cam: {NUMBER} written, 0 skipped'
 
 
-def test_pseudo_labels(run, root):
-    lines = run(
-        'generate_pseudo_labels', 'labels', '--filter-tags',
+def test_pseudo_labels(root):
+    lines = lines_of(
+        root, 'pseudo-labels', 'labels', '--filter-tags',
         '--min-confidence', '0.3', '--split', 'test', '--no-confidence',
         '--cfg-options',
         'test_dataloader.dataset.dataset.pipeline.3.type='
@@ -65,11 +66,28 @@ def test_pseudo_labels(run, root):
     assert not (root / 'labels/confidence').exists()
 
 
-def test_errors_are_one_line(run, root):
-    def refused(match, *arguments, **options):
-        with pytest.raises(SystemExit, match=match) as found:
-            run('generate_pseudo_labels', *arguments, **options)
-        assert '\n' not in str(found.value)
+@pytest.mark.parametrize(
+    ('old', 'command'),
+    [
+        ('generate_heatmaps', 'heatmaps'),
+        ('generate_pseudo_labels', 'pseudo-labels'),
+    ],
+)
+def test_old_names_do_the_same(root, old, command):
+    done = tools.call(old, *GIVEN, old, cwd=root)
+    assert done.stdout.endswith(f'{old}: {NUMBER} written, 0 skipped\n')
+    assert (
+        f'DeprecationWarning: {old} is now called `python -m mmseg_sparse '
+        f'generate {command}`'
+    ) in done.stderr
+    last = lines_of(root, command, old)[-1]
+    assert last == f'{old}: 0 written, {NUMBER} skipped'
+
+
+def test_errors_are_one_line(root):
+    def refused(match, *arguments, config='AFASegmentor.py'):
+        found = error_of(root, 'pseudo-labels', config, 'afa.pth', *arguments)
+        assert re.search(match, found)
 
     refused(r"config not found: 'no\.py'", 'x', config='no.py')
     refused(r'min_confidence must lie in .* got 3', 'x',
@@ -77,4 +95,4 @@ def test_errors_are_one_line(run, root):
     refused('has no val_dataloader', 'x', '--split', 'val')
     refused(r'a/0\.png: has no tags', 'y', '--split', 'test', '--filter-tags')
     (root / 'file').write_text('')
-    refused('file is no folder', 'file')
+    refused('file is no', 'file')

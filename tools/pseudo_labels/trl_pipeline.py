@@ -21,15 +21,17 @@ other settings is refused until --overwrite-from names it or one before it.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import check_work_dir, fail, find_config
+from _arguments import check_work_dir, command, fail, find_config
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -54,15 +56,15 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='tell the state of each stage and run nothing',
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.config = find_config(args.config)
     check_work_dir(args.work_dir)
     return args
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the stages."""
-    args = parse_args()
+    args = parse_args(argv)
     import mmseg_sparse  # noqa: F401  before anything of mmseg
     from mmseg_sparse.pseudo_labels.trl_configs import read_settings
     from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline

@@ -1,0 +1,283 @@
+r"""Write pseudo labels or heat maps that a model predicts, or refine them.
+
+  python -m mmseg_sparse generate pseudo-labels CONFIG CHECKPOINT \
+      data/pseudo/train --min-confidence 0.7
+  python -m mmseg_sparse generate heatmaps CONFIG CHECKPOINT work_dirs/cam
+  python -m mmseg_sparse generate refine work_dirs/cam data/images \
+      work_dirs/par
+
+A command that was stopped goes on when it is given again; files of another
+config, checkpoint or other options are refused. The last line says how many
+files were written and how many were there already.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _arguments import (
+    ProgressBar,
+    add_generator_arguments,
+    command,
+    fail,
+    load_generator_config,
+)
+
+PSEUDO_LABELS = """Write what a trained model predicts as labels to train on.
+
+The model is any segmentor of mmseg or mmseg_sparse. An AFASegmentor also
+makes labels of the images' tags, step by step (--source).
+
+Writes OUT/NAME.png, index PNGs of the images' own size with the data set's
+colours and 255 where the model is not sure enough; OUT/confidence/NAME.png,
+255 times the probability of the label; and OUT/labels.json, which lists the
+images for SparseSegDataset. Prints the lines of a config that train on them.
+
+The images are those of CONFIG's data set, all of them and whole: loaded and
+sized as in testing, with the tags and heat maps that the data set's own
+pipeline loads.
+"""
+HEATMAPS = """Write heat maps of a data set's images, for LoadHeatmaps to read.
+
+A classifier of images (AFASegmentor, or another segmentor with an AFAHead)
+gives class activation maps of the images' tags, at several scales. Any other
+segmentor (HeatmapRefiner) gives the softmax of its prediction, in which
+classes that the tags do not name are set to 0 (TRL, section 3.2, CLF).
+
+The images are those of CONFIG's data set, all of them and whole: loaded and
+sized as in testing, with the tags, label maps and heat maps that the data
+set's own pipeline loads. Maps have the image's own size and are stored in
+float16, those of present classes alone, in OUT/NAME.npz. Folders below the
+folder of images are kept. OUT/heatmaps.json says which config, checkpoint and
+options the files are of.
+"""
+REFINE = """Refine soft predictions by the edges of their images (PAR).
+
+This is the pixel-adaptive refinement of AFA (eq. 8-10), in place of a dense
+CRF. MAPS has files of `generate heatmaps` (NAME.npz), or arrays of floats
+C x H x W, such as probabilities of any model (NAME.npy); IMAGES has the
+images, by the same names. OUT gets files of the same form and size.
+
+Numbers that are not given are those of PixelAdaptiveRefinement.
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog=command(__file__),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    for name, text, add, run in (
+        ('pseudo-labels', PSEUDO_LABELS, add_label_arguments, write_labels),
+        ('heatmaps', HEATMAPS, add_heatmap_arguments, write_heatmaps),
+        ('refine', REFINE, add_refine_arguments, refine),
+    ):
+        sub = commands.add_parser(
+            name,
+            help=text.partition('\n')[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add(sub)
+        sub.set_defaults(run=run)
+    return parser.parse_args(argv)
+
+
+def add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``pseudo-labels``."""
+    add_generator_arguments(parser)
+    parser.add_argument(
+        '--source',
+        choices=(
+            'prediction', 'cam', 'refined', 'propagated', 'final', 'labels',
+        ),
+        default='prediction',
+        help='what the model predicts, or what an AFASegmentor makes of the '
+        'tags: its activation maps, these refined, propagated, propagated '
+        'and refined, or the labels that it trains on (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--min-confidence',
+        type=float,
+        default=0.0,
+        metavar='P',
+        help='pixels whose label is less probable get 255 (default: '
+        '%(default)s, all have a label)',
+    )
+    parser.add_argument(
+        '--no-confidence',
+        action='store_true',
+        help='do not write OUT/confidence',
+    )
+    parser.add_argument(
+        '--filter-tags',
+        action=argparse.BooleanOptionalAction,
+        help="predict only classes that the image's tags name, and the "
+        'background (default: with a HeatmapRefiner where an image has tags, '
+        'else not)',
+    )
+
+
+def add_heatmap_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``heatmaps``."""
+    add_generator_arguments(parser)
+    parser.add_argument(
+        '--source',
+        choices=('auto', 'cam', 'prediction'),
+        default='auto',
+        help='class activation maps, or probabilities of the prediction; '
+        'auto: activation maps where the model has them (default: '
+        '%(default)s)',
+    )
+    parser.add_argument(
+        '--background',
+        type=float,
+        metavar='SCORE',
+        help='put a constant map of this score beside activation maps, as '
+        'that of the background; the best map of a pixel is then its label '
+        '(default: none, which reads as zeros)',
+    )
+    parser.add_argument(
+        '--no-filter',
+        action='store_true',
+        help='of predictions: keep classes that the tags do not name '
+        '(default: they are set to 0 where an image has tags)',
+    )
+
+
+def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refine``."""
+    parser.add_argument('maps', type=Path, help='folder of predictions')
+    parser.add_argument('images', type=Path, help='folder of images')
+    parser.add_argument(
+        'out', type=Path, help='folder to make, or to go on with'
+    )
+    parser.add_argument(
+        '--dilations', type=int, nargs='+', metavar='PX',
+        help='distances of the neighbours',
+    )  # fmt: skip
+    parser.add_argument('--num-iters', type=int, help='iterations')
+    for name, meaning in (
+        ('w-rgb', "width of the colours' kernel"),
+        ('w-pos', "width of the positions' kernel"),
+        ('w-mix', "weight of the positions' kernel"),
+        ('scale', "size to refine at, as a share of the image's"),
+    ):
+        parser.add_argument(f'--{name}', type=float, help=meaning)
+    parser.add_argument(
+        '--softmax', action='store_true',
+        help='the arrays are logits: take their softmax first',
+    )  # fmt: skip
+    parser.add_argument(
+        '--device', help='default: cuda:0 where there is one, or cpu'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true',
+        help='remove what this tool has written to OUT, and begin again',
+    )  # fmt: skip
+
+
+def write_labels(args: argparse.Namespace) -> None:
+    """Write pseudo labels."""
+    cfg = load_generator_config(args)
+    from mmseg_sparse.pseudo_labels.write_labels import Labels
+
+    sink = Labels(
+        source=args.source,
+        min_confidence=args.min_confidence,
+        confidence=not args.no_confidence,
+        filter_tags=args.filter_tags,
+    )
+    made = generate(args, cfg, sink)
+    if made.unfiltered:
+        print(f'{made.unfiltered} images have no tags and were not filtered')
+    print(f'to train on them, with a pipeline:\n{made.config_text}')
+    print(f'{args.out}: {made.written} written, {made.skipped} skipped')
+
+
+def write_heatmaps(args: argparse.Namespace) -> None:
+    """Write heat maps."""
+    cfg = load_generator_config(args)
+    from mmseg_sparse.pseudo_labels.write_heatmaps import HeatMaps
+
+    sink = HeatMaps(
+        source=args.source,
+        background=args.background,
+        filter_tags=False if args.no_filter else None,
+    )
+    made = generate(args, cfg, sink)
+    if made.unfiltered and not args.no_filter:
+        print(f'{made.unfiltered} images have no tags and were not filtered')
+    print(f'read by: {made.config_text}')
+    print(f'{args.out}: {made.written} written, {made.skipped} skipped')
+
+
+def generate(args: argparse.Namespace, cfg: Any, sink: Any) -> Any:
+    """Run the model of a config."""
+    from mmseg_sparse.pseudo_labels.write import generate
+
+    return generate(
+        cfg,
+        args.checkpoint,
+        args.out,
+        sink,
+        split=args.split,
+        ann_file=args.ann_file,
+        device=args.device,
+        overwrite=args.overwrite,
+        progress=ProgressBar(),
+    )
+
+
+def refine(args: argparse.Namespace) -> None:
+    """Refine a folder."""
+    import mmseg_sparse  # noqa: F401  before anything of mmseg
+    from mmseg_sparse.models.refiners import PixelAdaptiveRefinement
+    from mmseg_sparse.pseudo_labels.refine_maps import refine_maps
+    from mmseg_sparse.pseudo_labels.whole_images import best_device
+
+    names = ('dilations', 'num_iters', 'w_rgb', 'w_pos', 'w_mix', 'scale')
+    given = {n: v for n in names if (v := getattr(args, n)) is not None}
+    written, there = refine_maps(
+        args.maps,
+        args.images,
+        args.out,
+        PixelAdaptiveRefinement(**given),
+        softmax=args.softmax,
+        device=args.device or best_device(),
+        overwrite=args.overwrite,
+        progress=ProgressBar(),
+    )
+    print(f'{args.out}: {written} written, {there} skipped')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that is named."""
+    args = parse_args(argv)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        tool = Path(sys.argv[0]).name
+        sys.exit(f'{tool}: interrupted; the same command goes on')
+    except Exception as error:  # a config is code
+        fail(' '.join(str(error).split()) or type(error).__name__)
+
+
+def old_name(old: str, name: str, argv: Sequence[str] | None = None) -> None:
+    """Run a command by the name that it had as a tool."""
+    print(
+        f'DeprecationWarning: {old} is now called `python -m mmseg_sparse '
+        f'generate {name}`; the old name goes in the next release',
+        file=sys.stderr,
+    )
+    main([name, *(sys.argv[1:] if argv is None else argv)])
+
+
+if __name__ == '__main__':
+    main()
