@@ -9,14 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmseg.datasets import BaseSegDataset
-from mmseg.registry import DATASETS
+import numpy as np
+from mmseg.datasets import BaseCDDataset, BaseSegDataset
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import DATASETS, TRANSFORMS
 
 from ..datasets.sparse_seg import SparseSegDataset
+from ..datasets.transforms import LoadSparseAnnotations
 from .from_folder import existing, find_beside, kind_of
 from .inputs import LabelItem, LabelSet, Reading
 
-_LOADERS = ('LoadAnnotations', 'LoadSparseAnnotations')
 _KIND_IN_NAME = re.compile(r'-(dense|scribble|point|block|tag)(-|$)')
 
 
@@ -30,17 +32,17 @@ def from_config(
 ) -> LabelSet:
     """Return what a config's data set reads.
 
-    The data set is built as for training, without its pipeline; nothing is
-    loaded.
+    The data set is built as for training, but without its pipeline, so that
+    no file is loaded.
 
     Args:
         cfg: The config.
         split: ``train``, ``val`` or ``test``.
         title: Name of the config.
-        dense: Folder of dense masks with the names of the label files; None
-            = the one beside the labels, if there is one; '' = none.
-        ignore_index: Value that is no label, besides 255; None = that of the
-            data set, or of the decode head.
+        dense: Folder of dense masks with the names of the label files; None:
+            the one beside the labels, if there is one; '': no masks.
+        ignore_index: A value that means "no label", besides 255; None: that
+            of the data set, or of the decode head.
 
     Raises:
         ValueError: If the config has no such data set, or one that cannot be
@@ -92,11 +94,11 @@ def _leaf(
     dense: str | None,
     ignore_index: int,
 ) -> LabelSet:
-    loader = _loader(settings.get('pipeline') or ())
+    loader, loader_class = _loader(settings.get('pipeline') or ())
     try:
         dataset = _build(settings)
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-    except Exception as error:  # of any data set, the user's own among them
+    except Exception as error:  # the data set may be the user's own
         text = ' '.join(str(error).split()) or type(error).__name__
         return LabelSet('', [], refused=[text])
     meta = dataset.metainfo
@@ -109,7 +111,7 @@ def _leaf(
     )
     paths = [info.get('seg_map_path') for info in infos]
     masks = _dense_masks(dataset, paths, dense)
-    space = getattr(dataset, 'tag_space', None)
+    sparse = dataset if isinstance(dataset, SparseSegDataset) else None
     items = []
     for info, labels in zip(infos, paths, strict=True):
         hot = info.get('gt_label')
@@ -122,22 +124,22 @@ def _leaf(
             dense=masks.get(labels) if labels else None,
             dense_reading=_reading(vars(dataset), ignore_index, shared),
             supervision=kind,
-            tags=() if hot is None or space is None else tuple(
-                index for index, one in zip(space.indices, hot, strict=True)
-                if one
+            tags=() if hot is None or sparse is None else tuple(
+                np.array(sparse.tag_space.indices)[np.flatnonzero(hot)]
+                .tolist()
             ),
         ))  # fmt: skip
     return LabelSet(
         '', items, classes, palette,
         strays=_strays(dataset, paths),
         twice=_twice(infos),
-        refused=_contradictions(loader, dataset),
+        refused=_contradictions(loader, loader_class, dataset),
         dense=', '.join(sorted({os.path.dirname(m) for m in masks.values()}))
         or None,
     )  # fmt: skip
 
 
-def _build(settings: dict[str, Any]) -> Any:
+def _build(settings: dict[str, Any]) -> BaseSegDataset:
     """Build a data set that does not load anything."""
     settings = {**settings, 'pipeline': []}
     kind = settings.get('type')
@@ -150,22 +152,26 @@ def _build(settings: dict[str, Any]) -> Any:
             settings['serialize_data'] = False  # that takes a second
     dataset = DATASETS.build(settings)
     dataset.full_init()
-    backend = getattr(dataset, 'backend_args', None)
-    if backend and backend.get('backend', 'local') != 'local':
+    if not isinstance(dataset, BaseSegDataset | BaseCDDataset):
         raise ValueError(
-            f'backend_args={backend}: only local files are examined'
+            f'expected a BaseSegDataset, got a {type(dataset).__name__}'
         )
+    backend = dataset.backend_args
+    if backend and backend.get('backend', 'local') != 'local':
+        raise ValueError(f'expected local files, got backend_args={backend}')
     return dataset
 
 
-def _loader(pipeline: Sequence[Any]) -> Mapping[str, Any]:
-    """Return the step that loads labels, empty if there is none."""
+def _loader(
+    pipeline: Sequence[Any],
+) -> tuple[Mapping[str, Any], type[LoadAnnotations] | None]:
+    """Return the step that loads labels and its class, if there is one."""
     for step in pipeline:
         kind = step.get('type') if isinstance(step, Mapping) else None
-        name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
-        if name.rpartition('.')[2] in _LOADERS:
-            return step
-    return {}
+        kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, LoadAnnotations):
+            return step, kind
+    return {}, None
 
 
 def _reading(
@@ -185,7 +191,7 @@ _cached_reading = cache(Reading)
 
 
 def _dense_masks(
-    dataset: Any, paths: Sequence[str | None], dense: str | None
+    dataset: BaseSegDataset, paths: Sequence[str | None], dense: str | None
 ) -> dict[str, str]:
     """Return the dense mask of each label file, where there should be one."""
     if dense == '':
@@ -221,18 +227,15 @@ def _dense_folder(root: str, own: str | None) -> str | None:
     return None if beside is None else str(beside)
 
 
-def _strays(dataset: Any, paths: Sequence[str | None]) -> list[str]:
-    """Return label files of no image, where the folders say what there is."""
-    if getattr(dataset, 'ann_file', '') or dataset.filter_cfg:
-        return []
-    if getattr(dataset, '_indices', None) is not None:
+def _strays(dataset: BaseSegDataset, paths: Sequence[str | None]) -> list[str]:
+    """Return label files without image, where a whole folder is the data."""
+    if dataset.ann_file or dataset.filter_cfg or dataset._indices is not None:
         return []
     known = {os.path.normpath(path) for path in paths if path is not None}
     folder = dataset.data_prefix.get('seg_map_path')
     if not known or not folder or not os.path.isdir(folder):
         return []
-    suffix = getattr(dataset, 'seg_map_suffix', '.png')
-    files = sorted(Path(folder).rglob(f'*{suffix}'))
+    files = sorted(Path(folder).rglob(f'*{dataset.seg_map_suffix}'))
     return [str(path) for path in files
             if os.path.normpath(path) not in known]  # fmt: skip
 
@@ -242,21 +245,28 @@ def _twice(infos: Sequence[Mapping[str, Any]]) -> list[str]:
     return [path for path, number in count.items() if path and number > 1]
 
 
-def _contradictions(loader: Mapping[str, Any], dataset: Any) -> list[str]:
-    """Return what the loader will not take from this data set."""
+def _contradictions(
+    loader: Mapping[str, Any],
+    loader_class: type[LoadAnnotations] | None,
+    dataset: BaseSegDataset,
+) -> list[str]:
+    """Return what the loader will not accept from this data set."""
     texts = []
     reduce = loader.get('reduce_zero_label')
-    own = bool(getattr(dataset, 'reduce_zero_label', False))
+    own = bool(dataset.reduce_zero_label)
     if reduce is not None and bool(reduce) != own:
         texts.append(
             f'reduce_zero_label is {reduce} in the transform that loads '
-            f'labels and {own} in the dataset: set it in the dataset alone'
+            f'labels and {own} in the dataset: set it only in the dataset'
         )
-    stock = str(loader.get('type', '')).rpartition('.')[2] == _LOADERS[0]
-    reason = getattr(dataset, 'beyond_stock', lambda: None)()
-    if stock and reason:
-        texts.append(
-            f'{reason}: the pipeline needs '
-            "dict(type='LoadSparseAnnotations') in place of LoadAnnotations"
-        )
+    stock = loader_class and not issubclass(
+        loader_class, LoadSparseAnnotations
+    )
+    if stock and isinstance(dataset, SparseSegDataset):
+        reason = dataset.beyond_stock()
+        if reason:
+            texts.append(
+                f'{reason}: the pipeline needs '
+                "dict(type='LoadSparseAnnotations') instead of LoadAnnotations"
+            )
     return texts

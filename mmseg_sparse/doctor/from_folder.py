@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..labels.image_finder import SUFFIXES, ImageFinder
@@ -56,9 +56,10 @@ def from_folder(
         FileNotFoundError: If a folder is missing.
     """
     labels = _label_folder(folder, split)
-    told = _sidecar(labels)
-    if told:
-        classes = _told_classes(told, classes, labels, reduce_zero_label)
+    sidecar = {}
+    if os.path.lexists(labels / SIDECAR):
+        sidecar = read_sidecar(labels / SIDECAR)
+        classes = _classes(sidecar, classes, labels, reduce_zero_label)
     reading = Reading(
         num_classes=len(classes) or None,
         palette=palette,
@@ -67,42 +68,129 @@ def from_folder(
     )
     if images is None:
         images = find_beside(labels, 'image')
-    finder = _finder(images, labels)
-    files = sorted(
-        path for path in labels.rglob('*')
-        if path.suffix.lower() in SUFFIXES and path.name[0] != '.'
-        and path.relative_to(labels).parts[0] != told.get('confidence')
-    )  # fmt: skip
-    folder_of_masks = _masks(labels, dense)
-    masks = {} if folder_of_masks is None else {
-        str(path): _mask(folder_of_masks, path, labels) for path in files
-    }  # fmt: skip
-    masks = masks if dense else existing(masks)
-    data = LabelSet(
-        f'{labels}', [], classes, palette, split or 'train',
-        dense=None if not masks else str(folder_of_masks),
-        twice=_twice(labels, files),
-    )  # fmt: skip
-    taken = set()
-    for path in files:
-        name = path.relative_to(labels).with_suffix('').as_posix()
-        image = None
-        if finder is not None:
-            found = finder.find(name)
-            if not found:
+    finder = None if images is None else ImageFinder(images, exclude=[labels])
+    data = LabelSet(f'{labels}', [], classes, palette, split or 'train')
+    collector = _Collector(data, labels, sidecar, reading, finder)
+    collector.add_files(dense)
+    collector.add_listed()
+    collector.add_unlabelled()
+    return data
+
+
+class _Collector:
+    """Adds the images of a folder to a data set.
+
+    Args:
+        data: The data set.
+        labels: The folder of the label files.
+        sidecar: Its ``labels.json``, empty without one.
+        reading: How the label files are read.
+        finder: Finds the images, if there is a folder of them.
+    """
+
+    def __init__(
+        self,
+        data: LabelSet,
+        labels: Path,
+        sidecar: dict[str, Any],
+        reading: Reading,
+        finder: ImageFinder | None,
+    ) -> None:
+        self.data = data
+        self.labels = labels
+        self.sidecar = sidecar
+        self.listed: dict[str, dict[str, Any]] = sidecar.get('images', {})
+        self.reading = reading
+        self.finder = finder
+        self.taken: set[PurePosixPath] = set()
+
+    def add_files(self, dense: str | None) -> None:
+        """Add the label files, with their dense masks and images."""
+        labels, data = self.labels, self.data
+        files = sorted(
+            path for path in labels.rglob('*')
+            if path.suffix.lower() in SUFFIXES and path.name[0] != '.'
+            and path.relative_to(labels).parts[0]
+            != self.sidecar.get('confidence')
+        )  # fmt: skip
+        # Label files that differ in the suffix only.
+        count = Counter(os.path.splitext(path)[0] for path in files)
+        data.twice = [
+            str(p) for p in files if count[os.path.splitext(p)[0]] > 1
+        ]
+        folder = _masks(labels, dense)
+        masks = {} if folder is None else {
+            str(path): _mask(folder, path, labels) for path in files
+        }  # fmt: skip
+        masks = masks if dense else existing(masks)
+        data.dense = str(folder) if masks else None
+        for path in files:
+            name = path.relative_to(labels).with_suffix('').as_posix()
+            image = self._image(name)
+            if self.finder is not None and image is None:
                 data.strays.append(str(path))
                 continue
-            taken.add(found[0])
-            image = str(finder.folder / found[0])
-        data.items.append(LabelItem(
-            labels=str(path), image=image, reading=reading,
-            dense=masks.get(str(path)),
-            supervision=_kind(told, name, labels),
-            tags=_tags(told, name, classes),
-        ))  # fmt: skip
-    _add_listed(data, finder, taken, told, reading, labels)
-    _add_unlabelled(data, finder, taken, told, reading, labels)
-    return data
+            kind = self.listed.get(name, {}).get('supervision')
+            data.items.append(LabelItem(
+                labels=str(path), image=image, reading=self.reading,
+                dense=masks.get(str(path)),
+                supervision=kind or kind_of(str(labels)),
+                tags=self._tags(name),
+            ))  # fmt: skip
+
+    def add_listed(self) -> None:
+        """Add what ``labels.json`` lists without a file: tags, or a loss."""
+        there = {
+            item.labels and os.path.splitext(item.labels)[0]
+            for item in self.data.items
+        }
+        there |= {os.path.splitext(path)[0] for path in self.data.strays}
+        for name, info in self.listed.items():
+            if str(self.labels / name) in there:
+                continue
+            tagged = info['supervision'] == 'tag'
+            missing = None if tagged else str(self.labels / f'{name}.png')
+            image = self._image(name)
+            self.data.items.append(LabelItem(
+                labels=missing,
+                image=image or (None if self.finder is None else name),
+                reading=self.reading, supervision=info['supervision'],
+                tags=self._tags(name),
+            ))  # fmt: skip
+
+    def add_unlabelled(self) -> None:
+        """Add the images without any labels.
+
+        Those that a ``labels.json`` does not list are only noted.
+        """
+        if self.finder is None:
+            return
+        for path in sorted(
+            p for ps in self.finder.images.values() for p in ps
+        ):
+            if path in self.taken:
+                continue
+            image = str(self.finder.folder / path)
+            if self.sidecar:
+                self.data.unlisted.append(image)
+                continue
+            missing = self.labels / path.with_suffix('.png')
+            self.data.items.append(
+                LabelItem(str(missing), image, self.reading)
+            )
+
+    def _image(self, name: str) -> str | None:
+        """Return the path of the image of a label file; mark it as taken."""
+        found = self.finder.find(name) if self.finder is not None else []
+        if self.finder is None or not found:
+            return None
+        self.taken.add(found[0])
+        return str(self.finder.folder / found[0])
+
+    def _tags(self, name: str) -> tuple[int, ...]:
+        classes = self.data.classes
+        tags = self.listed.get(name, {}).get('tags', ())
+        return tuple(classes.index(tag) for tag in tags if tag in classes)
 
 
 def _label_folder(folder: Path, split: str | None) -> Path:
@@ -133,14 +221,8 @@ def _label_folder(folder: Path, split: str | None) -> Path:
     return folder
 
 
-def _sidecar(labels: Path) -> dict[str, Any]:
-    if not os.path.lexists(labels / SIDECAR):
-        return {}
-    return read_sidecar(labels / SIDECAR)
-
-
-def _told_classes(
-    told: dict[str, Any],
+def _classes(
+    sidecar: dict[str, Any],
     classes: tuple[str, ...],
     labels: Path,
     reduce_zero_label: bool,
@@ -150,7 +232,7 @@ def _told_classes(
     Raises:
         ValueError: If they contradict each other.
     """
-    found = tuple(told['classes'])
+    found = tuple(sidecar['classes'])
     if reduce_zero_label and (not classes or found[1:] != classes):
         raise ValueError(
             f'{labels / SIDECAR}: its values count the classes '
@@ -166,12 +248,6 @@ def _told_classes(
     return classes or found
 
 
-def _finder(images: Path | None, labels: Path) -> ImageFinder | None:
-    if images is None:
-        return None
-    return ImageFinder(images, exclude=[labels])
-
-
 def _masks(labels: Path, dense: str | None) -> Path | None:
     if dense == '':
         return None
@@ -185,80 +261,6 @@ def _masks(labels: Path, dense: str | None) -> Path | None:
 def _mask(masks: Path, path: Path, labels: Path) -> str:
     same = masks / path.relative_to(labels)
     return str(same if same.exists() else same.with_suffix('.png'))
-
-
-def _kind(told: dict[str, Any], name: str, labels: Path) -> str | None:
-    own = told.get('images', {}).get(name, {}).get('supervision')
-    return own or kind_of(str(labels))
-
-
-def _twice(labels: Path, files: list[Path]) -> list[str]:
-    """Return label files that differ in the suffix alone."""
-    count = Counter(os.path.splitext(path)[0] for path in files)
-    return [str(p) for p in files if count[os.path.splitext(p)[0]] > 1]
-
-
-def _tags(
-    told: dict[str, Any], name: str, classes: tuple[str, ...]
-) -> tuple[int, ...]:
-    tags = told.get('images', {}).get(name, {}).get('tags', ())
-    return tuple(classes.index(tag) for tag in tags if tag in classes)
-
-
-def _add_listed(
-    data: LabelSet,
-    finder: ImageFinder | None,
-    taken: set[Any],
-    told: dict[str, Any],
-    reading: Reading,
-    labels: Path,
-) -> None:
-    """Add what ``labels.json`` lists and has no file: tags, or a loss."""
-    there = {
-        item.labels and os.path.splitext(item.labels)[0] for item in data.items
-    }
-    there |= {os.path.splitext(path)[0] for path in data.strays}
-    for name, info in told.get('images', {}).items():
-        if str(labels / name) in there:
-            continue
-        tagged = info['supervision'] == 'tag'
-        found = finder.find(name) if finder is not None else []
-        taken.update(found)
-        image = str(finder.folder / found[0]) if finder and found else None
-        data.items.append(LabelItem(
-            labels=None if tagged else str(labels / f'{name}.png'),
-            image=image if image or finder is None else name,
-            reading=reading, supervision=info['supervision'],
-            tags=_tags(told, name, data.classes),
-        ))  # fmt: skip
-
-
-def _add_unlabelled(
-    data: LabelSet,
-    finder: ImageFinder | None,
-    taken: set[Any],
-    told: dict[str, Any],
-    reading: Reading,
-    labels: Path,
-) -> None:
-    """Add the images that have no labels at all.
-
-    A folder whose ``labels.json`` does not list them is not about them.
-    """
-    if finder is None:
-        return
-    every = sorted(path for paths in finder.images.values() for path in paths)
-    for path in every:
-        if path in taken:
-            continue
-        if told:
-            data.unlisted.append(str(finder.folder / path))
-            continue
-        missing = labels / path.with_suffix('.png')
-        data.items.append(LabelItem(
-            labels=str(missing), image=str(finder.folder / path),
-            reading=reading, dense=None,
-        ))  # fmt: skip
 
 
 def kind_of(path: str | None) -> str | None:

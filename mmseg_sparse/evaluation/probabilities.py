@@ -8,9 +8,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from mmcv.transforms import Compose
+from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.utils import resize
+from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -173,8 +175,5 @@ def _probability(result: SegDataSample) -> NDArray[np.float32]:
 
 def _loads_labels(step: dict[str, Any]) -> bool:
     kind = step['type']
-    name = kind if isinstance(kind, str) else kind.__name__
-    return name.rpartition('.')[2] in (
-        'LoadAnnotations',
-        'LoadSparseAnnotations',
-    )
+    kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, LoadAnnotations)
