@@ -114,14 +114,6 @@ def test_tokens_are_where_they_are_in_the_image(tool):
     assert (rows.max(), columns.min(), columns.max()) == (19, 20, 59)
 
 
-def test_colours_are_blue_for_0_and_red_for_1(tool):
-    grey = np.full((1, 3, 3), 128, np.uint8)
-    blue, green, red = tool.paint(grey, np.array([[-1, 0.5, 2]]))[0]
-    assert blue.argmax() == 2
-    assert green.argmax() == 1
-    assert red.argmax() == 0
-
-
 def test_the_tool_draws_a_row_for_each_query(tool, root, monkeypatch, capsys):
     monkeypatch.chdir(root)
 

@@ -118,6 +118,14 @@ def test_a_picture_keeps_its_ratio(shape):
     assert rows == 30 or columns == 60
 
 
+def test_colours_are_blue_for_0_and_red_for_1() -> None:
+    grey = np.full((1, 3, 3), 128, np.uint8)
+    blue, green, red = heat_map(grey, np.array([[-1, 0.5, 2]]))[0]
+    assert blue.argmax() == 2
+    assert green.argmax() == 1
+    assert red.argmax() == 0
+
+
 def test_a_picture_in_the_middle_of_the_paper() -> None:
     paper = on_paper(np.zeros((2, 3, 3), np.uint8), (4, 8), centred=True)
     dark = np.argwhere((paper == 0).all(-1)).tolist()

@@ -179,18 +179,11 @@ def draw(
     """Return the image and its labels as pictures."""
     import numpy as np
 
-    from mmseg_sparse.visualization import overlay
-    from mmseg_sparse.visualization.strokes import draw_outlined_strokes
+    from mmseg_sparse.visualization import draw_labels
 
     if labels is None or labels.shape != image.shape[:2]:
         return image, np.full_like(image, 235)
-    labels = np.where(labels < len(palette), labels, np.uint8(255))
-    share = (labels != 255).mean()
-    if share > 0.5:
-        return image, overlay(image, labels, palette)
-    if widen is None:
-        widen = max(1, round(image.shape[1] / (90 if share < 2e-3 else 250)))
-    return image, draw_outlined_strokes(image, labels, palette, widen=widen)
+    return image, draw_labels(image, labels, palette, widen=widen)
 
 
 def hatch(picture: Any, size: tuple[int, int]) -> Any:
@@ -256,15 +249,6 @@ def background_of(dataset: Any) -> int | None:
     return names.index('background') if 'background' in names else None
 
 
-def pad(picture: Any, size: tuple[int, int]) -> Any:
-    """Return a picture on white paper of a size."""
-    import numpy as np
-
-    paper = np.full((*size, 3), 255, np.uint8)
-    paper[: picture.shape[0], : picture.shape[1]] = picture
-    return paper
-
-
 def make_sheet(
     drawn: list[tuple[str, str, Any, Any, list[str]]], title: str,
     classes: Any, palette: Any,
@@ -272,7 +256,7 @@ def make_sheet(
     """Return all samples on one sheet, two a row."""
     import numpy as np
 
-    from mmseg_sparse.visualization import picture_sheet
+    from mmseg_sparse.visualization import on_paper, picture_sheet
 
     size = tuple(np.max([one[2].shape[:2] for one in drawn], axis=0).tolist())
     across = min(2, len(drawn))
@@ -280,10 +264,10 @@ def make_sheet(
     for start in range(0, len(drawn), across):
         row, line = [], []
         for _, name, image, labelled, lines in drawn[start : start + across]:
-            row += [pad(image, size), pad(labelled, size)]
+            row += [on_paper(image, size), on_paper(labelled, size)]
             line += ['   '.join([name, *lines[1:]]), lines[0]]
         missing = 2 * across - len(row)
-        rows.append(row + [pad(row[0][:0], size)] * missing)
+        rows.append(row + [on_paper(row[0][:0], size)] * missing)
         captions.append(line + [''] * missing)
     return picture_sheet(
         rows, ['image', 'labels'] * across, heading=title, captions=captions,
@@ -317,6 +301,8 @@ def browse(
     """Return the pictures to write, by file name."""
     import numpy as np
 
+    from mmseg_sparse.visualization import on_paper
+
     classes = tuple(dataset.metainfo.get('classes') or ())
     palette = dataset.metainfo.get('palette') or []
     background = background_of(dataset)
@@ -329,7 +315,7 @@ def browse(
         inside = tuple(data.get('img_shape', image.shape)[:2])
         whole = tuple(np.maximum(image.shape[:2], size or 0).tolist())
         pair = [
-            hatch(pad(picture, whole), inside)
+            hatch(on_paper(picture, whole), inside)
             for picture in draw(image, labels, palette, args.widen)
         ]
         stem = Path(str(data.get('img_path', index))).stem
@@ -354,20 +340,16 @@ def browse(
 
 def write(out: Path, pictures: dict[str, Any], overwrite: bool) -> None:
     """Write all pictures, or none."""
-    import cv2
-
     from mmseg_sparse.utils.atomic import write_all_whole
+    from mmseg_sparse.visualization import encode_png
 
     there = [out / name for name in pictures if (out / name).exists()]
     if there and not overwrite:
         fail(f'{there[0]} exists: name another folder, or --overwrite')
-    contents = {}
-    for name, picture in pictures.items():
-        done, content = cv2.imencode('.png', picture[..., ::-1])
-        assert done, 'a PNG can always be made'
-        contents[out / name] = content.tobytes()
     try:
-        write_all_whole(contents)
+        write_all_whole(
+            {out / name: encode_png(one) for name, one in pictures.items()}
+        )
     except OSError as error:
         fail(f'cannot write to {out}: {error}')
     print(f'written: {out / SHEET} and {len(pictures) - 1} samples')

@@ -18,13 +18,12 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, find_config
+from _arguments import KeyValue, ProgressBar, find_config
 
 if TYPE_CHECKING:
     from mmseg_sparse.doctor import LabelSet
@@ -174,30 +173,6 @@ def load_folder(args: argparse.Namespace, dense: str | None) -> 'LabelSet':
     )
 
 
-class Progress:
-    """A bar on a terminal; a line now and then where nobody looks."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.last = self.start
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show how far it is."""
-        now = time.monotonic()
-        rate = done / max(now - self.start, 1e-9)
-        text = f'{done}/{total} images, {rate:.0f}/s'
-        if sys.stderr.isatty():
-            if now - self.last > 0.1 or done == total:
-                self.last = now
-                bar = '#' * (30 * done // total)
-                end = '\n' if done == total else ''
-                print(f'\r[{bar:30}] {text}', end=end, file=sys.stderr,
-                      flush=True)  # fmt: skip
-        elif now - self.last > 10 or done == total:
-            self.last = now
-            print(text, file=sys.stderr, flush=True)
-
-
 def default_out(args: argparse.Namespace) -> Path:
     """Return a folder named after what is examined."""
     path = Path(args.data)
@@ -262,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
               '(--dense DIR for others, --dense none for none)')  # fmt: skip
     few = len(data.items) < 100  # not worth the start of processes
     found = examine(data, workers=0 if few else args.workers,
-                    progress=Progress())  # fmt: skip
+                    progress=ProgressBar())  # fmt: skip
     findings = diagnose(found)
     report = report_dict(found, findings)
     text = report_text(report)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, fail, find_config
+from _arguments import KeyValue, ProgressBar, fail, find_config
 
 #: Steps of a pipeline whose names begin so make the labels that are counted.
 MAKERS = ('Load', 'Simulate', 'Shrink', 'Drop')
@@ -205,6 +205,8 @@ def count_config(path: str, args: argparse.Namespace) -> dict[str, Any]:
         places = [places[int(i)] for i in chosen]
     total: Counter[str] = Counter()
     names: list[str] = []
+    print(Path(path).stem, flush=True)
+    bar = ProgressBar()
     for epoch in range(args.epochs):
         for number, (dataset, outer, index) in enumerate(places):
             np.random.seed([args.seed, epoch, number])  # noqa: NPY002
@@ -216,7 +218,7 @@ def count_config(path: str, args: argparse.Namespace) -> dict[str, Any]:
             total += count_sample(results, steps, dataset.ignore_index)
             names = [type(step).__name__ for step in steps]
             done = epoch * len(places) + number + 1
-            show(Path(path).stem, done, args.epochs * len(places))
+            bar(done, args.epochs * len(places))
     return summarise(path, total, names, args)
 
 
@@ -242,16 +244,6 @@ def summarise(
         'samples without label': total['without label'] / args.epochs,
         'samples of several classes': total['several classes'] / args.epochs,
     }
-
-
-def show(name: str, done: int, total: int) -> None:
-    """Print a progress bar, or a line now and then where nobody looks."""
-    if sys.stdout.isatty():
-        bar = '#' * (30 * done // total)
-        end = '\n' if done == total else ''
-        print(f'\r[{bar:30}] {done}/{total} {name}', end=end, flush=True)
-    elif done % 1000 == 0 or done == total:
-        print(f'{done}/{total} {name}', flush=True)
 
 
 def print_tables(figures: list[dict[str, Any]]) -> None:

@@ -85,16 +85,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def paint(picture: Any, level: Any) -> Any:
-    """Return the picture under colours, blue for a level of 0, red for 1."""
-    import cv2
-    import numpy as np
-
-    level = np.rint(255 * level.clip(0, 1)).astype(np.uint8)
-    colors = cv2.applyColorMap(level, cv2.COLORMAP_JET)[..., ::-1]
-    return cv2.addWeighted(picture, 0.45, colors, 0.55, 0)
-
-
 def spread(tokens: Any, pair: Pair, size: tuple[int, int]) -> Any:
     """Resize values of tokens to the image's size ``(H, W)``."""
     import cv2
@@ -119,17 +109,6 @@ def draw_window(picture: Any, pair: Pair) -> Any:
     return out
 
 
-def fitted(picture: Any, size: tuple[int, int]) -> Any:
-    """Put a picture into the middle of white paper of a size ``(H, W)``."""
-    import numpy as np
-
-    paper = np.full((*size, 3), 255, np.uint8)
-    height, width = picture.shape[:2]
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    paper[top : top + height, left : left + width] = picture
-    return paper
-
-
 def draw_row(
     found: Found,
     pair: Pair,
@@ -149,17 +128,12 @@ def draw_row(
         columns: Those after the image, keys of ``LABELS`` among them.
         names: Of the image and of the query's class.
     """
-    import cv2
+    from mmseg_sparse.visualization import fit_into, to_grey
 
     scale = width / max(found.image.shape[:2])
-    size = tuple(max(round(s * scale), 1) for s in found.image.shape[:2])
-    small = cv2.resize(
-        found.image, size[::-1],
-        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
-    )  # fmt: skip
-    # Colours of an image and of what is laid over it would mix.
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    small = fit_into(found.image, (width, width))
+    # The colours of an image and of what is laid over it would mix.
+    grey = to_grey(small)
     at = ((pair.point[0] + 0.5) * scale, (pair.point[1] + 0.5) * scale)
     pictures = [draw_point(small, at)]
     captions = [f'{names[0]}: {names[1]}']
@@ -180,41 +154,65 @@ def _values(
     """Return the picture of attention, affinity or activation."""
     import cv2
 
+    from mmseg_sparse.visualization import heat_map
+
     size = grey.shape[:2]
     if column == 'activation':
         level = cv2.resize(found.activation[pair.tag], size[::-1])
-        return paint(grey, level), ''
+        return heat_map(grey, level), ''
     if column == 'affinity':
-        picture = paint(grey, spread(pair.affinity, pair, size))
+        picture = heat_map(grey, spread(pair.affinity, pair, size))
         low, high = pair.affinity.min(), pair.affinity.max()
         return draw_window(picture, pair), f'{low:.2f} to {high:.2f}'
     times = pair.attention * pair.attention.size
     level = spread(times / max(times.max(), 4), pair, size)
-    return paint(grey, level), f'up to {times.max():.1f} x uniform'
+    return heat_map(grey, level), f'up to {times.max():.1f} x uniform'
 
 
 def _labels(
     found: Found, column: str, grey: Any, palette: Any
 ) -> tuple[Any, str]:
     """Return the picture of a label map, white where there is no label."""
+    from mmseg_sparse.visualization import on_paper
+
+    labels = found.labels.get(column)
+    if labels is None:
+        return on_paper(grey[:0], grey.shape[:2]), 'none'
+    truth = None if column == 'truth' else found.labels.get('truth')
+    return labels_on(grey, labels, palette), right(labels, truth)
+
+
+def labels_on(
+    grey: Any, labels: Any, palette: Any, *, opacity: float = 0.6,
+    background: int | None = None,
+) -> Any:  # fmt: skip
+    """Return a grey picture under labels, white where there is none.
+
+    Args:
+        grey: ``(H, W, 3)``.
+        labels: Class indices and 255, of any size.
+        palette: Colours of the classes.
+        opacity: Opacity of the colours.
+        background: The class that is not coloured.
+    """
     import cv2
 
     from mmseg_sparse.visualization import overlay
 
-    labels = found.labels.get(column)
-    if labels is None:
-        return fitted(grey[:0], grey.shape[:2]), 'none'
     large = cv2.resize(
         labels, grey.shape[1::-1], interpolation=cv2.INTER_NEAREST
     )
-    picture = overlay(grey, large, palette)
+    shown = large.copy()
+    if background is not None:
+        shown[large == background] = 255
+    picture = overlay(grey, shown, palette, opacity=opacity)
     picture[large == 255] = 255
-    return picture, _right(labels, found.labels.get('truth'), column)
+    return picture
 
 
-def _right(labels: Any, truth: Any, column: str) -> str:
-    """Say which share of the labels is right, where that is known."""
-    if truth is None or column == 'truth':
+def right(labels: Any, truth: Any) -> str:
+    """Say which share of the labels is right, where the truth is known."""
+    if truth is None or labels.shape != truth.shape:
         return ''
     known = (truth != 255) & (labels != 255)
     if not known.any():
@@ -231,7 +229,7 @@ def tag_names(model: Any, classes: Sequence[str]) -> list[str]:
 def sheet_of(model: Any, images: Any, chosen: Sequence[Any], args: Any) -> Any:
     """Return the sheet, RGB."""
     from mmseg_sparse.labels.label_map import distinct_palette
-    from mmseg_sparse.visualization import picture_sheet
+    from mmseg_sparse.visualization import on_paper, picture_sheet
 
     palette = images.palette or distinct_palette(len(images.classes))
     tags = tag_names(model, images.classes)
@@ -253,7 +251,7 @@ def sheet_of(model: Any, images: Any, chosen: Sequence[Any], args: Any) -> Any:
         raise ValueError('the images have no tag: give --point X Y')
     height = max(row[0].shape[0] for row in rows)
     box = (height, max(row[0].shape[1] for row in rows))
-    rows = [[fitted(picture, box) for picture in row] for row in rows]
+    rows = [[on_paper(p, box, centred=True) for p in row] for row in rows]
     return picture_sheet(
         rows,
         ['image, query', *(LABELS.get(c, c) for c in columns)],
@@ -267,8 +265,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
     args = parse_args(argv)
     cfg = load_generator_config(args)
-    import cv2
-
     from mmseg_sparse.models.segmentors import AFASegmentor
     from mmseg_sparse.pseudo_labels.whole_images import (
         best_device,
@@ -277,6 +273,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         whole_images,
     )
     from mmseg_sparse.utils.atomic import write_whole
+    from mmseg_sparse.visualization import encode_png
 
     try:
         images = whole_images(cfg, args.split)
@@ -289,8 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                  'tags; wanted an AFASegmentor')  # fmt: skip
         make_pseudo_labels(model, True)
         sheet = sheet_of(model, images, chosen, args)
-        data = cv2.imencode('.png', sheet[..., ::-1])[1]
-        write_whole(args.out, data.tobytes())
+        write_whole(args.out, encode_png(sheet))
     except Exception as error:  # a config is code
         fail(' '.join(str(error).split()) or type(error).__name__)
     print(args.out)

@@ -127,16 +127,12 @@ def heat(picture: Any, weights: Any) -> Any:
     Uniform attention is blue: full red is at least four times as much.
     """
     import cv2
-    import numpy as np
 
-    height, width = picture.shape[:2]
+    from mmseg_sparse.visualization import heat_map
+
     top = max(weights.max(), 4 / weights.size)
-    weights = cv2.resize(
-        weights, (width, height), interpolation=cv2.INTER_LINEAR
-    )
-    level = (255 * weights / top).astype(np.uint8)
-    colors = cv2.applyColorMap(level, cv2.COLORMAP_JET)[..., ::-1]
-    return cv2.addWeighted(picture, 0.45, colors, 0.55, 0)
+    large = cv2.resize(weights, picture.shape[1::-1])
+    return heat_map(picture, large, top=top)
 
 
 def draw_rows(
@@ -176,9 +172,8 @@ def draw_rows(
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
     args = parse_args(argv)
-    import cv2
-
-    from mmseg_sparse.visualization import picture_sheet
+    from mmseg_sparse.utils.atomic import write_whole
+    from mmseg_sparse.visualization import encode_png, picture_sheet
 
     points = [tuple(point) for point in args.point or [()]]
     if len(points) == 1:
@@ -197,9 +192,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         ['image and point', *(f'stage {i + 1}' for i in range(stages))],
         captions=[captions for _, captions in ordered],
     )
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(args.out, sheet[..., ::-1]):
-        raise SystemExit(f'cannot write {args.out!r}')
+    try:
+        write_whole(args.out, encode_png(sheet))
+    except OSError as error:
+        raise SystemExit(f'cannot write {args.out!r}: {error}') from error
     print(args.out)
 
 

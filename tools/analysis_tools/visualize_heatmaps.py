@@ -19,8 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import fail
+from visualize_affinity import labels_on, right
 
 
 def titled(text: str) -> tuple[str, Path]:
@@ -121,19 +123,14 @@ class Painter:
     def __init__(
         self, path: Path, palette: Any, background: int | None, width: int
     ) -> None:
-        import cv2
         import mmcv
 
+        from mmseg_sparse.visualization import fit_into, to_grey
+
         image = mmcv.imread(str(path), channel_order='rgb')
-        scale = width / max(image.shape[:2])
-        self.size = tuple(max(round(s * scale), 1) for s in image.shape[:2])
-        self.image = cv2.resize(
-            image, self.size[::-1],
-            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
-        )  # fmt: skip
-        # Colours of an image and of what is laid over it would mix.
-        grey = cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
-        self.grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+        self.image = fit_into(image, (width, width))
+        # The colours of an image and of what is laid over it would mix.
+        self.grey = to_grey(self.image)
         self.palette = palette
         self.background = background
 
@@ -151,7 +148,9 @@ class Painter:
                 f'names {len(self.palette)}'
             )
         maps = found.dense()
-        large = np.stack([cv2.resize(one, self.size[::-1]) for one in maps])
+        large = np.stack(
+            [cv2.resize(one, self.grey.shape[1::-1]) for one in maps]
+        )
         best = large.argmax(0)
         level = large.max(0).clip(0, 1)[..., None] * 0.8
         if self.background is not None:
@@ -162,10 +161,7 @@ class Painter:
 
     def labels(self, path: Path) -> tuple[Any, Any]:
         """Return the grey image under labels, and these."""
-        import cv2
-
         from mmseg_sparse.labels.label_map import decode_labels
-        from mmseg_sparse.visualization import overlay
 
         labels = decode_labels(path.read_bytes(), str(path))
         known = labels[labels != 255]
@@ -174,14 +170,10 @@ class Painter:
                 f'{path}: has class {known.max()}, --classes names '
                 f'{len(self.palette)}'
             )
-        large = cv2.resize(
-            labels, self.size[::-1], interpolation=cv2.INTER_NEAREST
-        )
-        shown = large.copy()
-        if self.background is not None:
-            shown[large == self.background] = 255
-        picture = overlay(self.grey, shown, self.palette, opacity=0.8)
-        picture[large == 255] = 255
+        picture = labels_on(
+            self.grey, labels, self.palette, opacity=0.8,
+            background=self.background,
+        )  # fmt: skip
         return picture, labels
 
 
@@ -208,22 +200,10 @@ def draw_row(
     return pictures, captions
 
 
-def right(labels: Any, truth: Any) -> str:
-    """Say which share of the labels is right, where that is known."""
-    if truth is None or labels.shape != truth.shape:
-        return ''
-    known = (truth != 255) & (labels != 255)
-    if not known.any():
-        return 'no label'
-    return f'{100 * (labels == truth)[known].mean():.0f} % right'
-
-
 def sheet_of(args: argparse.Namespace) -> Any:
     """Return the sheet, RGB."""
-    from visualize_affinity import fitted
-
     from mmseg_sparse.labels.classes import parse_classes
-    from mmseg_sparse.visualization import picture_sheet
+    from mmseg_sparse.visualization import on_paper, picture_sheet
 
     classes = parse_classes(args.classes)
     background = None
@@ -243,7 +223,7 @@ def sheet_of(args: argparse.Namespace) -> Any:
     box = tuple(max(row[0].shape[i] for row in rows) for i in (0, 1))
     titles = ['image', *(title for title, _ in args.maps + args.labels)]
     return picture_sheet(
-        [[fitted(picture, box) for picture in row] for row in rows],
+        [[on_paper(p, box, centred=True) for p in row] for row in rows],
         titles + ['ground truth'] * (args.truth is not None),
         captions=captions,
         classes=classes.names,
@@ -254,16 +234,15 @@ def sheet_of(args: argparse.Namespace) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
     args = parse_args(argv)
-    import cv2
-
     import mmseg_sparse  # noqa: F401  before anything of mmseg
     from mmseg_sparse.utils.atomic import write_whole
+    from mmseg_sparse.visualization import encode_png
 
     try:
         sheet = sheet_of(args)
     except (OSError, ValueError) as error:
         fail(str(error))
-    write_whole(args.out, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
+    write_whole(args.out, encode_png(sheet))
     print(args.out)
 
 
