@@ -5,14 +5,8 @@ from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.configs.test_content import content, leaf
-from tests.helpers.shipped import (
-    LEAVES,
-    of_type,
-    parse,
-    parts,
-    without_weights,
-)
+from tests.configs.test_content import leaf
+from tests.helpers.shipped import of_type, parse, without_weights
 
 VOC = 'mit-b1_segformer_1xb8-20k_voc12-tag-320x320'
 MAIN = f'afa_{VOC}'
@@ -24,55 +18,6 @@ OTHERS = (
     'afa_mit-b1_segformer_1xb8-20k_voc12-tag-512x512',
     'afa_mit-b1_segformer_1xb8-80k_coco14-tag-512x512',
 )
-PAR = dict(type='PixelAdaptiveRefinement', num_iters=15)
-#: Variant in the name -> what it changes in the model of the full method.
-MODEL = {
-    'baseline': dict(label_refiner=False, propagation=None, regularizers=[]),
-    'par': dict(propagation=None, regularizers=[]),
-    'noreg': dict(regularizers=[]),
-    'noprop': dict(propagation=None),
-    'attention': dict(propagation='attention'),
-    **{f'radius{r}': dict(radius=r) for r in (2, 4, 12, 16)},
-    'background65-25': dict(background_scores=(0.65, 0.25)),
-    'background60-30': dict(background_scores=(0.6, 0.3)),
-    'background50-40': dict(background_scores=(0.5, 0.4)),
-    'background45-45': dict(background_scores=(0.45, 0.45)),
-    'seg005': {},
-    'seg02': {},
-    'seg05': {},
-    'aff005': {},
-    'aff02': {},
-    'aff05': {},
-    'pseudo': {},
-}
-#: Variant -> lambda_3.
-REG = {'reg0005': 0.005, 'reg002': 0.02, 'reg005': 0.05}
-#: Variant -> what it changes in the head.
-HEAD = {
-    'baseline': dict(attention_heads=None),
-    'par': dict(attention_heads=None),
-    'aff005': dict(affinity_weight=0.05),
-    'aff02': dict(affinity_weight=0.2),
-    'aff05': dict(affinity_weight=0.5),
-}
-#: Variant -> lambda_1.
-SEG = {'seg005': 0.05, 'seg02': 0.2, 'seg05': 0.5}
-#: Variant of the baseline -> what it changes in its refiner of labels.
-REFINERS = {
-    'par': {},
-    'colour': dict(w_mix=0.0),
-    'dilations3': dict(dilations=(1, 2, 4)),
-    'dilations4': dict(dilations=(1, 2, 4, 8)),
-    'dilations5': dict(dilations=(1, 2, 4, 8, 12)),
-    'iters20': dict(num_iters=20),
-    'w01': dict(w_rgb=0.1, w_pos=0.1),
-    'w05': dict(w_rgb=0.5, w_pos=0.5),
-    'w07': dict(w_rgb=0.7, w_pos=0.7),
-    'mix0005': dict(w_mix=0.005),
-    'mix002': dict(w_mix=0.02),
-    'mix003': dict(w_mix=0.03),
-}
-POOLINGS = {'gap': 'gap', 'top50': 0.5, 'top25': 0.25, 'top10': 0.1}
 
 
 def regularizer(weight: float) -> list[dict]:
@@ -84,55 +29,6 @@ def regularizer(weight: float) -> list[dict]:
             loss_name='loss_reg',
         )
     ]
-
-
-def measured(cfg: dict) -> dict:
-    """Let a config measure pseudo labels instead of predictions alone."""
-    cfg['model']['test_cfg']['pseudo_labels'] = True
-    cfg['val_evaluator'] = dict(type='PseudoLabelMetric')
-    cfg['test_evaluator'] = dict(type='PseudoLabelMetric')
-    return cfg
-
-
-def variant(name: str) -> dict:
-    return content(f'afa-{name}_{VOC}')
-
-
-def test_every_config_is_known() -> None:
-    found = {p.stem for p in LEAVES if parts(p)['method'] == 'afa'}
-    names = [*MODEL, *REG]
-    names += [f'baseline-{v}' for v in ('pseudo', *REFINERS, *POOLINGS)]
-    assert found == {MAIN, *OTHERS, *(f'afa-{v}_{VOC}' for v in names)}
-
-
-@pytest.mark.parametrize('name', [*MODEL, *REG])
-def test_an_ablation_changes_what_its_table_says(name: str) -> None:
-    main = content(MAIN)
-    model = main['model']
-    model.update(MODEL.get(name, {}))
-    model['decode_head'].update(HEAD.get(name, {}))
-    if name in SEG:
-        model['decode_head']['loss_decode']['loss_weight'] = SEG[name]
-    if name in REG:
-        model['regularizers'] = regularizer(REG[name])
-    if name == 'pseudo':
-        main = measured(main)
-    assert variant(name) == main
-
-
-@pytest.mark.parametrize('name', REFINERS)
-def test_tables_4_8_and_9_refine_the_maps_of_the_baseline(name: str) -> None:
-    main = measured(variant('baseline'))
-    main['model']['label_refiner'] = PAR | REFINERS[name]
-    assert variant(f'baseline-{name}') == main
-
-
-@pytest.mark.parametrize('name', POOLINGS)
-def test_table_1_changes_the_pooling_of_the_baseline(name: str) -> None:
-    main = measured(variant('baseline'))
-    assert variant('baseline-pseudo') == main
-    main['model']['decode_head']['pooling'] = POOLINGS[name]
-    assert variant(f'baseline-{name}') == main
 
 
 def test_setting_of_the_paper() -> None:

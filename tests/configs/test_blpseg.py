@@ -1,76 +1,10 @@
 """What the configs of BLPSeg are about."""
 
-import pytest
-
 from tests.configs.test_content import content, leaf
-from tests.helpers.shipped import LEAVES, of_type, parse, parts
+from tests.helpers.shipped import of_type, parse
 
 VOC = 'r101_upernet_2xb5-42k_voc12-scribble-384x384'
 CAMVID = 'mit-b0_upernet_1xb8-2k_camvid-scribble-256x256'
-CE = dict(
-    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
-    scribble_loss=False,
-)
-NO_LAM = dict(local_aggregation=False)
-NO_SELF = dict(self_training_begin=None)
-
-
-def lam(**arguments):
-    return dict(local_aggregation=arguments)
-
-
-#: Variant in the name -> what it changes in the head of the full method.
-VOC_HEADS = {
-    'ce': CE | NO_LAM,
-    'lam': CE,
-    'focal': dict(
-        loss_decode=dict(type='PartialFocalLoss'), scribble_loss=False
-    ),
-    'nolam': NO_LAM,
-    'lowlevel': lam(use_distance=False),
-    'distance': lam(use_low_level=False),
-    'highlevel': lam(
-        use_low_level=False, use_high_level=True, use_distance=False
-    ),
-    'highlevel-distance': lam(use_low_level=False, use_high_level=True),
-    'alllevels-distance': lam(use_high_level=True),
-    'sigma3': lam(sigma=3.0),
-    'sigma12': lam(sigma=12.0),
-    'sigma24': lam(sigma=24.0),
-    'sigma48': lam(sigma=48.0),
-    'sigmalearned': lam(learnable_sigma=True),
-    'labeled': lam(aggregate='labeled'),
-    'unlabeled': lam(aggregate='unlabeled'),
-}
-CAMVID_HEADS = {
-    'noself': NO_SELF,
-    'lam-noself': CE | NO_SELF,
-    'ce-noself': CE | NO_LAM | NO_SELF,
-}
-
-
-def test_every_config_is_known():
-    found = {p.stem for p in LEAVES if parts(p)['method'] == 'blpseg'}
-    assert found == {
-        f'blpseg_{VOC}',
-        f'blpseg_{CAMVID}',
-        f'blpseg_{CAMVID.replace("mit-b0", "r18")}',
-        'blpseg_r101_upernet_2xb5-20k_pcontext60-scribble-384x384',
-        *(f'blpseg-{v}_{VOC}' for v in VOC_HEADS),
-        *(f'blpseg-{v}_{CAMVID}' for v in CAMVID_HEADS),
-    }
-
-
-@pytest.mark.parametrize(
-    ('setting', 'variant', 'change'),
-    [(VOC, *item) for item in VOC_HEADS.items()]
-    + [(CAMVID, *item) for item in CAMVID_HEADS.items()],
-)
-def test_an_ablation_changes_the_head_alone(setting, variant, change):
-    found = content(f'blpseg-{variant}_{setting}')
-    main = content(f'blpseg_{setting}')
-    main['model']['decode_head'].update(change)
-    assert found == main
 
 
 def test_setting_of_the_paper():

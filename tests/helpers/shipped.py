@@ -1,5 +1,6 @@
 """The shipped configs, for tests: found, parsed once, named, shrunk."""
 
+import ast
 import copy
 import re
 from collections.abc import Iterator
@@ -163,3 +164,41 @@ def _fit_feature(model: ConfigDict, channels: int) -> None:
     for loss in of_type(model, 'DFRLoss'):
         if loss.get('in_channels'):
             loss.in_channels = channels
+
+
+def changes(new: Any, old: Any, key: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield where two configs differ: dotted keys and their new values.
+
+    Values that are no dicts, and lists of other lengths, change as a whole;
+    the value of a key that is gone is ``'absent'``.
+    """
+    if isinstance(new, (list, tuple)) and isinstance(old, (list, tuple)):
+        if len(new) == len(old) and any(isinstance(i, dict) for i in new):
+            new, old = dict(enumerate(new)), dict(enumerate(old))
+    if not (isinstance(new, dict) and isinstance(old, dict)):
+        if new != old:
+            yield key, new
+        return
+    for name in (new | old).keys() - {'_scope_'}:
+        below = f'{key}.{name}' if key else str(name)
+        if name not in new:
+            yield below, 'absent'
+            continue
+        value = new[name]
+        if name not in old and isinstance(value, dict) and 'type' not in value:
+            old = old | {name: {}}
+        yield from changes(value, old.get(name, 'absent'), below)
+
+
+def parent_of(leaf: Path) -> Path | None:
+    """Return the one shipped config that a config is a change of."""
+    tree = ast.parse(leaf.read_text('utf-8'))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+            base = ast.literal_eval(node.value)
+            return (
+                None
+                if isinstance(base, list)
+                else ((leaf.parent / base).resolve())
+            )
+    return None
