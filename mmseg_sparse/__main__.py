@@ -99,10 +99,10 @@ def main() -> None:
                 'not installed: run it from a clone'
             )
         sys.exit(f'no tool {name!r}: choose from {", ".join(scripts)}')
-    script = str(scripts[name])
-    sys.argv = [script, *sys.argv[2:]]
+    path = str(scripts[name])
+    sys.argv = [path, *sys.argv[2:]]
     sys.path.insert(0, str(scripts[name].parent))
-    runpy.run_path(script, run_name='__main__')
+    runpy.run_path(path, run_name='__main__')
 
 
 if __name__ == '__main__':

@@ -9,13 +9,14 @@ checkpoints, and makes ``_base_ = 'mmseg_sparse::...'`` resolve.
 import importlib
 import importlib.machinery
 import importlib.util
-import re
 import sys
 import types
 import warnings
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
+
+from packaging.version import Version
 
 #: import name -> (distributions, the one to install first; oldest that works;
 #: newest tested).
@@ -52,15 +53,9 @@ def setup() -> None:
     register_config_scope()
 
 
-def parse_version(text: str) -> tuple[int, ...]:
-    """Return the release numbers of a version, ``'2.13.0+cpu'`` → 2, 13, 0.
-
-    A pre-release counts as its release: enough to warn and to refuse by.
-    """
-    match = re.match(r'\d+(\.\d+)*', text)
-    if match is None:
-        raise ValueError(f'not a version: {text!r}')
-    return tuple(int(part) for part in match.group().split('.'))
+def _release(text: str) -> Version:
+    """Return a version without build and pre-release, 2.13.0 of 2.13.0+cpu."""
+    return Version(Version(text).base_version)
 
 
 def _installed_version(names: tuple[str, ...]) -> str | None:
@@ -89,13 +84,13 @@ def check_versions() -> None:
                 f'mmseg_sparse needs {either}, which is not installed: '
                 f'{install}'
             )
-        if parse_version(found) < parse_version(oldest):
+        if _release(found) < Version(oldest):
             raise ImportError(
                 f'mmseg_sparse needs {either} >= {oldest}, found {found}: '
                 f'{install}'
             )
-        depth = len(parse_version(newest))
-        if parse_version(found)[:depth] > parse_version(newest):
+        tested = Version(newest).release
+        if _release(found).release[: len(tested)] > tested:
             warnings.warn(
                 f'mmseg_sparse was tested with {names[0]} up to {newest}, '
                 f'found {found}',
@@ -117,7 +112,7 @@ def _import_mmseg() -> None:
 
     version = mmcv.__version__
     try:
-        if parse_version(version) >= parse_version(MMCV_REFUSED):
+        if _release(version) >= Version(MMCV_REFUSED):
             mmcv.__version__ = REQUIREMENTS['mmcv'][2]
         importlib.import_module('mmseg')
     finally:
@@ -151,6 +146,9 @@ def supply_mmcv_ops() -> None:
 
 class _OpsModule(types.ModuleType):
     """Stands for ``mmcv.ops``; unknown names raise when they are used."""
+
+    point_sample: Callable[..., Any]
+    sigmoid_focal_loss: Callable[..., Any]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
@@ -190,7 +188,7 @@ def history_statistic(owner: type, name: str) -> Callable[..., Any]:
             f'{{{",".join(HISTORY_STATISTICS)}}} only, this one asks for '
             f'{name!r} of {owner!r}'
         )
-    return getattr(HistoryBuffer, name)  # type: ignore[no-any-return]
+    return getattr(HistoryBuffer, name)
 
 
 def allow_checkpoint_types() -> None:
@@ -203,7 +201,7 @@ def allow_checkpoint_types() -> None:
     import torch
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    if parse_version(torch.__version__) < (2, 6):
+    if _release(torch.__version__) < Version('2.6'):
         return  # loads them as it always did
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = {type(np.dtype(code)) for code in 'bBhHiIlLqQefdg?SU'}

@@ -7,6 +7,8 @@ stamps ``_scope_='mmseg_sparse'`` on every dict, and a registry without a
 child of that scope would warn and fall back to the root.
 """
 
+from typing import Any
+
 import mmseg.registry as mmseg_registry
 from mmengine.registry import Registry
 
@@ -36,6 +38,11 @@ REGISTRY_NAMES = tuple(
 
 CHILDREN = {name: _child(name) for name in REGISTRY_NAMES}
 globals().update(CHILDREN)
+
+
+def class_of(kind: Any, registry: Registry) -> Any:
+    """Return the class that a config's ``type`` names; None: no such class."""
+    return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def mirror() -> None:

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, HOOKS, MODELS
 
-from mmseg_sparse.registry import SCOPE
+from mmseg_sparse.registry import SCOPE, class_of
 
+from ..models.segmentors import DualBranchEncoderDecoder, SparseEncoderDecoder
 from ..utils.config_tree import inner_datasets
 from .export_data import is_ours, make_stock_dataset, plain_meta, stock_steps
+from .hooks import ResumableCheckpointHook
 
 #: What a config needs to test and to predict, beside val_* and test_*.
 KEPT = (
@@ -154,11 +157,12 @@ def _without_our_scope(node: Any) -> Any:
 
 def _stock_model(model: dict[str, Any]) -> dict[str, Any]:
     model = copy.deepcopy(model)
-    if model['type'] == 'DualBranchEncoderDecoder':
-        model['type'] = 'SparseEncoderDecoder'
+    segmentor = class_of(model['type'], MODELS)
+    if segmentor is DualBranchEncoderDecoder:
+        segmentor = SparseEncoderDecoder
         for key in ('weak_head', 'weak_loss_weight', 'strong_supervisions'):
             model.pop(key, None)
-    if model['type'] == 'SparseEncoderDecoder':
+    if segmentor is SparseEncoderDecoder:
         model.pop('num_stages', None)
         model['type'] = 'EncoderDecoder'
         if isinstance(model['decode_head'], list | tuple):
@@ -250,7 +254,7 @@ def _take_out_hooks(kept: dict[str, Any]) -> None:
     for key, hook in list(kept.get('default_hooks', {}).items()):
         if hook is None:
             continue
-        if hook.get('type') == 'ResumableCheckpointHook':
+        if class_of(hook.get('type'), HOOKS) is ResumableCheckpointHook:
             hook['type'] = 'CheckpointHook'
         elif is_ours(hook.get('type')):
             del kept['default_hooks'][key]
@@ -266,8 +270,10 @@ def _classes_and_palette(meta: dict[str, Any], cfg: Config) -> dict[str, Any]:
     if 'classes' not in found:
         for key in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
             for dataset in inner_datasets((cfg.get(key) or {}).get('dataset')):
-                cls = DATASETS.get(dataset['type'])
-                found = dict(getattr(cls, 'METAINFO', {}))
+                cls = class_of(dataset['type'], DATASETS)
+                found = {}
+                if cls is not None and issubclass(cls, BaseDataset):
+                    found.update(cls.METAINFO)
                 found.update(dataset.get('metainfo') or {})
                 if 'classes' in found:
                     return plain_meta(found)

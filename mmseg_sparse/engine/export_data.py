@@ -7,7 +7,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from mmseg_sparse.datasets.sparse_seg import SparseSegDataset
-from mmseg_sparse.registry import CHILDREN, SCOPE
+from mmseg_sparse.registry import CHILDREN, SCOPE, class_of
 
 #: The stock step in place of one of ours, and the arguments it does not have.
 #: Label maps that ours takes without an error look the same to both.
@@ -58,8 +58,7 @@ def make_stock_dataset(dataset: dict[str, Any]) -> str | None:
     Returns:
         None, or a clause that says why stock mmseg cannot read this dataset.
     """
-    name = dataset['type']
-    cls = name if isinstance(name, type) else DATASETS.get(name)
+    cls = class_of(dataset['type'], DATASETS)
     if issubclass(cls, SparseSegDataset):
         return _dense_dataset(dataset, cls)
     stock = inspect.signature(BaseSegDataset.__init__).parameters

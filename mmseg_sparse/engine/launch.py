@@ -14,6 +14,10 @@ from mmengine.dist import is_distributed
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
+
+from ..models.decode_heads import BLPHead
+from ..registry import class_of
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -152,7 +156,7 @@ def warn_of_padding(cfg: Config) -> None:
     looks = (
         model.get('regularizers')
         or model.get('refiner')
-        or _has_type(model.get('decode_head'), 'BLPHead')
+        or _has_blp_head(model)
     )
     if not looks or 'train_dataloader' not in cfg:
         return
@@ -162,6 +166,13 @@ def warn_of_padding(cfg: Config) -> None:
             'unlabelled image: drop it and set model.data_preprocessor.size',
             stacklevel=2,
         )
+
+
+def _has_blp_head(model: dict[str, Any]) -> bool:
+    heads = model.get('decode_head') or ()
+    heads = heads if isinstance(heads, list | tuple) else [heads]
+    found = (class_of(head['type'], MODELS) for head in heads)
+    return any(cls and issubclass(cls, BLPHead) for cls in found)
 
 
 def _has_type(node: Any, name: str) -> bool:
