@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from ..utils.atomic import built_beside
-from ..utils.untrusted import FormatError, get, image_name, load_json, shown
+from ..utils.untrusted import (
+    FormatError,
+    decode_json,
+    image_name,
+    load_json,
+    read_bytes,
+    shown,
+)
 from .classes import check_classes
 from .image_list import SUPERVISIONS
 from .label_map import NO_LABEL, encode_index_png
@@ -196,32 +204,37 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if path.is_dir() and path.name != SIDECAR:
         path = path / SIDECAR
-    content = load_json(path)
-    version = get(content, 'version', int, path)
-    if version != VERSION:
+    data = read_bytes(path)
+    content: _Sidecar = load_json(path, _Sidecar, text=data)
+    if content.version != VERSION:
         raise FormatError(
-            path, 'version', f'expected {VERSION}, got {version}'
+            path, 'version', f'expected {VERSION}, got {content.version}'
         )
-    for key in ('tool', 'format'):
-        get(content, key, str, path)
-    names = get(content, 'classes', list, path)
     try:
-        check_classes(names)
+        check_classes(content.classes)
     except ValueError as error:
         raise FormatError(path, '', str(error)) from error
-    for name, info in get(content, 'images', dict, path).items():
+    for name, item in content.images.items():
         where = f'images[{name!r}]'
         image_name(name, path, where)
-        kind = get(info, 'supervision', str, path, where)
+        kind = decode_json(item, _Image, path, where).supervision
         if kind not in SUPERVISIONS:
             raise FormatError(
                 path, f'{where}.supervision',
                 f'expected one of {", ".join(SUPERVISIONS)}, got '
                 f'{shown(kind)}',
             )  # fmt: skip
-        tags = get(info, 'tags', list, path, where, default=[])
-        if not all(isinstance(tag, str) for tag in tags):
-            raise FormatError(
-                path, f'{where}.tags', f'expected names, got {shown(tags)}'
-            )
-    return content
+    return load_json(path, dict[str, Any], text=data)
+
+
+class _Sidecar(Struct):
+    version: int
+    tool: str
+    format: str
+    classes: list[Any]
+    images: dict[str, Raw]
+
+
+class _Image(Struct):
+    supervision: str
+    tags: list[str] = []

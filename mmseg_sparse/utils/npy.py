@@ -144,7 +144,7 @@ def _load_objects(path: Path, data: bytes) -> NDArray[Any]:
     try:
         # The unpickler makes room for the highest memo number it is told.
         for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name.endswith('PUT') and int(argument) > len(data):
+            if opcode.name.endswith('PUT') and int(argument or 0) > len(data):
                 raise pickle.UnpicklingError(f'memo number {argument}')
         loaded = _Unpickler(io.BytesIO(data), encoding='latin1').load()
         value = _Converter(path).convert(loaded)

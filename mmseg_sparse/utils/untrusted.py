@@ -4,8 +4,8 @@ Every function takes the source, and the entry in it where a value stands, and
 raises :class:`FormatError` with both and the value if it is not as expected.
 """
 
+import functools
 import json
-import math
 import re
 import reprlib
 import stat
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
+import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
@@ -30,15 +31,21 @@ _MAX_RATIO = 300
 MAX_SIDE = 65500
 MAX_PIXELS = 2**28
 
-_MISSING: Any = object()
+#: Escapes in JSON; half of a surrogate pair, which JavaScript writes and
+#: msgspec refuses, is made another sign that no name may have.
+_ESCAPE = re.compile(
+    r'\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)',
+    re.DOTALL,
+)
+#: Kinds of JSON values in the words of msgspec, and in ours.
 _KINDS = {
-    dict: 'an object',
-    list: 'a list',
-    str: 'a string',
-    bool: 'true or false',
-    int: 'a whole number',
-    float: 'a number',
-    type(None): 'null',
+    'object': 'an object',
+    'array': 'a list',
+    'str': 'a string',
+    'bool': 'true or false',
+    'int': 'a whole number',
+    'float': 'a number',
+    'null': 'null',
 }
 
 
@@ -94,67 +101,6 @@ def reason(error: BaseException, limit: int = 200) -> str:
     return text.encode('ascii', 'backslashreplace').decode()[:limit]
 
 
-def get(
-    obj: object,
-    key: str | int,
-    kind: type | tuple[type, ...],
-    source: object,
-    entry: str = '',
-    *,
-    default: Any = _MISSING,
-) -> Any:
-    """Return ``obj[key]`` if it is of one of the kinds asked for.
-
-    Args:
-        obj: Must be a dict, or a list where ``key`` is an index.
-        key: What to look up.
-        kind: Types allowed. ``int`` does not allow bool; ``float`` allows
-            whole numbers too, and makes the value finite and a float.
-        source: File, for the message.
-        entry: Where in it ``obj`` stands, for the message.
-        default: Returned as it is if the key is missing; without it that is
-            an error. A value of null counts as present.
-
-    Raises:
-        FormatError: If ``obj`` has not the key, or a value of another kind.
-    """
-    where = _join(entry, key)
-    container = list if isinstance(key, int) else dict
-    if not isinstance(obj, container):
-        raise FormatError(
-            source, entry, f'expected {_KINDS[container]}, got {shown(obj)}'
-        )
-    present = (
-        -len(obj) <= key < len(obj) if isinstance(key, int) else key in obj
-    )
-    if not present:
-        if default is not _MISSING:
-            return default
-        raise FormatError(source, where, 'missing')
-    value = obj[key]  # type: ignore[index]
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if type(value) in kinds:
-        return number(value, source, where) if type(value) is float else value
-    if float in kinds and type(value) is int:
-        return number(value, source, where)
-    wanted = ' or '.join(_KINDS.get(k, k.__name__) for k in kinds)
-    raise FormatError(source, where, f'expected {wanted}, got {shown(value)}')
-
-
-def number(value: object, source: object, entry: str = '') -> float:
-    """Return a finite float; strings and bools are no numbers."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            result = float(value)
-        except OverflowError:
-            result = math.inf
-        if math.isfinite(result):
-            return result
-    raise FormatError(
-        source, entry, f'expected a finite number, got {shown(value)}'
-    )
-
-
 def size(
     width: object, height: object, source: object, entry: str = ''
 ) -> tuple[int, int]:
@@ -166,14 +112,18 @@ def size(
     """
     sides = []
     for name, value in (('width', width), ('height', height)):
-        side = number(value, source, _join(entry, name))
-        if side != int(side) or not 1 <= side <= MAX_SIDE:
+        if (
+            not isinstance(value, int | float)
+            or value is True
+            or not 1 <= value <= MAX_SIDE
+            or value % 1
+        ):
             raise FormatError(
-                source, _join(entry, name),
+                source, f'{entry}.{name}'.lstrip('.'),
                 f'expected a whole number from 1 to {MAX_SIDE}, got '
                 f'{shown(value)}',
             )  # fmt: skip
-        sides.append(int(side))
+        sides.append(int(value))
     if sides[0] * sides[1] > MAX_PIXELS:
         raise FormatError(
             source, entry,
@@ -211,21 +161,6 @@ def image_name(value: object, source: object, entry: str = '') -> str:
     return '/'.join(parts)
 
 
-def members(
-    obj: object, source: object, entry: str = ''
-) -> list[tuple[str, Any]]:
-    """Return the items of a list as ``(entry, item)`` for loops."""
-    if not isinstance(obj, list):
-        raise FormatError(source, entry, f'expected a list, got {shown(obj)}')
-    return [(f'{entry}[{i}]', item) for i, item in enumerate(obj)]
-
-
-def _join(entry: str, key: str | int) -> str:
-    if isinstance(key, int):
-        return f'{entry}[{key}]'
-    return f'{entry}.{key}' if entry else key
-
-
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     """Read a regular file of at most ``limit`` bytes.
 
@@ -259,38 +194,114 @@ def decode_text(data: bytes, source: object) -> str:
         ) from error  # fmt: skip
 
 
-def load_json(path: Path | str, *, text: bytes | None = None) -> Any:
-    """Read JSON: UTF-8 alone, and nothing that JSON has not.
+def load_json(
+    path: Path | str, kind: Any = Any, *, text: bytes | None = None
+) -> Any:
+    """Read a JSON file as a type that msgspec knows.
 
     Args:
         path: The file, or what to call ``text`` in messages.
+        kind: See :func:`decode_json`.
         text: Content to read in place of the file.
 
     Raises:
-        FormatError: If it is too large, no UTF-8, malformed, cut short, too
-            deeply nested, or holds NaN or Infinity.
+        FormatError: If the file is too large or not UTF-8, or as
+            :func:`decode_json` says.
         OSError: If the file cannot be read.
     """
     data = read_bytes(Path(path)) if text is None else text
+    document = decode_text(data, path)
+    if '\\ud' in document or '\\uD' in document:
+        document = _ESCAPE.sub(
+            lambda match: r'\u0000' if match['half'] else match[0], document
+        )
+    return decode_json(document, kind, path)
 
-    def refuse(constant: str) -> None:
-        raise FormatError(path, '', f'{constant} is no JSON number')
 
+def decode_json(
+    data: str | msgspec.Raw, kind: Any, source: object, entry: str = ''
+) -> Any:
+    """Decode JSON to a type that msgspec knows, and check it on the way.
+
+    Parts that may be malformed without spoiling the rest are of type
+    ``msgspec.Raw``, and are decoded by themselves later.
+
+    Args:
+        data: A document, or a part of one.
+        kind: Such as a ``msgspec.Struct`` or ``list[float]``.
+        source: File, for the message.
+        entry: Where in it ``data`` stands, for the message.
+
+    Raises:
+        FormatError: If it is malformed (NaN and Infinity are not JSON), too
+            deeply nested, or not of that type.
+    """
     try:
-        return json.loads(decode_text(data, path), parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise FormatError(
-            path, f'line {error.lineno}, column {error.colno}',
-            f'no valid JSON: {error.msg}',
-        ) from error  # fmt: skip
+        return _decoder(kind).decode(data)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(error, data, source, entry) from error
+    except msgspec.DecodeError as error:
+        raise _malformed(error, data, source, entry) from error
     except RecursionError:
-        raise FormatError(path, '', 'nested too deeply') from None
-    except FormatError:
-        raise
-    except ValueError as error:  # a number of thousands of digits
-        raise FormatError(
-            path, '', f'no valid JSON: {reason(error)}'
-        ) from error
+        raise FormatError(source, entry, 'nested too deeply') from None
+
+
+@functools.cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def _wrong_value(
+    error: msgspec.ValidationError,
+    data: str | msgspec.Raw,
+    source: object,
+    entry: str,
+) -> FormatError:
+    """Return msgspec's error in our words, with the value that it is about."""
+    problem, _, path = str(error).partition(' - at `$')
+    path = path.rstrip('`')
+    missing = re.fullmatch('Object missing required field `(.*)`', problem)
+    if missing:
+        where = f'{entry}{path}.{missing[1]}'.lstrip('.')
+        return FormatError(source, where, 'missing')
+    expected = re.sub(
+        '`(.*?)`',
+        lambda kinds: ' or '.join(
+            map(_KINDS.__getitem__, kinds[1].split(' | '))
+        ),
+        problem.partition(', got ')[0],
+    )
+    expected = expected[0].lower() + expected[1:]
+    if not expected.startswith('expected'):  # 'Number out of range'
+        expected = 'expected a finite number'
+    try:
+        value = json.loads(data if isinstance(data, str) else bytes(data))
+        for key, index in re.findall(r'\.(\w+)|\[(\d+)\]', path):
+            value = value[key or int(index)]
+        got = shown(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        got = 'a value too long to show'
+    where = f'{entry}{path}'.lstrip('.')
+    return FormatError(source, where, f'{expected}, got {got}')
+
+
+def _malformed(
+    error: msgspec.DecodeError,
+    data: str | msgspec.Raw,
+    source: object,
+    entry: str,
+) -> FormatError:
+    """Return msgspec's error with the line and what stands there."""
+    text = data.encode() if isinstance(data, str) else bytes(data)
+    problem, _, byte = reason(error).partition(' (byte ')
+    problem = problem.removeprefix('JSON is malformed: ')
+    place = int(byte.rstrip(')')) if byte else len(text)
+    lines = text[:place].decode(errors='ignore').split('\n')
+    if byte:
+        got = text[place : place + 20].decode(errors='ignore')
+        problem += f', got {shown(got)}'
+    where = f'line {len(lines)}, column {len(lines[-1]) + 1}'
+    return FormatError(source, entry or where, f'not valid JSON: {problem}')
 
 
 def load_xml(source: Path | str, data: bytes) -> Element:

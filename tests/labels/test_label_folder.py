@@ -176,7 +176,7 @@ def test_names_come_once(tmp_path):
         ({'images': {'../x': {}}}, r"'../x'"),
         ({'images': {'x': {}}}, 'supervision: missing'),
         ({'images': {'x': {'supervision': 'tag', 'tags': [1]}}},
-         r'tags: expected names, got \[1\]'),
+         r'tags\[0\]: expected a string, got 1'),
     ],
 )  # fmt: skip
 def test_bad_sidecars(change, problem, tmp_path):

@@ -160,7 +160,7 @@ def test_a_module_that_dropout_does_not_lead_to_keeps_its_input():
         (dict(in_channels=None), r'in_channels, the channels .* got None'),
         (dict(feature_channels=None), r'set feature_loss_weight=0'),
         (dict(feature_loss_weight=(1, 2, 3)), r'or two, got \(1, 2, 3\)'),
-        (dict(loss_name='loss_potts'), r"contain 'loss_dfr' .* got 'loss_potts'"),
+        (dict(loss_name='loss_potts'), r"contain 'loss_dfr' .* got 'loss_p"),
         (dict(loss_name='loss_2_loss_dfr'), r"and no other loss, .* got 'l"),
     ],
 )

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+from msgspec import Raw, Struct
+from numpy.typing import NDArray
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     image_name,
     load_json,
-    members,
     refuse,
     shown,
     size,
@@ -19,16 +22,24 @@ from ..annotation import ImageAnnotation, Point, Region, Shape
 from ..coverage import rectangle
 from .rle import decode_coco_rle
 from .shared import (
+    NULL,
+    Coordinate,
+    Length,
     class_name,
+    coordinate,
     each,
+    half_pixel,
+    members,
     pixel_regions,
     ring,
     within_memory,
-    xy_list,
 )
 
+T = TypeVar('T')
 #: Ids are numbers in COCO's own files, and texts in those of some tools.
 Id = int | str
+#: Left, top, width and height.
+Box = tuple[Coordinate, Coordinate, Length, Length]
 
 
 def read(
@@ -59,31 +70,35 @@ def read(
             category or an image that the file does not have.
         OSError: If the file cannot be read.
     """
-    content = load_json(source)
-    classes = _classes(content, source, on_error)
-    images = _by_id(content, 'images', source, on_error)
-    listed = members(
-        get(content, 'annotations', list, source), source, 'annotations'
-    )
-    half = _half(listed)
-    annotations = _by_image(listed, images, source, on_error)
-
-    def one(key: Id, entry: str, image: object) -> Iterator[ImageAnnotation]:
-        width, height = (
-            get(image, side, float, source, entry)
-            for side in ('width', 'height')
+    content: _File = load_json(source, _File)
+    classes = _classes(content.categories, source, on_error)
+    images = _by_id('images', content.images, source, on_error)
+    annotations = list(
+        each(
+            members('annotations', content.annotations),
+            lambda entry, item: [_annotation(item, images, source, entry)],
+            on_error,
         )
-        extent = size(width, height, source, entry)
-        name = get(image, 'file_name', str, source, entry)
+    )
+    half = half_pixel(
+        np.array(item.keypoints) for _, item in annotations if item.keypoints
+    )
+    by_image: dict[Id, list[Entry]] = {key: [] for key in images}
+    for entry, item in annotations:
+        by_image[item.image_id].append((entry, item))
+
+    def one(key: Id, entry: str, raw: Raw) -> Iterator[ImageAnnotation]:
+        image: _Image = decode_json(raw, _Image, source, entry)
+        extent = size(image.width, image.height, source, entry)
         shapes = each(
-            annotations[key],
-            lambda where, item: _read_annotation(
+            by_image[key],
+            lambda where, item: _shapes(
                 item, classes, extent, half, source, where
             ),
             on_error,
         )
         yield ImageAnnotation(
-            image=image_name(name, source, f'{entry}.file_name'),
+            image=image_name(image.file_name, source, f'{entry}.file_name'),
             source=str(source),
             size=extent,
             shapes=tuple(within_memory(shapes, source, entry)),
@@ -93,175 +108,154 @@ def read(
     yield from each(entries, one, on_error)
 
 
-def _by_id(
-    content: object, key: str, source: Path, on_error: OnError
-) -> dict[Id, tuple[str, Any]]:
-    """Return the members of a list as ``id -> (entry, member)``."""
-    found: dict[Id, tuple[str, Any]] = {}
+class _File(Struct):
+    categories: list[Raw]
+    images: list[Raw]
+    annotations: list[Raw]
 
-    def one(entry: str, item: object) -> Iterator[tuple[Id, tuple[str, Any]]]:
-        number = get(item, 'id', (int, str), source, entry)
-        if number in found:
+
+class _Item(Struct):
+    id: Id
+
+
+class _Category(Struct):
+    name: str
+
+
+class _Image(Struct):
+    file_name: str
+    width: float
+    height: float
+
+
+class _Mask(Struct):
+    size: list[int | float]
+    counts: list[int] | str
+
+
+class _Annotation(Struct):
+    image_id: Id
+    category_id: Id
+    segmentation: list[list[Coordinate]] | _Mask | None = None
+    keypoints: list[float] | None = None
+    bbox: Raw = NULL  # often there, and seldom read
+
+
+#: An annotation, and before it where it stands.
+Entry = tuple[str, _Annotation]
+
+
+def _by_id(
+    section: str, items: list[Raw], source: Path, on_error: OnError
+) -> dict[Id, tuple[str, Raw]]:
+    """Return the members of a list as ``id -> (entry, member)``."""
+    found: dict[Id, tuple[str, Raw]] = {}
+
+    def one(entry: str, item: Raw) -> Iterator[tuple[Id, tuple[str, Raw]]]:
+        key = decode_json(item, _Item, source, entry).id
+        if key in found:
             raise FormatError(
                 source, f'{entry}.id',
-                f'{shown(number)} is the id of {found[number][0]} already',
+                f'{shown(key)} is the id of {found[key][0]} already',
             )  # fmt: skip
-        yield number, (entry, item)
+        yield key, (entry, item)
 
-    listed = members(get(content, key, list, source), source, key)
-    for number, item in each(listed, one, on_error):
-        found[number] = item
+    for key, item in each(members(section, items), one, on_error):
+        found[key] = item
     return found
 
 
 def _classes(
-    content: object, source: Path, on_error: OnError
+    items: list[Raw], source: Path, on_error: OnError
 ) -> dict[Id, str]:
     """Return the names of the categories by their ids."""
 
-    def one(key: Id, entry: str, item: object) -> Iterator[tuple[Id, str]]:
-        name = get(item, 'name', str, source, entry)
+    def one(key: Id, entry: str, item: Raw) -> Iterator[tuple[Id, str]]:
+        name = decode_json(item, _Category, source, entry).name
         yield key, class_name(name, source, f'{entry}.name')
 
-    categories = _by_id(content, 'categories', source, on_error)
+    categories = _by_id('categories', items, source, on_error)
     entries = ((key, *item) for key, item in categories.items())
     return dict(each(entries, one, on_error))
 
 
-def _by_image(
-    annotations: list[tuple[str, Any]],
-    images: Mapping[Id, Any],
-    source: Path,
-    on_error: OnError,
-) -> dict[Id, list[tuple[str, Any]]]:
-    """Return annotations with their entries by the id of their image."""
-    found: dict[Id, list[tuple[str, Any]]] = {key: [] for key in images}
-
-    def one(entry: str, item: object) -> Iterator[tuple[Id, str, object]]:
-        yield _reference(item, 'image_id', images, source, entry), entry, item
-
-    for key, entry, item in each(annotations, one, on_error):
-        found[key].append((entry, item))
-    return found
+def _annotation(
+    item: Raw, images: Mapping[Id, Any], source: Path, entry: str
+) -> Entry:
+    annotation: _Annotation = decode_json(item, _Annotation, source, entry)
+    _find(annotation.image_id, images, source, f'{entry}.image_id')
+    return entry, annotation
 
 
-def _reference(
-    item: object, key: str, table: Mapping[Id, Any], source: Path, entry: str
-) -> Id:
-    """Return an id that must be one of the table's."""
-    number: Id = get(item, key, (int, str), source, entry)
-    if number not in table:
-        raise FormatError(
-            source, f'{entry}.{key}', f'nothing has the id {shown(number)}'
-        )
-    return number
+def _find(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
+    """Return what has an id."""
+    if key not in table:
+        raise FormatError(source, entry, f'nothing has the id {shown(key)}')
+    return table[key]
 
 
-def _read_annotation(
-    item: object,
+def _shapes(
+    item: _Annotation,
     classes: Mapping[Id, str],
     extent: tuple[int, int],
     half: float,
     source: Path,
     entry: str,
-) -> list[Shape]:
-    key = _reference(item, 'category_id', classes, source, entry)
-    label = classes[key]
-    mask, keypoints = (
-        get(item, key, (*kinds, type(None)), source, entry, default=None)
-        for key, kinds in (
-            ('segmentation', (list, dict)),
-            ('keypoints', (list,)),
-        )
-    )
-    shapes: list[Shape] = []
-    if isinstance(mask, dict):
-        shapes += _masked(mask, label, extent, source, entry)
-    elif mask:
-        shapes += _outlined(mask, label, source, entry)
-    if keypoints:
-        shapes += _points(keypoints, label, half, source, entry)
-    if not mask and not keypoints:
-        shapes.append(_boxed(item, label, source, entry))
-    return shapes
+) -> Iterator[Shape]:
+    label = _find(item.category_id, classes, source, f'{entry}.category_id')
+    if isinstance(item.segmentation, _Mask):
+        where = f'{entry}.segmentation'
+        pixels = _pixels(item.segmentation, extent, source, where)
+        yield from pixel_regions(label, pixels, entry=entry)
+    elif item.segmentation:
+        polygons = members(f'{entry}.segmentation', item.segmentation)
+        for where, values in polygons:
+            corners = ring(_groups(values, 2, source, where), source, where)
+            yield Region(label, (corners,), entry=entry)
+    if item.keypoints:
+        yield from _points(item.keypoints, label, half, source, entry)
+    if not item.segmentation and not item.keypoints:
+        where = f'{entry}.bbox'
+        box: Box = decode_json(item.bbox, Box, source, where)
+        left, top, width, height = box
+        corners = rectangle(left, top, left + width, top + height)
+        yield Region(label, (corners,), entry=entry)
 
 
-def _half(annotations: list[tuple[str, Any]]) -> float:
-    """Return what is added to keypoints: they count pixels, or do not.
-
-    What is malformed is met again, when it is read.
-    """
-    for _, item in annotations:
-        values = item.get('keypoints') if isinstance(item, dict) else None
-        if isinstance(values, list) and any(
-            isinstance(value, float) and value % 1 for value in values
-        ):
-            return 0.0
-    return 0.5
-
-
-def _masked(
-    mask: object, label: str, extent: tuple[int, int], source: Path, entry: str
-) -> tuple[Shape, ...]:
-    where = f'{entry}.segmentation'
+def _pixels(
+    mask: _Mask, extent: tuple[int, int], source: Path, entry: str
+) -> NDArray[np.bool_]:
     width, height = extent
-    stated = get(mask, 'size', list, source, where)
-    if stated != [height, width]:
+    if mask.size != [height, width]:
         raise FormatError(
-            source, f'{where}.size',
+            source, f'{entry}.size',
             f'expected [height, width] of the image, {[height, width]}, got '
-            f'{shown(stated)}',
+            f'{shown(mask.size)}',
         )  # fmt: skip
-    counts = get(mask, 'counts', (list, str), source, where)
-    pixels = decode_coco_rle(counts, height, width, source, f'{where}.counts')
-    return pixel_regions(label, pixels, entry=entry)
-
-
-def _outlined(
-    polygons: object, label: str, source: Path, entry: str
-) -> list[Region]:
-    regions = []
-    for where, values in members(polygons, source, f'{entry}.segmentation'):
-        pairs = _groups(values, 2, source, where)
-        corners = ring(xy_list(pairs, source, where), source, where)
-        regions.append(Region(label, (corners,), entry=entry))
-    return regions
+    where = f'{entry}.counts'
+    return decode_coco_rle(mask.counts, height, width, source, where)
 
 
 def _points(
-    values: object, label: str, half: float, source: Path, entry: str
-) -> list[Point]:
-    points = []
+    values: list[float], label: str, half: float, source: Path, entry: str
+) -> Iterator[Point]:
     where = f'{entry}.keypoints'
-    for index, group in enumerate(_groups(values, 3, source, where)):
-        part = f'{where}[{3 * index}:{3 * index + 3}]'
-        if get(group, 2, float, source, part) > 0:
-            ((x, y),) = xy_list([group[:2]], source, part).tolist()
-            points.append(Point(label, (x + half, y + half), entry=part))
-    return points
-
-
-def _boxed(item: object, label: str, source: Path, entry: str) -> Region:
-    where = f'{entry}.bbox'
-    box = get(item, 'bbox', list, source, entry)
-    pairs = xy_list(_groups(box, 2, source, where), source, where)
-    if pairs.shape != (2, 2) or pairs[1].min() < 0:
-        raise FormatError(
-            source, where,
-            f'expected [x, y, width, height] of a box, got {shown(box)}',
-        )  # fmt: skip
-    corners = rectangle(*pairs[0], *pairs.sum(0))
-    return Region(label, (corners,), entry=entry)
+    for index, (x, y, visible) in enumerate(
+        _groups(values, 3, source, where).tolist()
+    ):
+        if visible > 0:
+            part = f'{where}[{3 * index}:{3 * index + 3}]'
+            x, y = (coordinate(value, source, part) for value in (x, y))
+            yield Point(label, (x + half, y + half), entry=part)
 
 
 def _groups(
-    values: object, length: int, source: Path, entry: str
-) -> list[list[Any]]:
+    values: list[float], length: int, source: Path, entry: str
+) -> NDArray[np.float64]:
     """Cut a flat list into groups, ``[x, y]`` or ``[x, y, v]``."""
-    if not isinstance(values, list) or len(values) % length:
+    if len(values) % length:
         raise FormatError(
             source, entry,
             f'expected {length} numbers a point, got {shown(values)}',
         )  # fmt: skip
-    starts = range(0, len(values), length)
-    return [values[start : start + length] for start in starts]
+    return np.array(values, np.float64).reshape(-1, length)

@@ -39,7 +39,6 @@ from .shared import (
     parse_number,
     ring,
     within_memory,
-    xy_list,
 )
 
 #: A ZIP file begins so; an empty one, with 'PK\5\6', has no XML anyway.
@@ -168,12 +167,19 @@ def _points(element: Element, source: str, entry: str) -> NDArray[np.float64]:
     """Return the points of ``points="x,y;x,y"``."""
     text = _attribute(element, 'points', source, entry)
     where = f'{entry}.points'
-    pairs = [
-        [parse_number(part, source, f'{where}[{index}]')
-         for part in pair.split(',')]
-        for index, pair in enumerate(text.split(';'))
-    ]  # fmt: skip
-    return xy_list(pairs, source, where)
+    points = []
+    for index, pair in enumerate(text.split(';')):
+        part = f'{where}[{index}]'
+        values = pair.split(',')
+        if len(values) != 2:
+            raise FormatError(source, part, f'expected x,y, got {shown(pair)}')
+        points.append(
+            [
+                coordinate(parse_number(value, source, part), source, part)
+                for value in values
+            ]
+        )
+    return np.array(points)
 
 
 def _box(element: Element, source: str, entry: str) -> NDArray[np.float64]:

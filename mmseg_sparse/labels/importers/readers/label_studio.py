@@ -1,21 +1,21 @@
 """Reader of Label Studio's JSON export."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import numpy as np
+from msgspec import Raw, Struct, field
 from numpy.typing import NDArray
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     image_name,
     load_json,
-    members,
     refuse,
     shown,
     size,
@@ -24,21 +24,24 @@ from ..annotation import ImageAnnotation, Point, Region, Shape
 from ..coverage import ellipse, rectangle
 from .rle import decode_brush
 from .shared import (
+    MAX_COORDINATE,
+    NULL,
+    XY,
+    Coordinate,
+    Length,
+    Line,
     class_name,
+    coordinate,
     each,
+    members,
     pixel_regions,
     ring,
     within_memory,
-    xy_list,
 )
 
 #: Where a result stands, itself, and its labels.
-Result = tuple[str, Any, list[str]]
+Labelled = tuple[str, '_Result', list[str]]
 
-#: Types of shapes; with 'labels' behind the name where the tool's
-#: configuration has e.g. <PolygonLabels>, bare where it has <Polygon> and
-#: <Labels>, which then give a result each, of the same id.
-_SHAPES = ('keypoint', 'polygon', 'rectangle', 'ellipse', 'brush')
 #: Results that say nothing of classes.
 _REMARKS = ('datetime', 'number', 'pairwise', 'rating', 'relation', 'textarea')
 #: What an upload is stored as: eight digits of a random id, then its name.
@@ -75,208 +78,244 @@ def read(
             is not listed above.
         OSError: If the file cannot be read.
     """
-    tasks = load_json(source)
+    tasks: list[Raw] = load_json(source, list[Raw])
     yield from each(
-        members(tasks, source, 'tasks'),
+        members('tasks', tasks),
         lambda entry, task: _read_task(task, source, entry, on_error),
         on_error,
     )
 
 
+class _Result(Struct):
+    type: str
+    id: str | None = None
+    value: Raw = NULL
+    original_width: float | None = None
+    original_height: float | None = None
+    image_rotation: float | None = None
+    item_index: float | None = None
+
+
+class _Annotation(Struct):
+    result: list[_Result] | None
+    was_cancelled: bool | None = None
+
+
+class _Task(Struct):
+    data: dict[str, Any] = {}
+    annotations: list[_Annotation] | None = None
+
+
+class _KeyPoint(Struct):
+    x: Coordinate
+    y: Coordinate
+
+
+class _Rectangle(_KeyPoint):
+    width: Length
+    height: Length
+    rotation: float = 0.0
+
+
+class _Ellipse(_KeyPoint):
+    radius_x: Length = field(name='radiusX')
+    radius_y: Length = field(name='radiusY')
+    rotation: float = 0.0
+
+
+class _Polygon(Struct):
+    points: Line
+
+
+class _Brush(Struct):
+    format: str
+    rle: list[int]
+
+
+#: What the value of a shape holds beside its labels; the types are called so
+#: with 'labels' at the end where the tool's configuration has e.g.
+#: <PolygonLabels>, and without it where it has <Polygon> and <Labels>, which
+#: then give a result each, with the same id.
+_SHAPES = {
+    'keypoint': _KeyPoint,
+    'polygon': _Polygon,
+    'rectangle': _Rectangle,
+    'ellipse': _Ellipse,
+    'brush': _Brush,
+}
+
+
 def _read_task(
-    task: object, source: Path, entry: str, on_error: OnError
+    item: Raw, source: Path, entry: str, on_error: OnError
 ) -> Iterator[ImageAnnotation]:
-    if isinstance(task, dict) and 'annotations' not in task:
+    task: _Task = decode_json(item, _Task, source, entry)
+    if task.annotations is None:
         raise FormatError(
             source, entry,
             "no 'annotations'; export in the format JSON, not JSON-MIN",
         )  # fmt: skip
-    data = get(task, 'data', dict, source, entry)
-    results = list(_results(task, source, entry))
+    results = [
+        labelled
+        for where, annotation in members(
+            f'{entry}.annotations', task.annotations
+        )
+        if not annotation.was_cancelled
+        for labelled in _labelled(
+            list(members(f'{where}.result', annotation.result or [])), source
+        )
+    ]
+    drawn = [item for item in results if item[1].type != 'choices']
     shapes = each(
-        [item for item in results if item[1]['type'] != 'choices'],
-        lambda where, result, labels: [
-            shape
-            for label in labels
-            for shape in _shapes(result, label, source, where)
-        ],
+        drawn,
+        lambda where, result, labels: _shapes(result, labels, source, where),
         on_error,
     )
-    tags = [
+    tags = dict.fromkeys(
         label
         for _, result, labels in results
-        if result['type'] == 'choices'
+        if result.type == 'choices'
         for label in labels
-    ]
-    extent = _common_extent(results, source, entry)
-    yield ImageAnnotation(
-        image=_image(data, source, f'{entry}.data'),
-        source=str(source),
-        size=extent,
-        shapes=tuple(within_memory(shapes, source, entry)),
-        tags=tuple(dict.fromkeys(tags)),
     )
-
-
-def _results(task: object, source: Path, entry: str) -> Iterator[Result]:
-    """Yield the results of a task with their labels: shapes and tags."""
-    annotations = get(task, 'annotations', list, source, entry)
-    for where, item in members(annotations, source, f'{entry}.annotations'):
-        flag = (bool, type(None))
-        if get(item, 'was_cancelled', flag, source, where, default=False):
-            continue
-        listed = get(item, 'result', (list, type(None)), source, where) or []
-        results = members(listed, source, f'{where}.result')
-        yield from _labelled(results, source)
+    sizes = {_extent(result, source, where) for where, result, _ in drawn}
+    if len(sizes) > 1:
+        raise FormatError(
+            source, entry,
+            f'one image has several sizes: {shown(sorted(sizes))}',
+        )  # fmt: skip
+    yield ImageAnnotation(
+        image=_image(task.data, source, f'{entry}.data'),
+        source=str(source),
+        size=next(iter(sizes), None),
+        shapes=tuple(within_memory(shapes, source, entry)),
+        tags=tuple(tags),
+    )
 
 
 def _labelled(
-    results: list[tuple[str, Any]], source: Path
-) -> Iterator[Result]:
+    results: list[tuple[str, _Result]], source: Path
+) -> Iterator[Labelled]:
     """Yield the results of one annotation that label something."""
-    kinds = [get(item, 'type', str, source, where) for where, item in results]
-    shared: dict[Any, list[str]] = {}  # the labels of bare shapes
+    shared: dict[str | None, list[str]] = {}  # the labels of bare shapes
     shaped = set()
-    for (where, item), kind in zip(results, kinds, strict=True):
-        if kind == 'labels':
-            key = get(item, 'id', str, source, where)
-            shared[key] = _labels(item, kind, source, where)
-        elif kind.removesuffix('labels') in _SHAPES:
-            shaped.add(get(item, 'id', (str, type(None)), source, where,
-                           default=None))  # fmt: skip
-    for (where, item), kind in zip(results, kinds, strict=True):
-        key = get(item, 'id', (str, type(None)), source, where, default=None)
+    for where, result in results:
+        if result.type == 'labels':
+            shared[result.id] = _labels(result, source, where)
+        elif result.type.removesuffix('labels') in _SHAPES:
+            shaped.add(result.id)
+    for where, result in results:
+        kind = result.type
         if kind in _REMARKS or kind == 'labels':
             continue
         if kind == 'choices':
-            if key is None or key not in shaped:  # not of a single shape
-                yield where, item, _labels(item, kind, source, where)
+            if result.id is None or result.id not in shaped:  # of the image
+                yield where, result, _labels(result, source, where)
         elif kind in _SHAPES:
-            if key not in shared:
+            if result.id is None or result.id not in shared:
                 raise FormatError(source, where, f'the {kind} has no label')
-            yield where, item, shared[key]
+            yield where, result, shared[result.id]
         elif kind.removesuffix('labels') in _SHAPES:
-            yield where, item, _labels(item, kind, source, where)
+            yield where, result, _labels(result, source, where)
         else:
             raise FormatError(
                 source, f'{where}.type', f'{shown(kind)} is not supported'
             )
 
 
-def _labels(item: object, kind: str, source: Path, entry: str) -> list[str]:
+def _labels(result: _Result, source: Path, entry: str) -> list[str]:
     where = f'{entry}.value'
-    value = get(item, 'value', dict, source, entry)
-    listed = get(value, kind, list, source, where)
+    value = decode_json(result.value, dict[str, Raw], source, where)
+    where = f'{where}.{result.type}'
+    listed = value.get(result.type, NULL)
     labels = [
         class_name(name, source, part)
-        for part, name in members(listed, source, f'{where}.{kind}')
+        for part, name in members(
+            where, decode_json(listed, list[str], source, where)
+        )
     ]
-    if not labels and kind != 'choices':
-        raise FormatError(source, f'{where}.{kind}', 'the shape has no label')
+    if not labels and result.type != 'choices':
+        raise FormatError(source, where, 'the shape has no label')
     return labels
 
 
-def _common_extent(
-    results: list[Result], source: Path, entry: str
-) -> tuple[int, int] | None:
-    """Return the size of the image that all shapes state, if there are any."""
-    sizes = {
-        _extent(result, source, where)
-        for where, result, _ in results
-        if result['type'] != 'choices'
-    }
-    if len(sizes) > 1:
-        raise FormatError(
-            source, entry,
-            f'one image has several sizes: {shown(sorted(sizes))}',
-        )  # fmt: skip
-    return next(iter(sizes), None)
-
-
-def _extent(result: object, source: Path, entry: str) -> tuple[int, int]:
+def _extent(result: _Result, source: Path, entry: str) -> tuple[int, int]:
     """Return the size of the image, which must be seen as it is stored."""
-    kinds = (float, type(None))
-    for key in ('image_rotation', 'item_index'):
-        if get(result, key, kinds, source, entry, default=0):
+    for key, value in (
+        ('image_rotation', result.image_rotation),
+        ('item_index', result.item_index),
+    ):
+        if value:
             raise FormatError(
                 source, f'{entry}.{key}',
                 'turned images and tasks of several images are not '
-                f'supported, got {shown(result[key])}',  # type: ignore[index]
+                f'supported, got {value:g}',
             )  # fmt: skip
-    width, height = (
-        get(result, f'original_{side}', float, source, entry)
-        for side in ('width', 'height')
-    )
+    width, height = result.original_width, result.original_height
     return size(width, height, source, f'{entry}.original')
 
 
 def _shapes(
-    result: Any, label: str, source: Path, entry: str
-) -> tuple[Shape, ...]:
+    result: _Result, labels: list[str], source: Path, entry: str
+) -> Iterator[Shape]:
+    """Yield the shape once for each of its labels."""
     extent = _extent(result, source, entry)
-    value = get(result, 'value', dict, source, entry)
-    where = f'{entry}.value'
-    kind = result['type'].removesuffix('labels')
-    if kind == 'brush':
-        form = get(value, 'format', str, source, where)
-        if form != 'rle':
+    kind, where = result.type.removesuffix('labels'), f'{entry}.value'
+    value = decode_json(result.value, _SHAPES[kind], source, where)
+    if isinstance(value, _Brush):
+        if value.format != 'rle':
             raise FormatError(
-                source, f'{where}.format', f"expected 'rle', got {shown(form)}"
-            )
-        code = get(value, 'rle', list, source, where)
-        mask = decode_brush(code, extent[1], extent[0], source, f'{where}.rle')
-        return pixel_regions(label, mask, entry=entry)
-    if kind == 'polygon':
-        points = get(value, 'points', list, source, where)
-        where = f'{where}.points'
-        outline = _pixels(points, extent, source, where)
+                source, f'{where}.format',
+                f"expected 'rle', got {shown(value.format)}",
+            )  # fmt: skip
+        width, height = extent
+        where += '.rle'
+        mask = decode_brush(value.rle, height, width, source, where)
+        for label in labels:
+            yield from pixel_regions(label, mask, entry=entry)
+    elif kind == 'keypoint':
+        ((x, y),) = _pixels([(value.x, value.y)], extent, source, where)
+        for label in labels:
+            yield Point(label, (float(x), float(y)), entry=entry)
     else:
-        place = _pixels(
-            [[get(value, key, float, source, where) for key in ('x', 'y')]],
-            extent, source, where,
-        )[0]  # fmt: skip
-        if kind == 'keypoint':
-            x, y = place.tolist()
-            return (Point(label, (x, y), entry=entry),)
-        outline = _turned(kind, place, value, extent, source, where)
-    return (Region(label, (ring(outline, source, where),), entry=entry),)
+        where += '.points' * isinstance(value, _Polygon)
+        outline = ring(_outline(value, extent, source, where), source, where)
+        for label in labels:
+            yield Region(label, (outline,), entry=entry)
 
 
-def _turned(
-    kind: str,
-    place: NDArray[np.float64],
-    value: Mapping[str, Any],
+def _outline(
+    value: _Polygon | _Rectangle | _Ellipse,
     extent: tuple[int, int],
     source: Path,
     entry: str,
 ) -> NDArray[np.float64]:
-    """Return the outline of a rectangle or an ellipse.
+    """Return an outline in pixels.
 
     A rectangle turns about its top left corner, an ellipse about its middle.
     """
-    box = kind == 'rectangle'
-    keys = ('width', 'height') if box else ('radiusX', 'radiusY')
-    sides = [get(value, key, float, source, entry) for key in keys]
-    if min(sides) < 0:
-        raise FormatError(
-            source, entry, f'expected {keys} of at least 0, got {sides}'
-        )
-    x, y = place.tolist()
-    width, height = _pixels([sides], extent, source, entry)[0].tolist()
-    degrees = get(value, 'rotation', float, source, entry, default=0.0)
-    if box:
-        return rectangle(
-            x, y, x + width, y + height, degrees=degrees, pivot=(x, y)
-        )
-    return ellipse((x, y), (width, height), degrees=degrees)
+    if isinstance(value, _Polygon):
+        return _pixels(value.points, extent, source, entry)
+    place = (value.x, value.y)
+    if isinstance(value, _Ellipse):
+        radii = (value.radius_x, value.radius_y)
+        places = _pixels([place, radii], extent, source, entry)
+        return ellipse(*places.tolist(), degrees=value.rotation)
+    sides = (value.width, value.height)
+    places = _pixels([place, sides], extent, source, entry)
+    (x, y), (width, height) = places.tolist()
+    return rectangle(
+        x, y, x + width, y + height, degrees=value.rotation, pivot=(x, y)
+    )
 
 
 def _pixels(
-    percent: Any, extent: tuple[int, int], source: Path, entry: str
+    percent: Sequence[XY], extent: tuple[int, int], source: Path, entry: str
 ) -> NDArray[np.float64]:
     """Return ``[[x, y], ...]`` in pixels, of values in percent."""
-    points = xy_list(percent, source, entry) * extent / 100
-    return xy_list(points.tolist(), source, entry)  # within bounds still
+    points = np.array(percent) * extent / 100
+    far = points[np.abs(points) > MAX_COORDINATE]
+    if len(far):
+        coordinate(float(far[0]), source, entry)  # raises
+    return points
 
 
 def _image(data: Mapping[str, Any], source: Path, entry: str) -> str:
@@ -296,7 +335,11 @@ def _image(data: Mapping[str, Any], source: Path, entry: str) -> str:
             )  # fmt: skip
         key = found[0]
     where = f'{entry}.{key}'
-    url = get(data, key, str, source, entry)
+    url = data[key]
+    if not isinstance(url, str):
+        raise FormatError(
+            source, where, f'expected a string, got {shown(url)}'
+        )
     if url.startswith('data:'):
         raise FormatError(
             source,

@@ -6,19 +6,18 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     image_name,
     load_json,
-    members,
     reason,
     refuse,
     shown,
@@ -35,14 +34,16 @@ from ..annotation import (
 )
 from ..coverage import ellipse, rectangle
 from .shared import (
+    NULL,
+    Line,
     class_name,
     each,
     each_file,
+    members,
     name_below,
     ring,
     source_files,
     within_memory,
-    xy_list,
 )
 
 #: How many points a shape must have; at least one where it is not said.
@@ -97,22 +98,42 @@ def read(
     )
 
 
+class _File(Struct, rename='camel'):
+    image_path: str
+    shapes: list[Raw]
+    image_width: float | None = None  # files of LabelMe 3 do not have it
+    image_height: float | None = None
+    flags: dict[str, Raw] | None = None
+
+
+class _Shape(Struct):
+    label: str
+    points: Line
+    shape_type: str = 'polygon'
+    mask: Raw = NULL
+
+
 def _read_file(
     path: Path, source: Path, on_error: OnError
 ) -> Iterator[ImageAnnotation]:
-    content = load_json(path)
-    shapes = get(content, 'shapes', list, path)
+    content: _File = load_json(path, _File)
     drawn = each(
-        members(shapes, path, 'shapes'),
+        members('shapes', content.shapes),
         lambda entry, item: _read_shape(item, path, entry),
         on_error,
     )
+    width, height = content.image_width, content.image_height
+    unknown = width is None and height is None
     yield ImageAnnotation(
-        image=_image(get(content, 'imagePath', str, path), path, source),
+        image=_image(content.image_path, path, source),
         source=str(path),
-        size=_size(content, path),
+        size=None if unknown else size(width, height, path, 'image'),
         shapes=tuple(within_memory(drawn, path)),
-        tags=_tags(content, path),
+        tags=tuple(
+            class_name(name, path, 'flags')
+            for name, flag in (content.flags or {}).items()
+            if decode_json(flag, bool, path, f'flags.{name}')
+        ),
     )
 
 
@@ -126,50 +147,29 @@ def _image(name: str, path: Path, source: Path) -> str:
     return f'{folder}{slash}{image}'
 
 
-def _size(content: object, path: Path) -> tuple[int, int] | None:
-    """Return the size, which files of LabelMe 3 do not have."""
-    width, height = (
-        get(content, key, (float, type(None)), path, default=None)
-        for key in ('imageWidth', 'imageHeight')
-    )
-    if width is None and height is None:
-        return None
-    return size(width, height, path, 'image')
-
-
-def _tags(content: object, path: Path) -> tuple[str, ...]:
-    kinds = (dict, type(None))
-    flags = get(content, 'flags', kinds, path, default=None) or {}
-    return tuple(
-        class_name(name, path, 'flags')
-        for name in flags
-        if get(flags, name, bool, path, 'flags')
-    )
-
-
-def _read_shape(item: object, path: Path, entry: str) -> list[Shape]:
-    label = class_name(
-        get(item, 'label', str, path, entry), path, f'{entry}.label'
-    )
-    kind = get(item, 'shape_type', str, path, entry, default='polygon')
+def _read_shape(item: Raw, path: Path, entry: str) -> list[Shape]:
+    shape: _Shape = decode_json(item, _Shape, path, entry)
+    label = class_name(shape.label, path, f'{entry}.label')
+    kind, points = shape.shape_type, np.array(shape.points)
     where = f'{entry}.points'
-    points = xy_list(get(item, 'points', list, path, entry), path, where)
     counts = _POINTS.get(kind, (len(points),))
     if len(points) not in counts:
         wanted = ' or '.join(str(count) for count in counts)
         raise FormatError(
-            path, where, f'a {kind} has {wanted} points, got {len(points)}'
-        )
+            path,
+            where,
+            f'expected {wanted} [x, y] for a {kind}, got {len(points)}',
+        )  # fmt: skip
     if kind in ('point', 'points'):
-        return [Point(label, (x, y), entry=entry) for x, y in points.tolist()]
+        return [Point(label, xy, entry=entry) for xy in shape.points]
     if kind in ('line', 'linestrip'):
         return [Stroke(label, points, entry=entry)]
     if kind == 'mask':
-        pixels, origin = _read_mask(item, points, path, entry)
+        pixels, origin = _read_mask(shape.mask, points, path, entry)
         return [PixelRegion(label, pixels, origin, entry=entry)]
     if kind == 'circle':
         radius = float(np.hypot(*(points[1] - points[0])))
-        points = ellipse((points[0, 0], points[0, 1]), (radius, radius))
+        points = ellipse(shape.points[0], (radius, radius))
     elif kind == 'rectangle' and len(points) == 2:
         points = rectangle(*points.min(0), *points.max(0))
     elif kind not in _POINTS and kind != 'polygon':
@@ -180,7 +180,7 @@ def _read_shape(item: object, path: Path, entry: str) -> list[Shape]:
 
 
 def _read_mask(
-    item: Any, points: NDArray[np.float64], path: Path, entry: str
+    mask: Raw, points: NDArray[np.float64], path: Path, entry: str
 ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
     """Return the pixels of a mask and where their top left one lies.
 
@@ -192,10 +192,10 @@ def _read_mask(
     if np.any(points != np.rint(points)):
         raise FormatError(
             path, where,
-            'the box of a mask is in whole pixels, got '
+            'expected the box of a mask in whole pixels, got '
             f'{shown(points.tolist())}',
         )  # fmt: skip
-    text = get(item, 'mask', str, path, entry)
+    text = decode_json(mask, str, path, f'{entry}.mask')
     pixels = _decode_png(text, (right - left, bottom - top), path, entry)
     return pixels, (int(left), int(top))
 

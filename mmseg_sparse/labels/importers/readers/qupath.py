@@ -3,27 +3,31 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from msgspec import Raw, Struct
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     load_json,
-    members,
     read_bytes,
     refuse,
     shown,
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from .shared import (
+    NULL,
+    XY,
+    Line,
     class_name,
     each,
     each_file,
+    members,
     name_below,
     ring,
     source_files,
-    xy_list,
 )
 
 #: A text, which may hold anything, or a constant that JSON does not have. A
@@ -105,79 +109,102 @@ def _quote_constants(text: bytes) -> bytes:
     )  # fmt: skip
 
 
-def _features(path: Path) -> list[tuple[str, Any]]:
-    content = load_json(path, text=_quote_constants(read_bytes(path)))
+class _Collection(Struct):
+    type: str
+    features: list[Raw] | None = None
+
+
+class _Classification(Struct):
+    name: str | None = None
+    names: list[str] | None = None
+
+
+class _Properties(Struct):
+    classification: _Classification | None = None
+
+
+class _Feature(Struct):
+    properties: _Properties
+    geometry: Raw = NULL
+
+
+class _Geometry(Struct):
+    type: str
+    coordinates: Raw
+
+
+def _features(path: Path) -> list[tuple[str, Raw]]:
+    text = _quote_constants(read_bytes(path))
+    whole: Raw = load_json(path, Raw, text=text)
+    content: list[Raw] | _Collection = decode_json(
+        whole, list[Raw] | _Collection, path
+    )
     if isinstance(content, list):
-        return members(content, path)
-    kind = get(content, 'type', str, path)
-    if kind == 'Feature':
-        return [('', content)]
-    if kind != 'FeatureCollection':
+        return list(members('', content))
+    if content.type == 'Feature':
+        return [('', whole)]
+    if content.type != 'FeatureCollection':
         raise FormatError(
             path, 'type',
-            f'expected FeatureCollection or Feature, got {shown(kind)}',
+            'expected FeatureCollection or Feature, got '
+            f'{shown(content.type)}',
         )  # fmt: skip
-    features = get(content, 'features', list, path)
-    return members(features, path, 'features')
+    if content.features is None:
+        raise FormatError(path, 'features', 'missing')
+    return list(members('features', content.features))
 
 
 def _shapes(
-    feature: Any, skip_unclassified: bool, path: Path, entry: str
+    item: Raw, skip_unclassified: bool, path: Path, entry: str
 ) -> Iterator[Shape]:
-    properties = get(feature, 'properties', dict, path, entry)
-    where = f'{entry}.properties'.lstrip('.')
-    classification = get(
-        properties, 'classification', (dict, type(None)), path, where,
-        default=None,
-    )  # fmt: skip
+    feature: _Feature = decode_json(item, _Feature, path, entry)
+    where = f'{entry}.properties.classification'.lstrip('.')
+    classification = feature.properties.classification
     if classification is None:
         if skip_unclassified:
             return
         raise FormatError(
-            path, f'{where}.classification',
-            'an object without a class (option skip_unclassified)',
-        )  # fmt: skip
-    label = _label(classification, path, f'{where}.classification')
-    geometry = get(feature, 'geometry', dict, path, entry)
+            path, where, 'an object without a class (option skip_unclassified)'
+        )
+    label = _label(classification, path, where)
     where = f'{entry}.geometry'.lstrip('.')
-    kind = get(geometry, 'type', str, path, where)
-    if kind not in PARTS:
+    geometry: _Geometry = decode_json(feature.geometry, _Geometry, path, where)
+    if geometry.type not in PARTS:
         raise FormatError(
             path, f'{where}.type',
-            f'expected {", ".join(PARTS)}, got {shown(kind)}',
+            f'expected {", ".join(PARTS)}, got {shown(geometry.type)}',
         )  # fmt: skip
-    coordinates = get(geometry, 'coordinates', list, path, where)
-    parts = [(f'{where}.coordinates', coordinates)]
-    if kind != PARTS[kind]:
-        parts = members(coordinates, path, parts[0][0])
+    kind, where = PARTS[geometry.type], f'{where}.coordinates'
+    parts = [(where, geometry.coordinates)]
+    if kind != geometry.type:
+        several = decode_json(geometry.coordinates, list[Raw], path, where)
+        parts = list(members(where, several))
     for part_entry, part in parts:
-        yield _shape(PARTS[kind], label, part, path, part_entry)
+        yield _shape(kind, label, part, path, part_entry)
 
 
-def _label(classification: Any, path: Path, entry: str) -> str:
-    if 'names' in classification:
-        names = members(
-            get(classification, 'names', list, path, entry), path,
-            f'{entry}.names',
-        )  # fmt: skip
-        parts = [class_name(name, path, where) for where, name in names]
-        return class_name(': '.join(parts), path, f'{entry}.names')
-    name = get(classification, 'name', str, path, entry)
-    return class_name(name, path, f'{entry}.name')
+def _label(item: _Classification, path: Path, entry: str) -> str:
+    if item.names is None:
+        return class_name(item.name, path, f'{entry}.name')
+    parts = [
+        class_name(name, path, where)
+        for where, name in members(f'{entry}.names', item.names)
+    ]
+    return class_name(': '.join(parts), path, f'{entry}.names')
 
 
-def _shape(
-    kind: str, label: str, coordinates: Any, path: Path, entry: str
-) -> Shape:
+def _shape(kind: str, label: str, part: Raw, path: Path, entry: str) -> Shape:
     if kind == 'Point':
-        x, y = xy_list([coordinates], path, entry)[0]
-        return Point(label, (float(x), float(y)), entry=entry)
+        xy: XY = decode_json(part, XY, path, entry)
+        return Point(label, xy, entry=entry)
     if kind == 'LineString':
-        points = xy_list(coordinates, path, entry)
+        points = np.array(decode_json(part, Line, path, entry))
         return Stroke(label, points, entry=entry)
     rings = tuple(
-        ring(xy_list(line, path, where), path, where)
-        for where, line in members(coordinates, path, entry)
+        ring(np.array(line), path, where)
+        for where, line in members(
+            entry, decode_json(part, list[Line], path, entry)
+        )
     )
     if not rings:
         raise FormatError(path, entry, 'a polygon without an outline')

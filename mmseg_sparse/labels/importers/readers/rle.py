@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ....utils.untrusted import FormatError, members, shown
+from ....utils.untrusted import FormatError, shown
 
 #: A run of 2**28 pixels takes six groups of five bits; more are nonsense.
 _MAX_GROUPS = 7
@@ -186,18 +186,13 @@ def _bytes(rle: object, source: object, entry: str) -> bytes:
         raise FormatError(
             source, entry, f'expected a list of bytes, got {shown(rle)}'
         )
-    try:
-        return bytes(rle)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    for where, value in members(rle, source, entry):
+    for index, value in enumerate(rle):
         if type(value) is not int or not 0 <= value <= 255:
             raise FormatError(
-                source,
-                where,
+                source, f'{entry}[{index}]',
                 f'expected 0 to 255, got {shown(value)}',
-            )
-    raise AssertionError('bytes() refused a list of bytes')
+            )  # fmt: skip
+    return bytes(rle)
 
 
 class _Bits:

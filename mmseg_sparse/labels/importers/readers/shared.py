@@ -5,18 +5,28 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
+from msgspec import Meta, Raw
 from numpy.typing import NDArray
 
-from ....utils.untrusted import FormatError, OnError, number, shown
+from ....utils.untrusted import FormatError, OnError, shown
 from ..annotation import PixelRegion, Shape
 
 T = TypeVar('T')
 
 #: Larger coordinates are mistakes; float64 is exact to 1e-10 up to here.
 MAX_COORDINATE = 1e6
+#: Types of numbers and points in JSON.
+Coordinate = Annotated[
+    float, Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)
+]  # fmt: skip
+Length = Annotated[float, Meta(ge=0, le=MAX_COORDINATE)]
+XY = tuple[Coordinate, Coordinate]
+Line = Annotated[list[XY], Meta(min_length=1)]
+#: Default of a part that is decoded only where it is needed.
+NULL = Raw(b'null')
 #: Pixels of all masks of one image, a byte each.
 MAX_TOTAL = 2**31
 _NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?', re.ASCII)
@@ -74,6 +84,11 @@ def name_below(path: Path, source: Path) -> str:
     """
     folder = source if path != source else path.parent
     return path.relative_to(folder).with_suffix('').as_posix()
+
+
+def members(entry: str, items: Iterable[T]) -> Iterator[tuple[str, T]]:
+    """Yield the items of a list with their entries, for :func:`each`."""
+    return ((f'{entry}[{i}]', item) for i, item in enumerate(items))
 
 
 def each(
@@ -172,47 +187,19 @@ def parse_int(text: object, source: object, entry: str = '') -> int:
     )
 
 
-def coordinate(value: object, source: object, entry: str = '') -> float:
-    """Return a finite number of at most :data:`MAX_COORDINATE` pixels."""
-    result = number(value, source, entry)
-    if abs(result) > MAX_COORDINATE:
+def coordinate(value: float, source: object, entry: str = '') -> float:
+    """Return a number of at most :data:`MAX_COORDINATE` pixels.
+
+    Raises:
+        FormatError: If it is larger.
+    """
+    if abs(value) > MAX_COORDINATE:
         raise FormatError(
             source, entry,
             f'expected a coordinate within {MAX_COORDINATE:g} pixels, got '
             f'{shown(value)}',
         )  # fmt: skip
-    return result
-
-
-def xy_list(
-    values: object, source: object, entry: str = '', *, least: int = 1
-) -> NDArray[np.float64]:
-    """Return ``[[x, y], ...]`` as ``(K, 2)``, every coordinate checked.
-
-    Raises:
-        FormatError: If it is no list of pairs of numbers, has fewer than
-            ``least`` pairs, or a coordinate is not finite or beyond
-            :data:`MAX_COORDINATE`.
-    """
-    if not isinstance(values, list | tuple):
-        raise FormatError(
-            source, entry, f'expected a list of [x, y], got {shown(values)}'
-        )
-    if len(values) < least:
-        raise FormatError(
-            source, entry,
-            f'expected at least {least} points, got {len(values)}',
-        )  # fmt: skip
-    points = np.empty((len(values), 2))
-    for index, pair in enumerate(values):
-        where = f'{entry}[{index}]'
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise FormatError(
-                source, where, f'expected [x, y], got {shown(pair)}'
-            )
-        for axis in (0, 1):
-            points[index, axis] = coordinate(pair[axis], source, where)
-    return points
+    return value
 
 
 def pixel_regions(

@@ -6,18 +6,17 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 from PIL import Image
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     load_json,
-    members,
     reason,
     refuse,
     shown,
@@ -34,14 +33,17 @@ from ..annotation import (
 )
 from ..coverage import rectangle
 from .shared import (
+    NULL,
+    XY,
+    Line,
     class_name,
     each,
     each_file,
     half_pixel,
+    members,
     ring,
     source_files,
     within_memory,
-    xy_list,
 )
 
 #: Geometries that are read, and of how many points; None = of any number.
@@ -89,19 +91,47 @@ def read(
     )
 
 
+class _Size(Struct):
+    width: int
+    height: int
+
+
+class _File(Struct):
+    size: _Size
+    objects: list[Raw]
+    tags: list[Raw] = []
+
+
+class _Tag(Struct):
+    name: str
+
+
+class _Points(Struct):
+    exterior: Line
+    interior: list[Line] = []
+
+
+class _Bitmap(Struct):
+    origin: XY
+    data: str
+
+
+class _Object(Struct, rename='camel'):
+    geometry_type: str
+    class_title: str
+    points: Raw = NULL
+    bitmap: Raw = NULL
+
+
 def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
-    content = load_json(path)
-    sides = get(content, 'size', dict, path)
-    width = get(sides, 'width', int, path, 'size')
-    height = get(sides, 'height', int, path, 'size')
-    extent = size(width, height, path, 'size')
+    content: _File = load_json(path, _File)
+    extent = size(content.size.width, content.size.height, path, 'size')
     tags = each(
-        members(get(content, 'tags', list, path, default=[]), path, 'tags'),
+        members('tags', content.tags),
         lambda entry, item: [_tag(item, path, entry)],
         on_error,
     )
-    objects = members(get(content, 'objects', list, path), path, 'objects')
-    shapes = _shapes(objects, extent, path, on_error)
+    shapes = _shapes(content.objects, extent, path, on_error)
     yield ImageAnnotation(
         image=path.name.removesuffix('.json'),
         source=str(path),
@@ -122,68 +152,63 @@ def _files(source: Path) -> list[Path]:
     ]
 
 
-def _tag(item: Any, path: Path, entry: str) -> str:
+def _tag(item: Raw, path: Path, entry: str) -> str:
     # Plain names in projects of the first version.
-    name = item if isinstance(item, str) else get(
-        item, 'name', str, path, entry
-    )  # fmt: skip
+    tag: str | _Tag = decode_json(item, str | _Tag, path, entry)
+    name = tag if isinstance(tag, str) else tag.name
     return class_name(name, path, entry)
 
 
 def _shapes(
-    objects: Sequence[tuple[str, Any]],
+    objects: Sequence[Raw],
     sides: tuple[int, int],
     path: Path,
     on_error: OnError,
 ) -> Iterator[Shape]:
     outlined = list(
         each(
-            objects,
-            lambda entry, item: [(entry, item, _outlines(item, path, entry))],
+            members('objects', objects),
+            lambda entry, raw: [_outlined(raw, path, entry)],
             on_error,
         )
     )
     half = half_pixel(points for *_, group in outlined for points in group)
 
     def one(
-        entry: str, item: Any, points: list[NDArray[np.float64]]
+        entry: str, item: _Object, lines: list[NDArray[np.float64]]
     ) -> Iterator[Shape]:
-        title = get(item, 'classTitle', str, path, entry)
-        label = class_name(title, path, f'{entry}.classTitle')
-        kind = item['geometryType']
-        if kind == 'bitmap':
-            yield _bitmap(item, label, sides, path, entry)
+        label = class_name(item.class_title, path, f'{entry}.classTitle')
+        if item.geometry_type == 'bitmap':
+            yield _bitmap(item.bitmap, label, sides, path, f'{entry}.bitmap')
         else:
-            yield _vector(kind, label, points, half, path, entry)
+            yield _vector(item.geometry_type, label, lines, half, path, entry)
 
     yield from each(outlined, one, on_error)
 
 
-def _outlines(item: Any, path: Path, entry: str) -> list[NDArray[np.float64]]:
-    """Return the outer line and the holes as they stand in the file."""
-    kind = get(item, 'geometryType', str, path, entry)
+def _outlined(
+    raw: Raw, path: Path, entry: str
+) -> tuple[str, _Object, list[NDArray[np.float64]]]:
+    """Return an object with its outer line and its holes, as stored."""
+    item: _Object = decode_json(raw, _Object, path, entry)
+    kind = item.geometry_type
     if kind not in COUNTS:
         raise FormatError(
             path, f'{entry}.geometryType',
             f'expected {", ".join(COUNTS)}, got {shown(kind)}',
         )  # fmt: skip
     if kind == 'bitmap':
-        return []
-    points = get(item, 'points', dict, path, entry)
-    entry = f'{entry}.points'
-    outer = xy_list(
-        get(points, 'exterior', list, path, entry), path, f'{entry}.exterior'
-    )
-    if COUNTS[kind] not in (None, len(outer)):
+        return entry, item, []
+    where = f'{entry}.points'
+    points: _Points = decode_json(item.points, _Points, path, where)
+    if COUNTS[kind] not in (None, len(points.exterior)):
         raise FormatError(
-            path, f'{entry}.exterior',
-            f'expected {COUNTS[kind]} points of a {kind}, got {len(outer)}',
+            path, f'{where}.exterior',
+            f'expected {COUNTS[kind]} points of a {kind}, got '
+            f'{len(points.exterior)}',
         )  # fmt: skip
-    holes = get(points, 'interior', list, path, entry, default=[])
-    return [outer] + [
-        xy_list(hole, path, where)
-        for where, hole in members(holes, path, f'{entry}.interior')
-    ]
+    lines = [np.array(line) for line in (points.exterior, *points.interior)]
+    return entry, item, lines
 
 
 def _vector(
@@ -209,22 +234,19 @@ def _vector(
 
 
 def _bitmap(
-    item: Any, label: str, sides: tuple[int, int], path: Path, entry: str
+    raw: Raw, label: str, sides: tuple[int, int], path: Path, entry: str
 ) -> PixelRegion:
-    bitmap = get(item, 'bitmap', dict, path, entry)
-    entry = f'{entry}.bitmap'
-    origin = xy_list([get(bitmap, 'origin', list, path, entry)], path,
-                     f'{entry}.origin')[0]  # fmt: skip
-    if np.any(origin % 1):
+    bitmap: _Bitmap = decode_json(raw, _Bitmap, path, entry)
+    left, top = bitmap.origin
+    if left % 1 or top % 1:
         raise FormatError(
             path, f'{entry}.origin',
-            f'expected whole numbers, got {shown(origin.tolist())}',
+            f'expected whole numbers, got {shown([left, top])}',
         )  # fmt: skip
-    data = get(bitmap, 'data', str, path, entry)
     entry = f'{entry}.data'
     try:
         inflate = zlib.decompressobj()
-        packed = base64.b64decode(data, validate=True)
+        packed = base64.b64decode(bitmap.data, validate=True)
         png = inflate.decompress(packed, MAX_BITMAP)
     except (binascii.Error, ValueError, zlib.error) as error:
         raise FormatError(
@@ -235,9 +257,7 @@ def _bitmap(
             path, entry, f'cut short, or more than {MAX_BITMAP} bytes'
         )
     pixels = _mask(png, sides, path, entry)
-    return PixelRegion(
-        label, pixels, (int(origin[0]), int(origin[1])), entry=entry
-    )
+    return PixelRegion(label, pixels, (int(left), int(top)), entry=entry)
 
 
 def _mask(

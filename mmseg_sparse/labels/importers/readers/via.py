@@ -2,27 +2,26 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     image_name,
     load_json,
-    members,
     refuse,
     shown,
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from ..coverage import ellipse, rectangle
-from .shared import class_name, coordinate, each, ring, xy_list
+from .shared import NULL, Coordinate, Length, class_name, each, members, ring
 
 #: File attributes of every new project; they describe and are no classes.
 DESCRIPTIONS = ('caption', 'public_domain', 'image_url')
@@ -68,12 +67,13 @@ def read(
     images = _images(source)
     named = _class_attribute(images, attribute, source)
 
-    def one(entry: str, item: Any) -> Iterator[ImageAnnotation]:
-        name = get(item, 'filename', str, source, entry)
+    def one(entry: str, item: Raw) -> Iterator[ImageAnnotation]:
+        image: _Image = decode_json(item, _Image, source, entry)
+        name = image.filename
         if '://' in name:
             name = _file_of(name)
         shapes = each(
-            _regions(item, source, entry),
+            _regions(image, entry),
             lambda where, region: [_shape(region, named, source, where)],
             on_error,
         )
@@ -81,10 +81,63 @@ def read(
             image=image_name(name, source, f'{entry}.filename'),
             source=str(source),
             shapes=tuple(shapes),
-            tags=_tags(item, tag_attribute, source, entry),
+            tags=_tags(image, tag_attribute, source, entry),
         )
 
     yield from each(images, one, on_error)
+
+
+class _Image(Struct):
+    filename: str
+    regions: list[Raw] | dict[str, Raw]
+    file_attributes: dict[str, Raw] = {}
+
+
+class _Region(Struct):
+    region_attributes: dict[str, Raw]
+    shape_attributes: Raw = NULL
+
+
+class _Named(Struct):
+    name: str
+
+
+class _Point(Struct):
+    cx: Coordinate
+    cy: Coordinate
+
+
+class _Points(Struct):
+    all_points_x: list[Coordinate]
+    all_points_y: list[Coordinate]
+
+
+class _Rectangle(Struct):
+    x: Coordinate
+    y: Coordinate
+    width: Length
+    height: Length
+
+
+class _Circle(_Point):
+    r: Length
+
+
+class _Ellipse(_Point):
+    rx: Length
+    ry: Length
+    theta: float = 0.0
+
+
+#: The fields of each kind of shape.
+SHAPES = {
+    'point': _Point,
+    'polyline': _Points,
+    'polygon': _Points,
+    'rect': _Rectangle,
+    'circle': _Circle,
+    'ellipse': _Ellipse,
+}
 
 
 def _file_of(address: str) -> str:
@@ -93,39 +146,38 @@ def _file_of(address: str) -> str:
     return unquote(re.split('[?#]', path)[0].rpartition('/')[2])
 
 
-def _images(source: Path) -> list[tuple[str, Any]]:
-    content = load_json(source)
-    if isinstance(content, dict) and '_via_img_metadata' in content:
-        content = content['_via_img_metadata']
-    if not isinstance(content, dict):
-        raise FormatError(
-            source, '', f'expected an object of images, got {shown(content)}'
-        )
+def _images(source: Path) -> list[tuple[str, Raw]]:
+    content: dict[str, Raw] = load_json(source, dict[str, Raw])
+    if '_via_img_metadata' in content:
+        key = '_via_img_metadata'
+        content = decode_json(content[key], dict[str, Raw], source, key)
     if {'project', 'metadata'} <= set(content):
         raise FormatError(source, '', 'a project of VIA 3, expected VIA 2')
     return [(shown(key), item) for key, item in content.items()]
 
 
-def _regions(item: Any, source: Path, entry: str) -> list[tuple[str, Any]]:
-    regions = get(item, 'regions', (list, dict), source, entry)
-    if isinstance(regions, dict):  # VIA 1
+def _regions(image: _Image, entry: str) -> list[tuple[str, Raw]]:
+    if isinstance(image.regions, dict):  # VIA 1
         return [
             (f'{entry}.regions[{shown(key)}]', region)
-            for key, region in regions.items()
+            for key, region in image.regions.items()
         ]
-    return members(regions, source, f'{entry}.regions')
+    return list(members(f'{entry}.regions', image.regions))
 
 
 def _class_attribute(
-    images: list[tuple[str, Any]], attribute: str | None, source: Path
+    images: list[tuple[str, Raw]], attribute: str | None, source: Path
 ) -> str:
     """Return the attribute that names the class of every region."""
 
-    def found_in(entry: str, item: Any) -> Iterator[str]:
-        for where, region in _regions(item, source, entry):
-            yield from get(region, 'region_attributes', dict, source, where)
+    def found_in(entry: str, item: Raw) -> Iterator[str]:
+        image: _Image = decode_json(item, _Image, source, entry)
+        for where, region in _regions(image, entry):
+            yield from decode_json(
+                region, _Region, source, where
+            ).region_attributes
 
-    # What is malformed is met again, when it is read.
+    # An error is raised when the malformed part is read again.
     found_names = each(images, found_in, lambda error: None)
     names = dict.fromkeys(found_names)  # a set in the order of the file
     if attribute is not None:
@@ -146,123 +198,87 @@ def _class_attribute(
     raise FormatError(source, 'region_attributes', problem)
 
 
-def _shape(region: Any, attribute: str, source: Path, entry: str) -> Shape:
-    attributes = get(region, 'region_attributes', dict, source, entry)
+def _shape(item: Raw, attribute: str, source: Path, entry: str) -> Shape:
+    region: _Region = decode_json(item, _Region, source, entry)
     where = f'{entry}.region_attributes[{shown(attribute)}]'
-    classes = _values(attributes.get(attribute), source, where)
+    chosen = region.region_attributes.get(attribute, NULL)
+    classes = _values(chosen, source, where)
     if len(classes) != 1:
         raise FormatError(
             source, where, f'expected one class, got {shown(classes)}'
         )
     label = classes[0]
-    shape = get(region, 'shape_attributes', dict, source, entry)
     entry = f'{entry}.shape_attributes'
-    kind = get(shape, 'name', str, source, entry)
-    if kind == 'point':
-        x, y = (_number(shape, key, source, entry) for key in ('cx', 'cy'))
-        return Point(label, (x, y), entry=entry)
-    if kind == 'polyline':
-        return Stroke(label, _points(shape, source, entry), entry=entry)
-    if kind == 'polygon':
-        outline = ring(_points(shape, source, entry), source, entry)
-    elif kind == 'rect':
-        outline = _rectangle(shape, source, entry)
-    elif kind in ('circle', 'ellipse'):
-        outline = _ellipse(shape, kind, source, entry)
-    else:
+    kind = decode_json(region.shape_attributes, _Named, source, entry).name
+    if kind not in SHAPES:
         raise FormatError(
             source, f'{entry}.name',
-            'expected point, polyline, polygon, rect, circle or ellipse, got '
-            f'{shown(kind)}',
+            f'expected {", ".join(SHAPES)}, got {shown(kind)}',
         )  # fmt: skip
+    shape = decode_json(region.shape_attributes, SHAPES[kind], source, entry)
+    if kind == 'point':
+        return Point(label, (shape.cx, shape.cy), entry=entry)
+    if kind == 'polyline':
+        return Stroke(label, _points(shape, source, entry), entry=entry)
+    outline = ring(_outline(shape, source, entry), source, entry)
     return Region(label, (outline,), entry=entry)
 
 
-def _values(value: object, source: Path, entry: str) -> list[str]:
+def _values(item: Raw, source: Path, entry: str) -> list[str]:
     """Return what an attribute says: its text, its choice, its ticks."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return []
-    if isinstance(value, str):
-        return [class_name(value, source, entry)]
+    value: str | dict[str, Raw] | None = decode_json(
+        item, str | dict[str, Raw] | None, source, entry
+    )
     if isinstance(value, dict):
         return [
             class_name(key, source, entry)
-            for key in value
-            if get(value, key, bool, source, entry)
+            for key, tick in value.items()
+            if decode_json(tick, bool, source, f'{entry}.{key}')
         ]
-    raise FormatError(
-        source, entry,
-        f'expected a text or an object of ticks, got {shown(value)}',
-    )  # fmt: skip
+    if value is None or not value.strip():
+        return []
+    return [class_name(value, source, entry)]
 
 
 def _tags(
-    item: Any, attribute: str | None, source: Path, entry: str
+    image: _Image, attribute: str | None, source: Path, entry: str
 ) -> tuple[str, ...]:
-    attributes = get(item, 'file_attributes', dict, source, entry, default={})
-    names = [
-        name for name in attributes
-        if (name not in DESCRIPTIONS if attribute is None
-            else name == attribute)
-    ]  # fmt: skip
     return tuple(
         tag
-        for name in names
+        for name, value in image.file_attributes.items()
+        if (name not in DESCRIPTIONS if attribute is None
+            else name == attribute)
         for tag in _values(
-            attributes[name], source,
-            f'{entry}.file_attributes[{shown(name)}]',
+            value, source, f'{entry}.file_attributes[{shown(name)}]'
         )
     )  # fmt: skip
 
 
-def _points(
-    shape: Mapping[str, Any], source: Path, entry: str
-) -> NDArray[np.float64]:
-    xs = get(shape, 'all_points_x', list, source, entry)
-    ys = get(shape, 'all_points_y', list, source, entry)
-    if len(xs) != len(ys):
+def _points(shape: _Points, source: Path, entry: str) -> NDArray[np.float64]:
+    xs, ys = shape.all_points_x, shape.all_points_y
+    if len(xs) != len(ys) or not xs:
         raise FormatError(
             source, entry,
-            f'expected as many x as y, got {len(xs)} and {len(ys)}',
+            f'expected at least 1 x and as many y, got {len(xs)} and '
+            f'{len(ys)}',
         )  # fmt: skip
-    return xy_list(list(zip(xs, ys, strict=True)), source, entry)
+    return np.array([xs, ys]).T.copy()
 
 
-def _rectangle(
-    shape: Mapping[str, Any], source: Path, entry: str
-) -> NDArray[np.float64]:
-    x, y = (_number(shape, key, source, entry) for key in ('x', 'y'))
-    width, height = (
-        _number(shape, key, source, entry, least=0)
-        for key in ('width', 'height')
-    )
-    return rectangle(x, y, x + width, y + height)
-
-
-def _ellipse(
-    shape: Mapping[str, Any], kind: str, source: Path, entry: str
-) -> NDArray[np.float64]:
-    x, y = (_number(shape, key, source, entry) for key in ('cx', 'cy'))
-    keys = ('r', 'r') if kind == 'circle' else ('rx', 'ry')
-    across, down = (
-        _number(shape, key, source, entry, least=0) for key in keys
-    )
-    turn = get(shape, 'theta', float, source, entry, default=0.0)
-    return ellipse((x, y), (across, down), degrees=math.degrees(turn))
-
-
-def _number(
-    shape: Mapping[str, Any],
-    key: str,
+def _outline(
+    shape: _Points | _Rectangle | _Circle | _Ellipse,
     source: Path,
     entry: str,
-    *,
-    least: float = -math.inf,
-) -> float:
-    where = f'{entry}.{key}'
-    value = coordinate(get(shape, key, float, source, entry), source, where)
-    if value < least:
-        raise FormatError(
-            source, where, f'expected at least {least}, got {value}'
-        )
-    return value
+) -> NDArray[np.float64]:
+    if isinstance(shape, _Points):
+        return _points(shape, source, entry)
+    if isinstance(shape, _Rectangle):
+        x, y = shape.x, shape.y
+        return rectangle(x, y, x + shape.width, y + shape.height)
+    if isinstance(shape, _Circle):
+        return ellipse((shape.cx, shape.cy), (shape.r, shape.r))
+    return ellipse(
+        (shape.cx, shape.cy),
+        (shape.rx, shape.ry),
+        degrees=math.degrees(shape.theta),
+    )

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
 
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    get,
+    decode_json,
     image_name,
     load_json,
-    members,
     refuse,
     shown,
 )
 from ..annotation import ImageAnnotation, Point
-from .shared import coordinate, each
+from .shared import Coordinate, each, members
 
 #: The class of background clicks.
 BACKGROUND = 0
@@ -62,48 +64,44 @@ def read(
         )
 
 
+class _Click(Struct):
+    x: Coordinate
+    y: Coordinate
+    cls: Annotated[int, Meta(ge=0, le=MAX_CLASS)]
+
+
 def _clicks(
     path: Path, on_error: OnError, only: int | None = None
 ) -> dict[str, list[Point]]:
     """Return the clicks of every image; of no class but ``only``, if given."""
-    content = load_json(path)
-    if not isinstance(content, dict):
-        raise FormatError(
-            path, '',
-            f'expected an object of image ids, got {shown(content)}',
-        )  # fmt: skip
     clicks: dict[str, list[Point]] = {}
 
-    def one(key: str, values: object) -> Iterator[tuple[str, list[Point]]]:
-        name = image_name(key, path, shown(key))
+    def one(key: str, values: Raw) -> Iterator[tuple[str, list[Point]]]:
+        entry = shown(key)
+        name = image_name(key, path, entry)
         if name in clicks:
-            raise FormatError(path, shown(key), 'a second entry of the image')
+            raise FormatError(path, entry, 'a second entry of the image')
+        items = decode_json(values, list[Raw], path, entry)
         points = each(
-            members(values, path, shown(key)),
-            lambda entry, item: [_click(item, path, entry, only)],
+            members(entry, items),
+            lambda where, item: [_click(item, path, where, only)],
             on_error,
         )
         yield name, list(points)
 
+    content = load_json(path, dict[str, Raw])
     for name, points in each(content.items(), one, on_error):
         clicks[name] = points
     return clicks
 
 
-def _click(item: object, path: Path, entry: str, only: int | None) -> Point:
-    number = get(item, 'cls', int, path, entry)
-    if only not in (None, number) or not 0 <= number <= MAX_CLASS:
-        wanted = f'0 to {MAX_CLASS}' if only is None else f'{only}'
+def _click(item: Raw, path: Path, entry: str, only: int | None) -> Point:
+    click: _Click = decode_json(item, _Click, path, entry)
+    if only not in (None, click.cls):
         raise FormatError(
             path, f'{entry}.cls',
-            f'expected {wanted} in this file, got {shown(number)}',
+            f'expected {only} in this file, got {click.cls}',
         )  # fmt: skip
-    x, y = (
-        coordinate(
-            get(item, axis, float, path, entry), path, f'{entry}.{axis}'
-        )
-        for axis in ('x', 'y')
-    )
-    # The image is told to stem from the file of objects: name this one.
+    # The source of the image is the file of objects: name this one.
     where = entry if only is None else f'{path.name}: {entry}'
-    return Point(str(number), (x, y), entry=where)
+    return Point(str(click.cls), (click.x, click.y), entry=where)

@@ -45,9 +45,9 @@ def polygon(*values: Any) -> dict[str, Any]:
     (spoil('annotations', 2, category_id='1'),
      r"annotations\[2\]\.category_id: nothing has the id '1'"),
     (spoil('annotations', 2, keypoints=[1, 2]),
-     r'annotations\[2\]\.keypoints: expected 3 numbers a point, got \[1, 2\]'),
+     r'annotations\[2\]\.keypoints: expected 3 numbers a point, got \[1'),
     (spoil('annotations', 2, keypoints=[1, 'x', 2]), r"keypoints.*got 'x'"),
-    (spoil('annotations', 3, bbox=[1, 2, -3, 4]), r'\[3\]\.bbox: .*\[1, 2, -'),
+    (spoil('annotations', 3, bbox=[1, 2, -3, 4]), r'\.bbox\[2\]: .* got -3'),
     (spoil('annotations', 3, bbox=[1, 2]), r'bbox: .* got \[1, 2\]'),
     (spoil('annotations', 3, bbox=None), 'bbox: expected a list, got None'),
     (mask(';32NO0124', (6, 5)), r'size: .*\[5, 6\], got \[6, 5\]'),
@@ -56,10 +56,11 @@ def polygon(*values: Any) -> dict[str, Any]:
     (mask([31]), 'counts'),
     (mask([-1, 31]), r'counts\[0\]'),
     (mask([10**18, 1]), r'counts\[0\]'),
-    (mask(None), 'counts: expected a list or a string, got None'),
+    (mask(None), 'counts: expected a string or a list, got None'),
     (polygon(1, 2, 3, 4), r'segmentation\[0\]: .* 3 points, got 2'),
     (polygon(1, 2, 3, 4, 5), r'segmentation\[0\]: expected 2 numbers a point'),
-    (polygon(1, 2, 3, 4, 5, 1e30), r'segmentation\[0\].*within .* got 1e\+30'),
+    (polygon(1, 2, 3, 4, 5, 1e30),
+     r'segmentation\[0\]\[5\]: .* <= 1000000\.0, got 1e\+30'),
 ])  # fmt: skip
 def test_wrong_values_are_named(
     tmp_path: Path, content: Any, message: str

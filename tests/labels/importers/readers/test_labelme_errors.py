@@ -22,11 +22,14 @@ SMALL = png_base64(np.ones((2, 2), bool))
 
 @pytest.mark.parametrize(('wrong', 'message'), [
     (shape('cuboid', [0, 0]), r"shape_type: 'cuboid' is not supported"),
-    (shape('point', [0, 0], [1, 1]), 'points: a point has 1 points, got 2'),
-    (shape('rotation', [0, 0], [1, 1]), 'has 4 points, got 2'),
+    (shape('point', [0, 0], [1, 1]),
+     r'points: expected 1 \[x, y\] for a point, got 2'),
+    (shape('rotation', [0, 0], [1, 1]),
+     r'points: expected 4 \[x, y\] for a rotation, got 2'),
     (shape('polygon', [0, 0], [1, 1]), 'at least 3 points, got 2'),
-    (shape('line', [0, 0], [1, 'x']), r"points\[1\]: .*number, got 'x'"),
-    (shape('line', [0, 0], [1e9, 0]), r'within 1e\+06 pixels, got 1000'),
+    (shape('line', [0, 0], [1, 'x']), r"points\[1\]\[1\]: .*number, got 'x'"),
+    (shape('line', [0, 0], [1e9, 0]),
+     r'\[0\]: expected a number <= 1000000\.0, got 1000'),
     (shape('point', [0, 0], label=None), 'label: expected a string'),
     (shape('point', [0, 0], label=' '), "label: .*name of a class, got ' '"),
     (shape('mask', [0, 0], [1, 1]), 'mask: expected a string, got None'),

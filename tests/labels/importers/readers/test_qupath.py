@@ -121,7 +121,7 @@ def test_measurements_may_be_nan_and_coordinates_not(tmp_path: Path) -> None:
         ('point', 'a "NaN", -Infinity \\', (1, 2))
     ]
     broken = feature('Point', [float('nan'), 2])
-    with pytest.raises(FormatError, match=r"finite number, got 'NaN'"):
+    with pytest.raises(FormatError, match=r"expected a number, got 'NaN'"):
         read_content(tmp_path, [broken])
 
 
@@ -145,10 +145,12 @@ def test_objects_without_a_class(tmp_path: Path, properties: dict) -> None:
     [
         ({'type': 'Topology'}, r"type: expected FeatureColl.* got 'Topology'"),
         ({}, r'type: missing'),
-        ('x', r"expected an object, got 'x'"),
+        ('x', r"expected an object or a list, got 'x'"),
         ([feature('Circle', [1, 2])], r"\[0\]\.geometry\.type: .* 'Circle'"),
-        ([feature('Point', [[1, 2]])], r'coordinates\[0\]: expected \[x, y\]'),
-        ([feature('Point', [1e7, 2])], r'within 1e\+06 pixels, got 10000000'),
+        ([feature('Point', [[1, 2]])],
+         r'coordinates\[0\]: expected a number, got \[1'),
+        ([feature('Point', [1e7, 2])],
+         r'expected a number <= 1000000\.0, got 10000000'),
         ([feature('Polygon', [])], r'coordinates: a polygon without'),
         ([feature('Polygon', [[[1, 1], [2, 2], [1, 1]]])],
          r'coordinates\[0\]: .* at least 3 points, got 2'),

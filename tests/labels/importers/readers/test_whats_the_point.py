@@ -93,10 +93,13 @@ def test_background_lies_below_and_adds_images(tmp_path: Path) -> None:
     ('change', 'message'),
     [
         ({'cls': 1.0}, r"'a'\[0\].cls: expected a whole number, got 1.0"),
-        ({'cls': -1}, r"'a'\[0\].cls: expected 0 to 65535 .* got -1"),
+        ({'cls': -1}, r"'a'\[0\].cls: expected a whole number >= 0, got -1"),
         ({'cls': True}, r"'a'\[0\].cls: expected a whole number, got True"),
         ({'x': '3'}, r"'a'\[0\].x: expected a number, got '3'"),
-        ({'y': 1e300}, r"'a'\[0\].y: expected a coordinate .* got 1e\+300"),
+        (
+            {'y': 1e300},
+            r"'a'\[0\].y: expected a number <= 1000000\.0, got 1e\+300",
+        ),
     ],
 )
 def test_errors_name_file_entry_and_value(
@@ -110,7 +113,7 @@ def test_errors_name_file_entry_and_value(
 
 def test_other_errors(tmp_path: Path) -> None:
     path = save_json(tmp_path / 'clicks.json', [SAMPLE])
-    with pytest.raises(FormatError, match=r'expected an object of image ids'):
+    with pytest.raises(FormatError, match=r'expected an object, got'):
         list(whats_the_point.read(path))
     save_json(path, {'a': [{'x': 1, 'y': 2}]})
     with pytest.raises(FormatError, match=r"'a'\[0\]\.cls: missing"):
@@ -122,7 +125,7 @@ def test_other_errors(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r'a second entry of the image'):
         list(whats_the_point.read(path))
     path.write_text('{"a": [{"x": NaN, "y": 1, "cls": 1}]}')
-    with pytest.raises(FormatError, match='NaN is no JSON number'):
+    with pytest.raises(FormatError, match=r"not valid JSON: .* got 'NaN,"):
         list(whats_the_point.read(path))
     with pytest.raises(OSError, match='missing'):
         list(whats_the_point.read(tmp_path / 'missing.json'))
