@@ -71,7 +71,7 @@ def test_colour_is_refused(mode, tmp_path):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / 'a.png'
     Image.new('L', (3, 2)).save(path, 'JPEG')
-    with pytest.raises(FormatError, match=r'a.png: no PNG file'):
+    with pytest.raises(FormatError, match=r'a.png: not a PNG file'):
         load_png_index(path)
     for side in (2**31 - 1, 70_000, 40_000):
         path.write_bytes(png(side, side, 8, 0, [b'\0']))

@@ -122,7 +122,7 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r'a\.png: 299 different .* 256'):
         list(index_png.read(path))
     path.write_bytes(b'\xff\xd8 no PNG')
-    with pytest.raises(FormatError, match=r'a\.png: no PNG'):
+    with pytest.raises(FormatError, match=r'a\.png: not a PNG'):
         list(index_png.read(path))
 
 
