@@ -1,70 +1,64 @@
-"""How good generated labels and heat maps are, beside dense masks."""
+"""How well generated labels and heat maps agree with dense masks."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from mmseg.evaluation.metrics import IoUMetric
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from mmseg_sparse.labels.heatmap_file import SUFFIX, read_heatmaps
+from mmseg_sparse.labels.label_map import NO_LABEL
 
 Labels = NDArray[np.integer]
-#: Background scores of which the best is told.
+#: Background scores, the best of which is reported.
 SCORES = tuple(round(0.05 * step, 2) for step in range(1, 20))
-_VOID = 255
 
 
-def confusion(
-    predicted: Labels, mask: Labels, num_classes: int
-) -> NDArray[np.int64]:
-    """Count pixels by class of the mask and class predicted.
+def iou_areas(predicted: Labels, mask: Labels, num_classes: int) -> Tensor:
+    """Return the areas of ``IoUMetric.intersect_and_union``, ``(4, C)``.
 
     Args:
         predicted: Label map; 255 is wrong wherever the mask has a class.
         mask: Dense mask of the same size; 255 does not count.
         num_classes: C.
 
-    Returns:
-        ``(C, C + 1)``, the last column for pixels without a prediction.
-
     Raises:
         ValueError: If sizes differ or there are other values.
     """
     if predicted.shape != mask.shape:
         raise ValueError(
-            f'labels are {predicted.shape}, their mask {mask.shape}'
+            f'expected labels of the size of their mask, {mask.shape}, got '
+            f'{predicted.shape}'
         )
-    known = mask != _VOID
-    truth = mask[known].astype(np.int64)
-    found = predicted[known].astype(np.int64)
-    for name, values in (('mask', truth), ('labels', found[found != _VOID])):
-        if values.size and values.max() >= num_classes:
+    for name, values in (('mask', mask), ('labels', predicted)):
+        classes = values[(mask != NO_LABEL) & (values != NO_LABEL)]
+        if classes.size and classes.max() >= num_classes:
             raise ValueError(
-                f'{name}: value {values.max()} is none of {num_classes} '
-                'classes'
+                f'{name}: expected classes 0 to {num_classes - 1}, got '
+                f'{classes.max()}'
             )
-    found[found == _VOID] = num_classes
-    counts = np.bincount(
-        truth * (num_classes + 1) + found,
-        minlength=num_classes * (num_classes + 1),
+    found, truth = (
+        torch.from_numpy(values.astype(np.int64))
+        for values in (predicted, mask)
     )
-    return counts.reshape(num_classes, num_classes + 1)
+    areas = IoUMetric.intersect_and_union(found, truth, num_classes, NO_LABEL)
+    return torch.stack(areas).double()  # sums of float32 are not exact
 
 
-def mean_iou(counts: NDArray[np.int64]) -> float:
-    """Return the mIoU in percent of :func:`confusion`'s counts.
+def mean_iou(total: Tensor) -> float:
+    """Return the mIoU in percent of a sum of :func:`iou_areas`.
 
-    As in mmseg's ``IoUMetric``, over classes that a mask or a prediction
-    has; 0 where nothing was counted.
+    It is over the classes that a mask or a prediction has; 0 where nothing
+    was counted.
     """
-    square = counts[:, :-1]
-    both = np.diag(square)
-    union = counts.sum(1) + square.sum(0) - both
-    there = union > 0
-    return (
-        100 * float((both[there] / union[there]).mean()) if any(there) else 0.0
-    )
+    if not total[1].any():
+        return 0.0
+    iou = IoUMetric.total_area_to_metrics(*total)['IoU']
+    return 100 * float(np.nanmean(iou))
 
 
 def label_miou(
@@ -72,11 +66,11 @@ def label_miou(
 ) -> float:
     """Return the mIoU of label maps ``NAME.png``."""
     folder = Path(folder)
-    counts = sum(
-        confusion(_png(folder / f'{name}.png'), mask, classes)
+    areas = (
+        iou_areas(_png(folder / f'{name}.png'), mask, classes)
         for name, mask in _masks(masks, names)
     )
-    return mean_iou(counts)
+    return mean_iou(sum(areas, _no_areas(classes)))
 
 
 def heatmap_miou(
@@ -103,20 +97,24 @@ def heatmap_miou(
     """
     folder = Path(folder)
     if background is None:
-        counts = sum(
-            confusion(_best(folder / f'{name}{SUFFIX}')[0], mask, classes)
+        areas = (
+            iou_areas(_best(folder / f'{name}{SUFFIX}')[0], mask, classes)
             for name, mask in _masks(masks, names)
         )
-        return mean_iou(counts), None
-    totals = [np.zeros((classes, classes + 1), np.int64) for _ in SCORES]
+        return mean_iou(sum(areas, _no_areas(classes))), None
+    totals = [_no_areas(classes) for _ in SCORES]
     for name, mask in _masks(masks, names):
         labels, score = _best(folder / f'{name}{SUFFIX}')
         for total, bound in zip(totals, SCORES, strict=True):
             found = np.where(score > bound, labels, background)
-            total += confusion(found, mask, classes)
+            total += iou_areas(found, mask, classes)
     values = [mean_iou(total) for total in totals]
     best = int(np.argmax(values))
     return values[best], SCORES[best]
+
+
+def _no_areas(classes: int) -> Tensor:
+    return torch.zeros(4, classes, dtype=torch.float64)
 
 
 def _best(path: Path) -> tuple[Labels, NDArray[np.float32]]:
@@ -124,7 +122,7 @@ def _best(path: Path) -> tuple[Labels, NDArray[np.float32]]:
     maps = read_heatmaps(path)
     if not len(maps.classes):
         shape = maps.maps.shape[1:]
-        return np.full(shape, _VOID), np.zeros(shape, np.float32)
+        return np.full(shape, NO_LABEL), np.zeros(shape, np.float32)
     values = maps.maps.astype(np.float32)
     return maps.classes[values.argmax(0)], values.max(0)
 

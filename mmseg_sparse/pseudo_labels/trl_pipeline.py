@@ -297,7 +297,7 @@ class TRLPipeline:
         """Measure each step, and the final model; write the table."""
         rows: list[tuple[str, float | None, str]] = []
         if self.settings.dense_masks is not None:
-            rows += self._measure_labels(folder)
+            rows += self._measure_labels(folder, self.settings.dense_masks)
         if 'final' in self.configs:
             rows.append(
                 ('final model', self._test(folder), 'validation images')
@@ -313,10 +313,9 @@ class TRLPipeline:
         return dict(rows=report)
 
     def _measure_labels(
-        self, folder: Path
+        self, folder: Path, masks: Path
     ) -> list[tuple[str, float | None, str]]:
         """Return rows of the pseudo labels, on the weak images (table 2)."""
-        masks = self.settings.dense_masks
         names = [e.name for e in self.entries if e.supervision != STRONG]
         classes = self.configs['dctn1'].model.decode_head.num_classes
         where = self.stages.folder
@@ -327,26 +326,26 @@ class TRLPipeline:
         remark = f'{len(names)} weak images'
         if score is not None:
             remark += f'; best background score, {score}'
-        rows = [('CAM', found, remark)]
-        filtered = (
-            ('DCTN1', partial(heatmap_miou, where('refined') / HEATMAPS)),
-            ('DCTN2', partial(label_miou, where('pseudo_labels') / LABELS)),
-        )
-        for (name, measure), clf in zip(
-            filtered, self.settings.clf, strict=True
+        rows: list[tuple[str, float | None, str]] = [('CAM', found, remark)]
+        for model, clf in zip(
+            ('dctn1', 'dctn2'), self.settings.clf, strict=True
         ):
-            if name.lower() not in self.configs:
+            name = model.upper()
+            if model not in self.configs:
                 break
-            value = measure(masks, names, classes)
-            value = value[0] if isinstance(value, tuple) else value
+            if model == 'dctn1':
+                maps = where('refined') / HEATMAPS
+                value, _ = heatmap_miou(maps, masks, names, classes)
+            else:
+                labels = where('pseudo_labels') / LABELS
+                value = label_miou(labels, masks, names, classes)
             if clf:
-                out = folder / name.lower()
-                self._run_generator(name.lower(), out, weak=True, clf=False)
+                out = folder / model
+                self._run_generator(model, out, weak=True, clf=False)
                 raw = label_miou(out, masks, names, classes)
                 rows.append((name, raw, 'weak images'))
-                rows.append((f'{name} + CLF', value, 'weak images'))
-            else:
-                rows.append((name, value, 'weak images'))
+                name = f'{name} + CLF'
+            rows.append((name, value, 'weak images'))
         return rows
 
     def _test(self, folder: Path) -> float:

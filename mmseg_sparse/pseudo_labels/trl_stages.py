@@ -253,12 +253,12 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 def _first_difference(old: Any, new: Any) -> str:
     """Say where two inputs differ, by the first line where they do."""
-    texts = [
+    there, here = (
         json.dumps(x, indent=1, sort_keys=True).splitlines()
         for x in (old, new)
-    ]
+    )
     gone = added = None
-    for line in difflib.ndiff(*texts):
+    for line in difflib.ndiff(there, here):
         if line[:2] == '- ' and gone is None:
             gone = line[2:].strip().rstrip(',')
         elif line[:2] == '+ ' and added is None:

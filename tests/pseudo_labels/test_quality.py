@@ -9,8 +9,8 @@ from PIL import Image
 from mmseg_sparse.labels.heatmap_file import write_heatmaps
 from mmseg_sparse.pseudo_labels.quality import (
     SCORES,
-    confusion,
     heatmap_miou,
+    iou_areas,
     label_miou,
     mean_iou,
 )
@@ -20,7 +20,7 @@ def test_miou_by_hand(tmp_path: Path) -> None:
     mask = np.array([[0, 0, 1], [1, 2, 255]], np.uint8)
     found = np.array([[0, 1, 1], [255, 2, 0]], np.uint8)
     # classes: 1 of 2 pixels, 1 of 1 + 1 + 1, 1 of 1; 3 is nowhere
-    assert mean_iou(confusion(found, mask, 4)) == pytest.approx(
+    assert mean_iou(iou_areas(found, mask, 4)) == pytest.approx(
         100 * (1 / 2 + 1 / 3 + 1) / 3
     )
     for folder, labels in (('masks', mask), ('labels', found)):
@@ -40,5 +40,12 @@ def test_miou_by_hand(tmp_path: Path) -> None:
     alone, score = heatmap_miou(tmp_path, tmp_path / 'masks', ['a'], 4)
     assert score is None
     assert alone == pytest.approx(100 * (0 + 2 / 4 + 1) / 3)
-    with pytest.raises(ValueError, match='value 4 is none of 4'):
-        confusion(np.full((2, 3), 4), mask, 4)
+    with pytest.raises(ValueError, match='classes 0 to 3, got 4'):
+        iou_areas(np.full((2, 3), 4), mask, 4)
+    with pytest.raises(ValueError, match=r'size of their mask, \(2, 3\)'):
+        iou_areas(found[:1], mask, 4)
+
+
+def test_nothing_to_count() -> None:
+    void = np.full((2, 3), 255, np.uint8)
+    assert mean_iou(iou_areas(void, void, 4)) == 0
