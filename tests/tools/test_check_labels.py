@@ -64,7 +64,7 @@ def test_warnings_end_with_0_and_errors_with_1(run: Run) -> None:
     assert status == 1
     assert 'error: label files cannot be read [unreadable, 1]\n' in out
     assert '    ./scribbles/c.png: no picture\n  to correct it: write' in out
-    assert 'the report that is there will be replaced' in out
+    assert 'the old report will be replaced' in out
 
 
 def test_a_folder_and_its_options(run: Run) -> None:
@@ -110,7 +110,7 @@ def test_settings_of_the_config_can_be_overridden(run: Run) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'told'),
     [
-        (['no.py'], "'no.py' is no folder, no config"),
+        (['no.py'], "mmseg_sparse, got 'no.py'"),
         (['my.py', '--split', 'val'], 'no val_dataloader'),
         (['my.py', '--classes', 'a,b'], '--classes is for a FOLDER'),
         (['my.py', '--dense', 'no'], "--dense: no folder 'no'"),

@@ -16,7 +16,7 @@ __all__ = ['folder', 'run']
     [
         (['no.py', 'blp.pth'], "config not found: 'no.py'"),
         (['blp_x.py', 'no.pth'], "checkpoint not found: 'no.pth'"),
-        (['ce_x.py', 'ce.pth'], 'SegformerHead has no scribble branch'),
+        (['ce_x.py', 'ce.pth'], 'a SegformerHead: it has no scribble branch'),
         (['blp_x.py', 'ce.pth'], r'blp_x\.py: ce\.pth is not a checkpoint of'),
         (['blp_x.py', 'blp.pth', '--out', 'blp.pth'], 'not a folder'),
         (['blp_x.py', 'blp.pth', '--baseline', 'ce_x.py', 'blp.pth'],

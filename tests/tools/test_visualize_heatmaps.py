@@ -100,7 +100,7 @@ def test_share_of_right_labels_leaves_void_out():
     ('arguments', 'words'),
     [
         ([], 'give --maps or --labels'),
-        (['--maps', 'maps'], "TITLE=FOLDER, FOLDER a folder that is there"),
+        (['--maps', 'maps'], "with an existing folder, got 'maps'"),
         (['--maps', 'M=maps', '--images', 'six'], '--images: no six in'),
         (['--maps', 'M=maps', '--background', 'z'], "'z' is none of the cla"),
         (['--labels', 'L=labels', '--images', 'two'], 'labels/two.png'),

@@ -1,12 +1,12 @@
-"""Show samples of a data set as the pipeline makes them, with their labels.
+"""Show samples of a data set after the pipeline, with their labels.
 
-Each sample is drawn as the model gets it, but not normalised: its image, and
-its labels thick enough to see. The line below tells its size, the labelled
-share, in how many pieces (points, strokes) that is, how much padding the data
-preprocessor of the model adds (hatched), and the image-level labels, gt_label.
-Writes OUT/sheet.png with all samples, and one PNG each. Labels that a
-transform simulates or loses look here as they look in training; with the
-same --seed the same samples are drawn.
+Draws each sample as the model gets it, but without normalisation: the image,
+and the labels thick enough to see. The line below gives the size, the labelled
+share, the number of pieces (points, strokes), the share of padding that the
+model's data preprocessor adds (hatched), and the image-level labels, gt_label.
+Writes OUT/sheet.png with all samples, and one PNG for each. Labels that a
+transform simulates or loses look as they do in training; the same --seed draws
+the same samples.
 """
 
 import argparse
@@ -48,16 +48,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--shuffle', action='store_true',
-        help='images at random, in place of the first ones',
+        help='choose images at random instead of the first ones',
     )  # fmt: skip
     parser.add_argument(
         '--seed', type=int, default=0,
-        help='of the random transforms and --shuffle (default: %(default)s)',
+        help='seed of random transforms and --shuffle (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--widen', type=int, metavar='PX',
-        help='pixels by which strokes are drawn wider on each side (default: '
-        'by the size of the sample, more for points)',
+        help='pixels added to each side of strokes (default: depends on the '
+        'size of the sample; more for points)',
     )  # fmt: skip
     parser.add_argument(
         '--overwrite', action='store_true',

@@ -1,17 +1,17 @@
-"""Find out what is wrong with the labels of a data set, and what mends it.
+"""Find out what is wrong with the labels of a data set, and how to correct it.
 
-Reads every label file of a config's data set, or of a FOLDER of index PNGs,
-and reports for each class how many images and pixels are labelled; and what
-would make training fail or learn nonsense: values that are no class, pictures
-in colour or misread palettes in place of class indices, 0 used for "no label"
-but read as a class, dense masks where sparse labels are announced, sizes that
-differ from those of the images, broken, missing and doubled files. Where
-there are dense masks of the same images, the labels are compared with them.
-Each finding names files and the config line or the command that mends it.
+Reads every label file of a config's data set, or of a FOLDER of index PNGs.
+Reports for each class how many images and pixels are labelled, and whatever
+would make training fail or learn from wrong labels: values that are not a
+class, colours or misread palettes instead of class indices, 0 for "no label"
+that is read as a class, dense masks instead of sparse labels, sizes that
+differ from those of the images, and broken, missing and duplicate files.
+Labels are compared with dense masks of the same images, if there are any.
+Each finding lists files and a remedy: a config line, a command or what to do.
 
 Prints the report and writes it to OUT as report.txt, report.json and, drawn,
-report.png. Exit status: 0, or 1 if there is an error among the findings, or 2
-if the arguments are of no use.
+report.png. The exit status is 0, or 1 if one of the findings is an error, or
+2 if the arguments are wrong.
 """
 
 import argparse
@@ -45,18 +45,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--split', choices=SPLITS,
-        help='which data set of the config (default: train); or which folder '
-        'below that of the labels',
+        help='which data set of the config (default: train); for a FOLDER, '
+        'which folder inside it',
     )  # fmt: skip
     parser.add_argument(
         '--dense', metavar='DIR',
-        help='dense masks to compare with, of the same names; "none" = do '
+        help='dense masks with the same names to compare with; "none": do '
         'not compare (default: a folder such as masks beside the labels)',
     )  # fmt: skip
     parser.add_argument(
         '--ignore-index', type=int, metavar='N',
-        help='value that is no label, besides 255 (default: that of the '
-        'config)',
+        help='value that means "no label", besides 255 (default: that of '
+        'the config)',
     )  # fmt: skip
     _add_folder_arguments(parser)
     parser.add_argument(
@@ -65,13 +65,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--out', type=Path, metavar='DIR',
-        help='where to write the report; one that is there is replaced, '
-        'other files are not (default: work_dirs/check_labels/NAME)',
+        help='folder for the report; replaces an older report, but no other '
+        'file (default: work_dirs/check_labels/NAME)',
     )  # fmt: skip
     parser.add_argument(
         '--workers', type=int, default=min(8, os.cpu_count() or 1),
         metavar='N',
-        help='processes that read; 0 = this one alone (default: %(default)s)',
+        help='number of processes; 0: only this one (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--max-images', type=int, metavar='N',
@@ -107,7 +107,7 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         '--reduce-zero-label', action='store_true',
-        help='0 is no label and classes count from 1',
+        help='0 means "no label" and classes count from 1',
     )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def misuse(message: str) -> NoReturn:
 
 
 def load(args: argparse.Namespace) -> 'LabelSet':
-    """Return the data set that the arguments mean."""
+    """Return the data set that the arguments name."""
     dense = '' if args.dense == 'none' else args.dense
     if dense and not Path(dense).is_dir():
         misuse(f'--dense: no folder {dense!r}')
@@ -132,8 +132,8 @@ def load(args: argparse.Namespace) -> 'LabelSet':
     try:
         path = find_config(args.data)
     except SystemExit:
-        misuse(f'{args.data!r} is no folder, no config and not the name of '
-               'a config that comes with mmseg_sparse')  # fmt: skip
+        misuse('expected a folder, a config or the name of a config that '
+               f'comes with mmseg_sparse, got {args.data!r}')  # fmt: skip
     from mmengine.config import Config
     from mmseg.utils import register_all_modules
 
@@ -183,7 +183,7 @@ def default_out(args: argparse.Namespace) -> Path:
 
 
 def check_out(out: Path) -> None:
-    """End the program if something else than a report is in the way."""
+    """End the program if OUT holds other files than a report."""
     there = [out / name for name in REPORTS if (out / name).exists()]
     if out.exists() and not out.is_dir():
         misuse(f'--out is not a folder: {str(out)!r}')
@@ -195,9 +195,9 @@ def check_out(out: Path) -> None:
     except (OSError, ValueError, AttributeError):
         ours = False
     if not ours:
-        misuse(f'{there[0]} is not replaced: it is no report of this tool; '
-               'name another folder by --out')  # fmt: skip
-    print(f'{out}: the report that is there will be replaced')
+        misuse(f'{there[0]} is not replaced: this tool did not write it; '
+               'name another folder with --out')  # fmt: skip
+    print(f'{out}: the old report will be replaced')
 
 
 def write(out: Path, report: dict[str, Any], text: str, sheet: Any) -> None:

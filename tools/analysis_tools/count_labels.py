@@ -1,11 +1,11 @@
 """Count the labelled points and pixels that reach the model in an epoch.
 
-Runs the training pipeline of each CONFIG over its images and counts, after
-each step, which points and strokes of the label maps are still there: the
-8-connected sets of pixels of one class, as loaded or simulated. Every image
-has random numbers of its own, the same for all configs, so that configs which
-differ in a transform can be compared. Nothing is trained; images of dense
-masks are counted too, region by region.
+Runs the training pipeline of each CONFIG over its images. After each step, it
+counts which points and strokes of the label maps are left. A point or stroke
+is an 8-connected set of pixels of one class, as loaded or simulated; in a
+dense mask it is a region. Each image has its own random numbers, the same for
+all configs, so that configs which differ in one transform can be compared.
+Nothing is trained.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import KeyValue, ProgressBar, fail, find_config
 
-#: Steps of a pipeline whose names begin so make the labels that are counted.
+#: Steps whose names begin so make the labels that are counted.
 MAKERS = ('Load', 'Simulate', 'Shrink', 'Drop')
 
 
@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--images', type=int, metavar='N',
-        help='N images, evenly spread over the data set (default: all)',
+        help='use only N images, evenly spread (default: all)',
     )  # fmt: skip
     parser.add_argument(
         '--seed', type=int, default=0, help='default: %(default)s'

@@ -1,12 +1,12 @@
-"""Show where in their regions labels lie, and what a BLPSeg model makes of it.
+"""Show where in their regions labels lie, and how a BLPSeg model treats them.
 
-From the images of a config's data set, their sparse labels, dense masks of
-the same images and a checkpoint whose decode head has a scribble branch
-(BLPHead), writes to OUT
+Takes the images of a config's data set with their sparse labels and dense
+masks, and a checkpoint whose decode head has a scribble branch (BLPHead).
+Writes to OUT
 
-  distribution.png, .csv  how relative distances to the boundary are
-                          distributed: of the masks' pixels, the labelled
-                          ones, and of all pixels weighted by annotation and
+  distribution.png, .csv  the distribution of the relative distance to the
+                          boundary: of all pixels, of the labelled pixels, and
+                          of all pixels weighted by annotation probability and
                           by segmentation probability (BLPSeg, figures 1, 7a)
   precision.png, .csv     share of right pixels by relative distance (7b)
   pictures.png            strokes, annotation probability, segmentation
@@ -15,16 +15,17 @@ the same images and a checkpoint whose decode head has a scribble branch
   summary.json            the means, and what was compared
 
 The relative distance of a pixel is its distance to the boundary of its region
-in the mask over the largest one of its class in the image, in 20 bins. Void
-pixels do not count, nor do classes that fill an image, which have no boundary.
+in the mask, divided by the largest such distance of its class in the image.
+It is counted in 20 bins. Void pixels do not count, nor do classes that fill an
+image, because these have no boundary.
 
-The model sees each image as the test pipeline makes it and as test_cfg says,
-whole or by a sliding window; the logits of both branches are resized to the
-size of the image, which must be that of the mask, before the softmax. The
-weight of a pixel is its largest probability, for the annotation probability
-among the classes without that of "no label". In pictures, delta and loss are
-those of the label's class, and off the strokes of the predicted class, as in
-self-training, of whatever confidence.
+The test pipeline prepares each image, and test_cfg says whether the model sees
+it whole or in a sliding window. The logits of both branches are resized to the
+size of the image, which must be the size of the mask, before the softmax. The
+weight of a pixel is its largest probability; for the annotation probability,
+the largest among the classes without "no label". In the pictures, delta and
+loss are computed for the class of the label and, where there is none, for the
+predicted class, as in self-training but without a threshold.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--baseline', nargs=2, action='append', default=[],
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='another model in the same plots, of the same classes and of '
+        help='another model for the same plots, with the same classes and '
         'any head; may be given several times',
     )  # fmt: skip
     parser.add_argument(
@@ -82,25 +83,42 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--split', choices=SPLITS, default='train',
-        help='which data set of the config; labels of val and test that no '
-        'masks are found for are the masks themselves, and no curve of labels '
-        'is drawn (default: %(default)s)',
+        help='which data set of the config; where no masks are found for the '
+        'labels of val and test, these labels are taken as the masks, and no '
+        'curve of labels is drawn (default: %(default)s)',
     )  # fmt: skip
+    add_options(parser)
+    args = parser.parse_args(argv)
+    for name, least in (('limit', 1), ('seed', 0), ('pictures', 0),
+                        ('width', 32), ('gamma', 0)):  # fmt: skip
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name} must be at least {least}, got {value}')
+    if args.masks is not None and not Path(args.masks).is_dir():
+        parser.error(f'--masks: no folder {args.masks!r}')
+    return args
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how many images are used, and where the files go."""
     parser.add_argument(
         '--limit', type=int, metavar='N',
-        help='only N images, drawn at random by --seed (default: all)',
+        help='use only N images, chosen at random by --seed (default: all)',
     )  # fmt: skip
     parser.add_argument(
-        '--seed', type=int, default=0, help='of --limit (default: %(default)s)'
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of --limit (default: %(default)s)',
     )
     parser.add_argument(
         '--pictures', type=int, default=4, metavar='N',
-        help='images on the sheet of pictures, spread evenly; 0 = no sheet '
+        help='number of images on the sheet, spread evenly; 0: no sheet '
         '(default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--width', type=int, default=320, metavar='PX',
-        help='of a picture on the sheet (default: %(default)s)',
+        help='width of a picture on the sheet (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--gamma', type=float,
@@ -122,15 +140,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
         help='override settings of the config, not of baselines',
     )  # fmt: skip
-    args = parser.parse_args(argv)
-    for name, least in (('limit', 1), ('seed', 0), ('pictures', 0),
-                        ('width', 32), ('gamma', 0)):  # fmt: skip
-        value = getattr(args, name)
-        if value is not None and value < least:
-            parser.error(f'--{name} must be at least {least}, got {value}')
-    if args.masks is not None and not Path(args.masks).is_dir():
-        parser.error(f'--masks: no folder {args.masks!r}')
-    return args
 
 
 def load_model(cfg: Any, checkpoint: str, device: str) -> 'Predictor':
@@ -153,7 +162,9 @@ def load_model(cfg: Any, checkpoint: str, device: str) -> 'Predictor':
         dataset = dataset.get('dataset') or dataset['datasets'][0]
     pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
     if not pipeline:
-        raise ValueError('there is no test_dataloader.dataset.pipeline')
+        raise ValueError(
+            'expected a test_dataloader.dataset.pipeline, got none'
+        )
     model = init_model(cfg, None, device='cpu')
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
@@ -171,7 +182,7 @@ def one_line(error: Exception, length: int = 300) -> str:
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """Return a name for each config: its method, if that tells them apart."""
+    """Return a name for each config: its method, where methods differ."""
     stems = [Path(path).stem for path in paths]
     names = [stem.partition('_')[0] for stem in stems]
     if len(set(names)) < len(names):
@@ -207,10 +218,9 @@ def load_models(
             predictor = load_model(settings, checkpoint, device)
             if not models and not predictor.has_scribble_branch:
                 raise ValueError(
-                    f'its {type(predictor.head).__name__} has no scribble '
-                    'branch, and so no annotation probability: set a '
-                    'BLPHead, with scribble_loss=True; a model without is a '
-                    '--baseline'
+                    'expected a BLPHead with scribble_loss=True, got a '
+                    f'{type(predictor.head).__name__}: it has no scribble '
+                    'branch, and can only be a --baseline'
                 )
         except Exception as error:  # a config is code
             fail(f'{config}: {one_line(error)}')
@@ -219,7 +229,7 @@ def load_models(
 
 
 def load_items(args: argparse.Namespace, cfg: Any) -> 'LabelSet':
-    """Return the data set, cut to the images that are looked at."""
+    """Return the data set with the images to use."""
     import numpy as np
 
     from mmseg_sparse.doctor import from_config
@@ -245,7 +255,7 @@ def load_items(args: argparse.Namespace, cfg: Any) -> 'LabelSet':
 
 
 def gamma_of(predictor: 'Predictor') -> float:
-    """Return the exponent of the head's BLP loss, the paper's without one."""
+    """Return the exponent of the head's BLP loss, or else the paper's."""
     from mmseg_sparse.models.losses import BLPLoss
 
     losses = predictor.head.loss_decode

@@ -1,9 +1,9 @@
-r"""Plot what runs reached over a number that tells them apart.
+r"""Plot the results of runs over a number in which the runs differ.
 
-Each RUN is X=LOG: a number, such as the share of the strokes' length that a
-training was given, and the scalars.json of that training (work_dir/*/
-vis_data/scalars.json), whose last validation counts. Runs of one X are drawn
-one by one and joined by their mean:
+Each RUN is X=LOG. X is the number, such as the share of the strokes' length
+that a training was given; LOG is the scalars.json of that training
+(work_dir/*/vis_data/scalars.json), whose last validation counts. Runs with the
+same X are drawn one by one, and a line joins their means:
 
     plot_runs.py curve.png --metric mIoU --xlabel 'scribble length, %' \
         0=runs/0/scalars.json 50=runs/50/scalars.json 100=runs/100/scalars.json

@@ -1,20 +1,20 @@
-r"""Draw what AFA learns about pairs of pixels, and what becomes of a tag.
+r"""Draw what AFA learns about pairs of pixels, and the labels made of tags.
 
-One row an image and query point (figures 4 and 11 of the paper): the image
-with the point, where the point attends to in the stage that the affinity is
-made of, the affinity learned from it, the activation map of the class; then
-labels, of the activation maps, these refined (PAR), propagated by the random
-walk, both (the pseudo labels that the segmentation learns from, white where
-there is none), the prediction, and the ground truth where there is one.
+One row for each image and query point (figures 4 and 11 of the paper). First
+the image with the point; then its attention in the stage that the affinity is
+computed from, its learned affinity with all pixels, and the activation map of
+the class. Then labels: of the activation maps; refined by PAR; propagated by
+the random walk; the pseudo labels, which the segmentation branch learns from
+(white: no label); the prediction; and the ground truth, if there is one.
 
   python -m mmseg_sparse visualize_affinity CONFIG CHECKPOINT affinity.png \
       --images 3 0042
 
-A point is by default where the class of a tag is activated most, one row for
-each tag. Attention and affinity are those of the largest scale of the
-activation maps, as in the random walk, attention being the mean of heads and
-layers. Affinity is drawn from 0 (blue) to 1 (red); the white box is the
-window of the random walk. Needs an AFASegmentor, and images with tags.
+By default there is one point for each tag, where the class is activated most.
+Attention and affinity are taken at the largest scale of the activation maps,
+as in the random walk; attention is the mean over heads and layers. Affinity is
+drawn from 0 (blue) to 1 (red); the white box is the window of the random walk.
+Needs an AFASegmentor, and images with tags.
 """
 
 import argparse
@@ -60,12 +60,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs=2,
         action='append',
         metavar=('X', 'Y'),
-        help='query in pixels of the image, in place of those of the tags; '
-        'may be given several times, for all images',
+        help='query point in pixels of the image, instead of the points of '
+        'the tags; may be given several times, each for all images',
     )
     parser.add_argument(
         '--width', type=int, default=160, metavar='PX',
-        help='of the longer side of a picture (default: %(default)s)',
+        help='longer side of a picture (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--device', help='default: cuda:0 where there is one, or cpu'
@@ -283,7 +283,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         if not isinstance(model, AFASegmentor):
             fail(f'{args.config}: {type(model).__name__} makes no labels of '
-                 'tags; wanted an AFASegmentor')  # fmt: skip
+                 'tags; expected an AFASegmentor')  # fmt: skip
         make_pseudo_labels(model, True)
         sheet = sheet_of(model, images, chosen, args)
         write_whole(args.out, encode_png(sheet))

@@ -1,8 +1,8 @@
-"""Draw where a point of an image attends to, stage by stage.
+"""Draw the attention of one point of an image, stage by stage.
 
-One row an image and checkpoint: the image with the reference point, then the
-attention of that point in each stage of the backbone, averaged over heads
-and layers (the paper's figure 3). With --before and --after, two rows show
+One row for each image and checkpoint: the image with the reference point, then
+the attention of that point in each stage of the backbone, averaged over heads
+and layers (figure 3 of the paper). With --before and --after, two rows show
 what training with the affinity loss changed.
 """
 

@@ -1,10 +1,10 @@
-r"""Draw how heat maps become labels: a row an image, a column a folder.
+r"""Draw how heat maps become labels: a row per image, a column per folder.
 
-Like TRL's figure 1. Each --maps is a folder of heat maps (generate_heatmaps,
-or a stage of trl_pipeline) and is drawn in the colours of the classes, the
-stronger the greater the winning map; each --labels is a folder of index PNGs.
---truth, dense masks, is drawn last, and tells below each picture of labels
-which share of the pixels is right.
+Like TRL's figure 1. Each --maps is a folder of heat maps (of generate_heatmaps
+or of a stage of trl_pipeline); each pixel has the colour of the class with the
+highest value, stronger for a higher value. Each --labels is a folder of index
+PNGs. --truth, a folder of dense masks, is drawn last; the share of right
+pixels then stands below each picture of labels.
 
   cd work_dirs/toy_hybrid
   python -m mmseg_sparse visualize_heatmaps heatmaps.png images/train \
@@ -30,8 +30,7 @@ def titled(text: str) -> tuple[str, Path]:
     title, sign, folder = text.partition('=')
     if not sign or not title or not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(
-            f'expected TITLE=FOLDER, FOLDER a folder that is there, got '
-            f'{text!r}'
+            f'expected TITLE=FOLDER with an existing folder, got {text!r}'
         )
     return title, Path(folder)
 
@@ -66,7 +65,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--width', type=int, default=160, metavar='PX',
-        help='of the longer side of a picture (default: %(default)s)',
+        help='longer side of a picture (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
     args = parser.parse_args(argv)
