@@ -207,7 +207,7 @@ class _Converter:
             raise FormatError(
                 self.path, '', f'arrays of {shown(name)} are not read'
             )
-        order = value.state[1] if value.state else '|'
+        order: Any = value.state[1] if value.state else '|'
         return np.dtype(name).newbyteorder(order)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import pickle
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -184,7 +184,7 @@ class Collector:
 
 
 def checksums(
-    source: Path, files: Iterable[str], options: dict[str, Any]
+    source: Path, files: Iterable[str], options: Mapping[str, Any]
 ) -> dict[str, str]:
     """Return the SHA-256 of what was read, by name.
 

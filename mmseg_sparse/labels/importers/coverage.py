@@ -291,8 +291,8 @@ def _draw_crossed(
                 (u != u0, ahead, rising > 0),
                 (u != u1, ~ahead, rising < 0),
             ):
-                cells = (u - du)[there], (np.floor(v) - dv)[there]
-                _set(cover, *(cells if axis == 0 else cells[::-1]))
+                places = (u - du)[there], (np.floor(v) - dv)[there]
+                _set(cover, *(places if axis == 0 else places[::-1]))
 
 
 def _set(

@@ -2,7 +2,14 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +100,7 @@ class Drawing:
 
 def draw_all(
     jobs: Sequence[ImageJob], drawing: Drawing, workers: int
-) -> Iterator[LabelFile | None]:
+) -> Generator[LabelFile | None, None, None]:
     """Yield the label file of each job in order; None = nothing labelled.
 
     Raises:

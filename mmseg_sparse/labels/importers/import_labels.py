@@ -1,7 +1,7 @@
 """From the annotations of a source to a folder of label maps."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -268,7 +268,7 @@ def _drawn(
     workers: int,
     summary: ImportSummary,
     report: Progress,
-) -> Iterator[LabelFile]:
+) -> Generator[LabelFile, None, None]:
     """Yield what is drawn and count it.
 
     Raises:

@@ -92,7 +92,7 @@ def test_bad_masks_are_named_and_leave_nothing(tmp_path: Path) -> None:
             with pytest.raises(ValueError, match=message):
                 simulate_folder(job, masks, out, workers=workers)
     (masks / 'b.png').write_bytes(b'no picture')
-    with pytest.raises(ValueError, match=r'b.png: no PNG'):
+    with pytest.raises(ValueError, match=r'b.png: not a PNG'):
         simulate_folder(job, masks, out)
     assert [path.name for path in tmp_path.iterdir()] == ['masks']
 
