@@ -37,7 +37,7 @@ class SparsePascalVOCDataset(SparseSegDataset):
 class SparseADE20KDataset(SparseSegDataset):
     """ADE20K, scene parsing: label files count the 150 classes from 1.
 
-    0 is "other or unlabelled" there: it is no class, and no label.
+    0 is "other or unlabelled" there: it is neither a class nor a label.
     """
 
     METAINFO = ADE20KDataset.METAINFO
@@ -52,8 +52,8 @@ class SparseADE20KDataset(SparseSegDataset):
 class SparseCityscapesDataset(SparseSegDataset):
     """Cityscapes with the raw label ids, 0 to 33, of its own files.
 
-    The ids that the benchmark does not evaluate are no label. For files that
-    hold train ids give ``label_map=None`` and their ``seg_map_suffix``.
+    The ids that the benchmark does not evaluate mean "no label". For files
+    that hold train ids give ``label_map=None`` and their ``seg_map_suffix``.
     """
 
     METAINFO = CityscapesDataset.METAINFO

@@ -1,4 +1,4 @@
-"""Batches that hold so many strongly and so many weakly labelled images."""
+"""Batches with a fixed ratio of strongly and weakly labelled images."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,16 @@ class StrongWeakSampler(Sampler):
 
     Each group of ``strong + weak`` indices has ``strong`` images of the
     strong supervisions, then ``weak`` of the others. The ``batch_size`` of
-    the loader is to be a multiple of that number. Both kinds are gone
-    through in random order, again and again: each image once before any of
-    its kind comes twice. In a distributed training the processes take turns
-    by whole groups, so that the batch of each has the ratio.
+    the loader must be a multiple of that number. Both kinds are shuffled
+    again whenever they are used up, each for itself. In a distributed
+    training the processes take turns by whole groups, so that each batch has
+    the ratio.
 
     Args:
         dataset: A dataset, or a concatenation of datasets, whose items have
             ``supervision``: ``SparseSegDataset``.
         strong: Strongly labelled images of a group.
-        weak: The others of a group.
+        weak: Other images of a group.
         strong_supervisions: The strong kinds.
         shuffle: Whether the order is random; else that of the dataset.
         seed: Of the order; None draws one that all processes share.

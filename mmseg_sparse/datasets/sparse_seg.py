@@ -43,8 +43,8 @@ class SparseSegDataset(BaseSegDataset):
             others are left out.
         palette: Colours of the classes.
         supervision: Kind of labels where ``ann_file`` names none.
-        background: Index of the class that is no tag; None = all classes are
-            tags; 'auto' = the class called ``background``, if there is one.
+        background: Index of the class that is not a tag; None = all classes
+            are tags; 'auto' = the class called ``background``, if any.
         tag_file: Tags of the images whose line gives none: a ``labels.json``,
             or a ``.npy`` file with a dict of one-hot vectors.
         label_map: What the values of the label files mean where they are not
@@ -143,7 +143,7 @@ class SparseSegDataset(BaseSegDataset):
     def _set_label_map(
         self, label_map: Mapping[int, int] | Sequence[int] | None
     ) -> None:
-        """Put the numbering of the files before a choice of classes."""
+        """Combine the numbering of the files with a choice of classes."""
         #: Class names by value of label files that count as METAINFO does,
         self.file_classes = tuple(
             self.METAINFO.get('classes', self.tag_space.classes)
@@ -167,23 +167,23 @@ class SparseSegDataset(BaseSegDataset):
     def _numbering(self, folder: str) -> dict[str, Any]:
         """Return what the values of the label files in a folder mean.
 
-        A ``labels.json`` there says it; without it the arguments do.
+        This comes from ``labels.json`` there, else from the arguments.
         """
-        told = dict(
+        given = dict(
             label_map=self.label_map, reduce_zero_label=self.reduce_zero_label
         )
         path = osp.join(folder, SIDECAR)
         if not osp.lexists(path):
-            return told
+            return given
         found = tuple(read_sidecar(path)['classes'])
         if found == self.tag_space.classes:
             return dict(label_map=None, reduce_zero_label=False)
         if found == self.file_classes:
             return dict(label_map=self.choice, reduce_zero_label=False)
         if self.label_map is not self.choice:
-            return told  # of another numbering, as label_map says
+            return given  # of another numbering, as label_map says
         if self.reduce_zero_label and found[1:] == self.file_classes:
-            return told
+            return given
         raise ValueError(
             f'{path}: its labels are of the classes {", ".join(found)}; the '
             f'dataset has {", ".join(self.file_classes)}'
@@ -275,7 +275,9 @@ class SparseSegDataset(BaseSegDataset):
         folder = self.data_prefix['img_path']
         if self.ann_file:
             if not fileio.isfile(self.ann_file, self.backend_args):
-                raise FileNotFoundError(f'ann_file {self.ann_file} is no file')
+                raise FileNotFoundError(
+                    f'ann_file {self.ann_file} is not a file'
+                )
             if self.ann_file.endswith('.json'):
                 return self._from_sidecar()
             entries = parse_list(
@@ -287,7 +289,7 @@ class SparseSegDataset(BaseSegDataset):
             where = f'ann_file {self.ann_file}'
         else:
             if not fileio.isdir(folder, self.backend_args):
-                raise FileNotFoundError(f'img_path {folder!r} is no folder')
+                raise FileNotFoundError(f'img_path {folder!r} is not a folder')
             names = fileio.list_dir_or_file(
                 folder, list_dir=False, suffix=self.img_suffix,
                 recursive=True, backend_args=self.backend_args,
@@ -305,7 +307,7 @@ class SparseSegDataset(BaseSegDataset):
         return entries
 
     def _from_sidecar(self) -> list[ImageEntry]:
-        """Return the images that a ``labels.json`` speaks of."""
+        """Return the images of a ``labels.json``."""
         entries = []
         for name, item in read_sidecar(self.ann_file)['images'].items():
             kind = item['supervision']

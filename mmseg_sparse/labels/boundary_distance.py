@@ -20,7 +20,7 @@ def relative_distance(dense: Labels) -> NDArray[np.float32]:
     .. math:: r_i = d_i / \max_{j: c_j = c_i} d_j,
 
     "normalized by the maximum distance of the corresponding category in the
-    image" (BLPSeg, figure 1). The border of the image is no boundary.
+    image" (BLPSeg, figure 1). The border of the image is not a boundary.
 
     Args:
         dense: ``(H, W)``, class indices and 255 = void.

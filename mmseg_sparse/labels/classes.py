@@ -1,4 +1,4 @@
-"""Classes of a data set, and what a source's labels become among them."""
+"""Classes of a data set, and how the labels of a source map to them."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def make_classes(
 
 
 def parse_classes(texts: str | Sequence[str]) -> Classes:
-    """Return the classes that an argument of a command line means.
+    """Return the classes that an argument of a command line names.
 
     Args:
         texts: A file with one name a line; or the name of a registered
@@ -222,7 +222,7 @@ def with_classes(
     classes: Sequence[str] | str | None,
     palette: Sequence[Sequence[int]] | None,
 ) -> dict[str, Any]:
-    """Return ``metainfo`` with the two shortcuts in it.
+    """Return ``metainfo`` with ``classes`` and ``palette`` in it.
 
     Raises:
         ValueError: If both are given and differ, or as :func:`check_classes`.
@@ -241,7 +241,7 @@ def with_classes(
     names = full.get('classes')
     # mmseg would take the name of a missing file for the classes.
     if isinstance(names, str) and not osp.isfile(names):
-        raise FileNotFoundError(f'classes: there is no file {names}')
+        raise FileNotFoundError(f'classes: the file {names} does not exist')
     if names is not None and not isinstance(names, str):
         check_classes(names)
     return full
@@ -253,7 +253,7 @@ def find_background(
     """Return the index of the background class, None if there is none.
 
     Raises:
-        ValueError: If ``background`` is no index, None or 'auto'.
+        ValueError: If ``background`` is not an index, None or 'auto'.
     """
     if background == 'auto':
         return classes.index('background') if 'background' in classes else None
@@ -261,7 +261,7 @@ def find_background(
         return None
     if not isinstance(background, int) or not 0 <= background < len(classes):
         raise ValueError(
-            f'background: wanted an index in 0..{len(classes) - 1}, None or '
+            f'background: expected an index in 0..{len(classes) - 1}, None or '
             f"'auto', got {background!r}"
         )
     return background

@@ -1,4 +1,4 @@
-"""Files of heat maps: of an image's present classes alone, compressed."""
+"""Files of heat maps: compressed, with only the classes in the image."""
 
 import io
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..utils.atomic import write_whole
 
 SUFFIX = '.npz'
-#: What a file of ours says of itself.
+#: The entry by which our files are recognised.
 FORMAT = 'mmseg_sparse heat maps, version 1'
 _ENTRIES = ('classes', 'format', 'maps', 'num_classes')
 
@@ -56,7 +56,7 @@ def heatmap_path(
         root: Folder of heat maps, or its address.
         img_path: The image.
         img_root: Folder of images, whose folders ``root`` mirrors; None:
-            heat maps are side by side, by the images' names.
+            all heat maps are in one folder, by the images' names.
 
     Raises:
         ValueError: If the image is not below ``img_root``.
@@ -90,7 +90,7 @@ def write_heatmaps(
         num_classes: Number of classes, background included.
 
     Raises:
-        ValueError: If maps or classes are not such.
+        ValueError: If maps or classes are not as above.
     """
     path = Path(path)
     if path.suffix != SUFFIX:
@@ -131,12 +131,12 @@ def decode_heatmaps(data: bytes, where: str) -> Heatmaps:
         where: Its name, for errors.
 
     Raises:
-        ValueError: If it is cut short, damaged, or no file of heat maps.
+        ValueError: If it is cut short, damaged, or not a file of heat maps.
     """
     found = _entries(data, where)
     if sorted(found) != [*_ENTRIES] or str(found['format']) != FORMAT:
         raise ValueError(
-            f'{where}: is no file of heat maps; wanted the entries '
+            f'{where}: is not a file of heat maps; expected the entries '
             f'{", ".join(_ENTRIES)} and the format {FORMAT!r}, got '
             f'{", ".join(sorted(found)) or "none"} and '
             f'{str(found.get("format"))!r}'
@@ -160,7 +160,7 @@ def _entries(data: bytes, where: str) -> dict[str, NDArray[Any]]:
             raise ValueError('other things than arrays')
     except Exception as error:  # whatever a damaged or foreign file causes
         raise ValueError(
-            f'{where}: is no whole file of heat maps ({len(data)} bytes; '
+            f'{where}: is not a whole file of heat maps ({len(data)} bytes; '
             f'{error}); if its writing was cut short, delete it and write it '
             'again'
         ) from error
@@ -172,12 +172,12 @@ def _check(
 ) -> None:
     if maps.ndim != 3 or maps.dtype != np.float16 or 0 in maps.shape[1:]:
         raise ValueError(
-            f'{where}: wanted float16 maps (K, H, W), got {maps.dtype} of '
+            f'{where}: expected float16 maps (K, H, W), got {maps.dtype} of '
             f'shape {maps.shape}'
         )
     if classes.shape != maps.shape[:1] or classes.dtype.kind not in 'iu':
         raise ValueError(
-            f'{where}: wanted a class index for each of {len(maps)} maps, '
+            f'{where}: expected a class index for each of {len(maps)} maps, '
             f'got {classes.dtype} of shape {classes.shape}'
         )
     wrong = (classes < 0) | (classes >= num_classes)

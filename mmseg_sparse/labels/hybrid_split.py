@@ -12,10 +12,10 @@ def choose_strong(
 ) -> list[str]:
     """Choose the images that have masks, at random.
 
-    Names are put in the order of the SHA-256 of seed and name, and the first
-    of them taken. So a choice depends on no library's random numbers nor on
-    the order of ``names``, and of two shares with one seed the smaller
-    choice lies in the larger.
+    Names are sorted by the SHA-256 of seed and name, and the first ones are
+    taken. So the choice does not depend on the order of ``names`` or on a
+    library's random numbers. With one seed, the choice of a smaller share is
+    part of that of a larger one.
 
     Args:
         names: Names of images; each once.
@@ -30,7 +30,7 @@ def choose_strong(
         ValueError: If there are no names, or the share is out of range.
     """
     if not names:
-        raise ValueError('there are no images to choose strong ones from')
+        raise ValueError('expected names of images, got none')
     if not 0 < share <= 1:
         raise ValueError(f'share must lie in (0, 1], got {share}')
     ordered = sorted(
@@ -68,7 +68,7 @@ def hybrid_list(
         )
     if not 0 < len(chosen) < len(names):
         raise ValueError(
-            f'wanted strong and weak images, got {len(chosen)} strong ones '
+            f'expected strong and weak images, got {len(chosen)} strong ones '
             f'of {len(names)}'
         )
     lines = [
@@ -97,7 +97,7 @@ def read_names(path: str | Path, *, img_suffix: str = '.jpg') -> list[str]:
 def read_entries(
     path: str | Path, *, img_suffix: str = '.jpg', default: str = 'tag'
 ) -> list[ImageEntry]:
-    """Return what a folder or list says of its images.
+    """Return what a folder or list says about its images.
 
     Args:
         path: As in :func:`read_names`.
@@ -145,6 +145,6 @@ def read_entries(
 def _quoted(name: str) -> str:
     """Return a name as it stands in a list."""
     if '"' in name:
-        raise ValueError(f'{name}: a list has no place for quotes in names')
+        raise ValueError(f'expected a name without quotes, got {name}')
     plain = not any(sign.isspace() for sign in name) and name[:1] != '#'
     return name if plain else f'"{name}"'

@@ -23,7 +23,7 @@ class ImageFinder:
 
     Args:
         folder: Where the images are, in folders or not.
-        exclude: Folders that are not looked into.
+        exclude: Folders to leave out.
 
     Raises:
         FileNotFoundError: If the folder is missing or has no image.
@@ -71,11 +71,11 @@ class ImageFinder:
 def image_size(path: Path) -> tuple[int, int]:
     """Return ``(width, height)`` as the image is shown, from its header.
 
-    As OpenCV (and so mmseg) and annotation tools do, an orientation in the
-    EXIF data is heeded.
+    Like OpenCV (and so mmseg) and annotation tools, this applies the
+    orientation in the EXIF data.
 
     Raises:
-        FormatError: If it is no image, or its size is absurd.
+        FormatError: If it is not an image, or larger than an image may be.
     """
     try:
         with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 #: Ways of labelling an image; pseudo labels are those that a model made. The
 #: last has no label map.
 SUPERVISIONS = ('dense', 'scribble', 'point', 'block', 'pseudo', 'tag')
-#: Those whose label maps cover whole images, as far as they speak at all.
+#: Those whose label maps cover whole images, except for void.
 DENSE_KINDS = ('dense', 'pseudo')
 
 _LINE = re.compile(
@@ -38,8 +38,8 @@ def parse_list(
 ) -> list[ImageEntry]:
     """Read ``name [supervision [class name, class name...]]`` lines.
 
-    A name with spaces stands in double quotes; the suffix of the image may
-    be there or not; ``#`` at the start or after a space begins a comment.
+    A name with spaces is in double quotes. A name may have the suffix of the
+    image. ``#`` at the start or after a space begins a comment.
 
     Args:
         content: The list, UTF-8.

@@ -18,7 +18,7 @@ from ..utils.untrusted import FormatError, read_bytes, reason, size
 
 Labels = NDArray[np.uint8]
 
-#: What a label map holds where there is no label, in memory always.
+#: Value of a label map where there is no label; in memory always this.
 NO_LABEL = 255
 
 #: What Pillow raises on broken or oversized files.
@@ -40,7 +40,7 @@ _END = b'\0\0\0\0IEND\xaeB`\x82'
 def decode_labels(
     content: bytes, source: str, *, backend: str = 'pillow'
 ) -> Labels:
-    """Decode an index picture; nothing is squeezed, wrapped or guessed.
+    """Decode an index picture without changing any value.
 
     Args:
         content: The bytes of the file.
@@ -51,7 +51,7 @@ def decode_labels(
         The indices, ``(H, W)``.
 
     Raises:
-        ValueError: If the file is no picture, has colours in place of
+        ValueError: If the file is not a picture, has colours in place of
             indices, or indices above 255.
     """
     try:
@@ -191,10 +191,10 @@ def save_index_png(
 
 
 def distinct_palette(number: int) -> list[list[int]]:
-    """Return colours, none white, for classes that have none of their own."""
+    """Return different colours, none of them white."""
     colours = []
     for index in range(number):
-        hue = index * 0.61803399 % 1  # a golden section apart
+        hue = index * 0.61803399 % 1  # steps of a golden section
         saturation = (0.8, 0.55, 1.0)[index % 3]
         value = (0.9, 0.67, 0.47)[index // 3 % 3]
         rgb = colorsys.hsv_to_rgb(hue, saturation, value)
@@ -211,7 +211,7 @@ def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
         to 255.
 
     Raises:
-        FormatError: If it is no PNG, broken, in colour or with alpha, or
+        FormatError: If it is not a PNG, broken, in colour or with alpha, or
             larger than an image may be; the size is checked before decoding.
         OSError: If the file cannot be opened.
     """

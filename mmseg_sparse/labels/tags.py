@@ -17,13 +17,13 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TagSpace:
-    """The classes that a multi-hot vector speaks of.
+    """The classes of the entries of a multi-hot vector.
 
     Attributes:
         classes: All class names, in order of their indices.
-        background: Index of the class that is no tag; None = all are.
-        source: The tag space of the files where ``classes`` are a choice of
-            theirs: tags of the others are left out; None = this one.
+        background: Index of the class that is not a tag; None = all are tags.
+        source: The tag space of the files, if ``classes`` are only some of its
+            classes. Tags of the others are left out. None = this one.
     """
 
     classes: tuple[str, ...]
@@ -71,13 +71,13 @@ class TagSpace:
         want = len(self.indices)
         if hot.dtype.kind not in 'biuf' or hot.shape != (want,):
             raise ValueError(
-                f'{where}: wanted a vector of {want} numbers, one a '
+                f'{where}: expected a vector of {want} numbers, one for each '
                 f'{"foreground " if self.background is not None else ""}'
                 f'class, got {hot.dtype} of shape {hot.shape}'
             )
         if not np.isin(hot, (0, 1)).all():
             bad = hot[~np.isin(hot, (0, 1))][0]
-            raise ValueError(f'{where}: wanted zeros and ones, got {bad}')
+            raise ValueError(f'{where}: expected zeros and ones, got {bad}')
         return hot.astype(np.float32)
 
 
@@ -94,12 +94,12 @@ def read_tag_file(path: str | Path, space: TagSpace) -> dict[str, Vector]:
     Args:
         path: A ``labels.json`` as our tools write it, or a ``.npy`` file with
             a dict of one-hot vectors by image name
-            (``cls_labels_onehot.npy``), of which no code is run.
+            (``cls_labels_onehot.npy``). No code in it is run.
         space: The classes.
 
     Returns:
         Vectors by image name. Images of a ``labels.json`` that have labels
-        and no tags are left out: nobody tagged them.
+        but no tags are left out: they were not tagged.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -115,18 +115,20 @@ def read_tag_file(path: str | Path, space: TagSpace) -> dict[str, Vector]:
             if item.get('tags') or item.get('supervision') == 'tag'
         }
     if path.suffix != '.npy':
-        raise ValueError(f'tag_file {path}: wanted a .json or a .npy file')
+        raise ValueError(f'tag_file {path}: expected a .json or a .npy file')
     content = load_npy(path)
     if isinstance(content, np.ndarray) and content.shape == ():
         content = content.item()
     if not isinstance(content, Mapping):
         raise ValueError(
-            f'{path}: wanted a dict of one-hot vectors by image name, got '
+            f'{path}: expected a dict of one-hot vectors by image name, got '
             f'{type(content).__name__}'
         )
-    odd = [key for key in content if not isinstance(key, str)]
-    if odd:
-        raise ValueError(f'{path}: wanted image names as keys, got {odd[0]!r}')
+    wrong = [key for key in content if not isinstance(key, str)]
+    if wrong:
+        raise ValueError(
+            f'{path}: expected image names as keys, got {wrong[0]!r}'
+        )
     return {
         name: space.from_vector(vector, f'{path}: {name}')
         for name, vector in content.items()

@@ -75,8 +75,8 @@ def test_wrong_lists(root, text, message):
          'classes: expected 1 to 255 classes, got 256'),
         (dict(metainfo=dict(classes=('x', 'y'))), 'classes is given twice'),
         (dict(palette=[[0, 0, 0]]), 'palette does not match classes'),
-        (dict(background=3), r'background: wanted an index in 0\.\.2, None'),
-        (dict(background='cat'), "background: wanted .* got 'cat'"),
+        (dict(background=3), r'background: expected an index in 0\.\.2, None'),
+        (dict(background='cat'), "background: expected .* got 'cat'"),
         (dict(ignore_index=-1), r'ignore_index .* 0\.\.255, got -1'),
         (dict(label_map={0: 7}),
          r'label_map: expected a class in 0\.\.2, .* for the value 0, got 7'),
@@ -99,11 +99,11 @@ def test_wrong_arguments(root, changes, message):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(classes='no.txt'), 'classes: there is no file no.txt'),
+        (dict(classes='no.txt'), 'classes: the file no.txt does not exist'),
         (dict(tag_file='no.npy'), 'tag_file .*no.npy does not exist'),
-        (dict(ann_file='masks'), 'ann_file .*masks is no file'),
+        (dict(ann_file='masks'), 'ann_file .*masks is not a file'),
         (dict(ann_file='', data_prefix=dict(img_path='imgs')),
-         "img_path .*imgs' is no folder"),
+         "img_path .*imgs' is not a folder"),
     ],
 )  # fmt: skip
 def test_missing_arguments_files(root, changes, message):

@@ -64,7 +64,7 @@ def test_a_failed_writing_leaves_the_old_file_alone(path, monkeypatch):
 def test_every_truncated_file_is_an_error(path):
     data = path.read_bytes()
     for length in range(0, len(data), 7):
-        with pytest.raises(ValueError, match='x: is no whole file of heat'):
+        with pytest.raises(ValueError, match='x: is not a whole file of heat'):
             decode_heatmaps(data[:length], 'x')
 
 
@@ -96,14 +96,16 @@ def test_foreign_files_are_named_and_run_no_code(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'system', ran.append)
     path = tmp_path / 'x.npz'
     np.savez(path, maps=np.array([Evil()], object))
-    with pytest.raises(ValueError, match='is no whole file of heat maps'):
+    with pytest.raises(ValueError, match='is not a whole file of heat maps'):
         read_heatmaps(path)
     path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(ValueError, match='is no whole file of heat maps'):
+    with pytest.raises(ValueError, match='is not a whole file of heat maps'):
         read_heatmaps(path)
     assert ran == []
     np.savez(path, logits=np.zeros(3))
-    with pytest.raises(ValueError, match=r'no file of heat maps; .*got logi'):
+    with pytest.raises(
+        ValueError, match=r'not a file of heat maps; .*got logi'
+    ):
         read_heatmaps(path)
     with zipfile.ZipFile(path, 'w') as file:
         file.writestr('maps', 'hello')

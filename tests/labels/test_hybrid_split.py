@@ -64,13 +64,19 @@ def test_lists_are_read_as_they_were_meant() -> None:
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
-        (lambda: choose_strong([], share=0.5), 'no images'),
+        (
+            lambda: choose_strong([], share=0.5),
+            'expected names of images, got',
+        ),
         (lambda: choose_strong(NAMES, share=0), r'\(0, 1\], got 0'),
         (lambda: choose_strong(NAMES, share=1.5), r'\(0, 1\], got 1.5'),
         (lambda: hybrid_list(NAMES, ['x']), "'x' is not among the 50"),
         (lambda: hybrid_list(NAMES, NAMES), 'got 50 strong ones of 50'),
         (lambda: hybrid_list(NAMES, []), 'got 0 strong ones'),
-        (lambda: hybrid_list(['a', 'b"'], ['a']), 'no place for quotes'),
+        (
+            lambda: hybrid_list(['a', 'b"'], ['a']),
+            'a name without quotes, got b',
+        ),
         (lambda: hybrid_list(NAMES, NAMES[:1], weak='dense'), "got 'dense'"),
     ],
 )

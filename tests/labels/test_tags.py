@@ -40,7 +40,7 @@ def test_a_choice_of_classes_leaves_the_tags_of_others_out():
     assert choice.from_names(['cat'], '').tolist() == [0]
     assert choice.from_vector([0, 1], '').tolist() == [1]
     assert choice.from_vector([1, 0], '').tolist() == [0]
-    with pytest.raises(ValueError, match=r'b: wanted a vector of 2 numbers'):
+    with pytest.raises(ValueError, match=r'b: expected a vector of 2 numbers'):
         choice.from_vector([1], 'b')
     with pytest.raises(ValueError, match=r"'do'; did you mean 'dog'\? \(cla"):
         choice.from_names(['do'], 'b')
@@ -66,13 +66,14 @@ def test_one_hot_file(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'a': np.ones(3)}, 'x.npy: a: wanted a vector of 2 numbers, one a '
-                            r'foreground class, got float64 of shape \(3,\)'),
+        ({'a': np.ones(3)}, 'x.npy: a: expected a vector of 2 numbers, one '
+                            r'for each foreground class, got float64 of shape '
+                            r'\(3,\)'),
         ({'a': np.ones((1, 2))}, r'shape \(1, 2\)'),
-        ({'a': np.array([0, 0.5])}, r'a: wanted zeros and ones, got 0\.5'),
+        ({'a': np.array([0, 0.5])}, r'a: expected zeros and ones, got 0\.5'),
         ({'a': np.array([0, np.nan])}, 'zeros and ones, got nan'),
         ({2007000032: np.ones(2)}, 'image names as keys, got 2007000032'),
-        (np.ones(4), 'wanted a dict of one-hot vectors'),
+        (np.ones(4), 'expected a dict of one-hot vectors'),
     ],
 )  # fmt: skip
 def test_wrong_one_hot_file(tmp_path, content, message):
@@ -112,7 +113,7 @@ def test_missing_and_foreign_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'tag_file .*no\.npy'):
         read_tag_file(tmp_path / 'no.npy', SPACE)
     (tmp_path / 'x.csv').write_text('a,1')
-    with pytest.raises(ValueError, match=r'wanted a \.json or a \.npy'):
+    with pytest.raises(ValueError, match=r'expected a \.json or a \.npy'):
         read_tag_file(tmp_path / 'x.csv', SPACE)
     path = write_sidecar(tmp_path / 'labels.json', ['sky'], {
         'a': dict(supervision='tag', size=[7, 5], tags=['sky']),

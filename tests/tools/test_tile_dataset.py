@@ -45,7 +45,7 @@ def test_cuts_and_says_what_it_did(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (['--classes', 'ground,cat'], 'value 2 is no class'),
+        (['--classes', 'ground,cat'], 'value 2 is not a class'),
         (['--classes', 'a,b,c', '--background', 'd'], "'d' is none of"),
         (['--classes', 'a,b,c', '--min-share', '2'], 'min_share must'),
     ],

@@ -15,21 +15,20 @@ class PackSparseInputs(PackSegInputs):
     """``PackSegInputs`` that adds ``data_sample.gt_label``.
 
     It is a float32 vector, 1 for each foreground class of the image and 0
-    for each other. Whether a sample has one depends on what came before:
+    for the others. Whether a sample has one depends on what came before:
 
     * ``results['gt_label']``, if the dataset, ``LoadSparseAnnotations`` or
       ``SimulateTags`` gave it: the tags of the whole image.
     * Else, with ``num_classes``, the classes of the labelled pixels that are
       left in the sample; a crop may have lost some.
-    * Else none, and none where there is no label map, as in testing without
-      masks. ``PackSparseInputs()`` on images of which some have tags and some
-      have not therefore makes batches of which some samples have no
-      ``gt_label``: where a loss wants it of all, give ``num_classes`` here, or
-      ``with_tags=True`` to ``LoadSparseAnnotations``.
+    * Else none, as where there is no label map, in testing without masks.
+      If only some images have tags, only some samples of a batch have
+      ``gt_label`` then. A loss that needs it for all samples requires
+      ``num_classes`` here or ``with_tags=True`` in ``LoadSparseAnnotations``.
 
     Args:
         num_classes: Number of classes, background included.
-        background: Index of the class that is no foreground and has no entry
+        background: Index of the class that is not foreground and has no entry
             in the vector; None if all classes are foreground; 'auto' = what
             the dataset says, and None where it says nothing.
         ignore_index: Id of "no label".

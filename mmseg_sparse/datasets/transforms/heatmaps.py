@@ -74,7 +74,7 @@ class LoadHeatmaps(BaseTransform):
         if want not in (None, found.num_classes):
             raise ValueError(
                 f'{path}: has heat maps of {found.num_classes} classes, '
-                f'wanted {want}'
+                f'expected {want}'
             )
         self._check_place(results, path, found.maps.shape[1:])
         results['heatmap'] = np.ascontiguousarray(
@@ -124,7 +124,7 @@ class MoveHeatmaps(BaseTransform):
     numbers, and the heat maps, three at a time, in the place of the image;
     so heat maps are interpolated as the image is, and filled with what the
     image is filled with, which should be 0. A sample without heat maps is
-    transformed as ever.
+    transformed as without this transform.
 
     Args:
         transforms: Configs of geometric transforms. Those that change
@@ -211,8 +211,8 @@ class PackHeatmapInputs(PackSparseInputs):
         if heatmap.shape[:2] != size or results['heatmap_moves'] != moves:
             raise ValueError(
                 f'{results.get("img_path")}: the image is {size} with '
-                f'{_told(moves)}, its heat map {heatmap.shape[:2]} with '
-                f'{_told(results["heatmap_moves"])}: put whatever moves '
+                f'{_describe(moves)}, its heat map {heatmap.shape[:2]} with '
+                f'{_describe(results["heatmap_moves"])}: put whatever moves '
                 'pixels into MoveHeatmaps'
             )
         packed = super().transform(results)
@@ -227,17 +227,17 @@ class PackHeatmapInputs(PackSparseInputs):
         return packed
 
 
-#: Of an image that nothing has moved.
+#: Result of ``_moves`` for an image that was not moved.
 _UNMOVED = (None, (1.0, 1.0))
 
 
 def _moves(results: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what a sample says of how it was moved."""
+    """Return how a sample was moved, by its own entries."""
     flip = results.get('flip_direction') if results.get('flip') else None
     return flip, tuple(results.get('scale_factor', (1.0, 1.0)))
 
 
-def _told(moves: tuple[Any, ...]) -> str:
+def _describe(moves: tuple[Any, ...]) -> str:
     return f'flip={moves[0]}, scale_factor={moves[1]}'
 
 

@@ -18,10 +18,10 @@ class LoadSparseAnnotations(LoadAnnotations):
 
     Dense and sparse label maps come out as the stock transform gives them.
     An image without ``seg_map_path``, one that has tags alone, gets a map of
-    255 of its size; a picture that no dataset speaks of, as in predicting by
-    mmseg's ``inference_model``, stays as it is. What would train on nonsense
-    in silence is an error here: colours in place of indices, indices that
-    are no class of the dataset, 16-bit values, a map of another size than the
+    255 of its size; a picture that does not come from a dataset, as in mmseg's
+    ``inference_model``, stays as it is. Labels that would silently train on
+    nonsense are errors: colours in place of indices, indices that are not
+    classes of the dataset, 16-bit values, a map of another size than the
     image. The last two checks need what ``SparseSegDataset`` puts into an
     item; with other datasets give ``num_classes``.
 
@@ -29,8 +29,8 @@ class LoadSparseAnnotations(LoadAnnotations):
         with_tags: Whether every sample gets ``gt_label``: where the image has
             no tags, the classes that occur in its label map.
         num_classes: Number of classes, where the dataset does not say.
-        background: Index of the class that is no tag, where the dataset does
-            not say (``SparseSegDataset`` does); None = all classes are tags.
+        background: Index of the class that is not a tag, where the dataset
+            does not say (``SparseSegDataset`` does); None = all are tags.
         reduce_zero_label, backend_args, imdecode_backend: As in
             ``LoadAnnotations``.
     """

@@ -100,7 +100,7 @@ class SparseRandomResize(RandomResize):
 
 
 def check_dense_from(dense_from: float) -> None:
-    """Refuse what is no share."""
+    """Raise ValueError unless this is a share."""
     if not 0 < dense_from <= 1:
         raise ValueError(f'dense_from must lie in (0, 1], got {dense_from}')
 
@@ -112,13 +112,13 @@ def is_dense(
     dense_from: float = 0.5,
     supervision: str | None = None,
 ) -> bool:
-    """Tell dense maps, where 255 is void, from sparse ones.
+    """Return whether a map is dense (255 is void there) or sparse.
 
-    A label beside void and a click look alike; only the whole map says which
-    of them it is. Where nobody says it, a map is dense if enough of it is
-    labelled, or if the labels, a fifth of that at least, are areas whose
-    borders run for more than an eighth between two classes: on CamVid these
-    are 0.15 or more of the borders in masks of which most is void, and at
+    A label beside void and a click look alike; only the whole map shows which
+    of them it is. Where ``supervision`` is not known, a map is dense if
+    enough of it is labelled, or if the labels, at least a fifth of that, are
+    areas with more than an eighth of their borders between two classes. On
+    CamVid that share is 0.15 or more in masks that are mostly void, and at
     most 0.03 in blocks and 0.09 in thick strokes.
 
     Args:

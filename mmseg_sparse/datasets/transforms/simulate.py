@@ -2,8 +2,8 @@
 
 Each of these stands right after ``LoadAnnotations`` in the training pipeline
 and replaces ``gt_seg_map``, so that nothing after it ever sees a dense pixel.
-What it draws depends on ``seed`` and the image's file name alone: not on
-epoch, worker, or the folder that the data lie in. The arguments are those of
+What it draws depends only on ``seed`` and the image's file name, not on
+epoch, worker, or the folder of the data. The arguments are those of
 the functions of :mod:`mmseg_sparse.labels.simulate` of the same name.
 
 ``supervision`` becomes that of the new labels. A ``gt_label`` that was there
@@ -267,7 +267,7 @@ class SimulateTags(_Simulation):
 
     Args:
         num_classes: Number of classes, the background counted.
-        background: The class that is no tag; None where every class is one;
+        background: The class that is not a tag; None = every class is one;
             'auto' = what the dataset says (``SparseSegDataset`` does), and
             None where it says nothing.
         min_share: Classes with a smaller share of the pixels have no tag.

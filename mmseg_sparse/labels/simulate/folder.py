@@ -56,9 +56,9 @@ class FolderJob:
     Attributes:
         kind: One of :data:`KINDS`.
         classes: Names, in order of the values in the masks.
-        palette: Their colours; none = some are chosen.
+        palette: Their colours; empty = chosen automatically.
         options: Arguments of the function, ``seed`` among them but for tags.
-        void: Value of void in the masks; 255 is void too.
+        void: Value of void in the masks, besides 255.
         reduce_zero_label: As in mmseg's ``LoadAnnotations``: 0 is void and
             classes count from 1. The result counts from 0.
         img_suffix: How the names of the images end, in place of the suffix
@@ -87,8 +87,8 @@ class FolderJob:
         check_classes(self.classes)
         if self.palette and len(self.palette) != len(self.classes):
             raise ValueError(
-                f'{len(self.classes)} classes want as many colours, got '
-                f'{len(self.palette)}'
+                f'expected {len(self.classes)} colours, one for each class, '
+                f'got {len(self.palette)}'
             )
         if not 0 <= self.void <= 255:
             raise ValueError(f'void must lie in [0, 255], got {self.void}')
@@ -149,13 +149,15 @@ class FolderJob:
         """Read a mask.
 
         Raises:
-            FormatError: If it is no index PNG, or holds a value that is
-                neither a class nor void.
+            FormatError: If it is not an index PNG, or holds a value that
+                is neither a class nor void.
         """
         values = load_png_index(path)
         if values.max(initial=0) > 255:
             raise FormatError(
-                path, '', f'value {values.max()} is above 255: no class index'
+                path,
+                '',
+                f'value {values.max()} is above 255: not a class index',
             )
         table = lookup_table(
             reduce_zero_label=self.reduce_zero_label, ignore_index=self.void
@@ -168,7 +170,7 @@ class FolderJob:
             raise FormatError(
                 path,
                 f'row {row}, column {column}',
-                f'value {values[row, column]} is no class '
+                f'value {values[row, column]} is not a class '
                 f'({first} to {len(self.classes) - 1 + first}, or '
                 f'{self.void} = void); {np.count_nonzero(bad)} such pixels',
             )
@@ -217,17 +219,17 @@ def simulate_folder(
         raise ValueError(f"suffix must end in '.png', got {suffix!r}")
     paths = find_masks(masks, suffix)
     check_label_folder(out, overwrite)
-    told = _told(job, masks)
+    images = _read_images(job, masks)
     sources: dict[str, str] = {}
 
     def files() -> Iterator[LabelFile]:
         with closing(_run(job, masks, paths, suffix, workers)) as results:
             for done, (name, checksum, file) in enumerate(results, 1):
                 sources[name] = checksum
-                yield _kept(file, told.pop(file.name, None))
+                yield _kept(file, images.pop(file.name, None))
                 if progress is not None:
                     progress(done, len(paths))
-        yield from _tagged(masks, told)
+        yield from _tagged(masks, images)
 
     meta = dict(
         tool='simulate_labels', format=f'index PNGs, {job.kind}',
@@ -263,42 +265,42 @@ def find_masks(masks: Path, suffix: str) -> list[Path]:
     return paths
 
 
-def _told(job: FolderJob, masks: Path) -> dict[str, Any]:
-    """Return what ``labels.json`` says of sparse labels, by image.
+def _read_images(job: FolderJob, masks: Path) -> dict[str, Any]:
+    """Return what ``labels.json`` says about sparse labels, by image.
 
     Raises:
         ValueError: If it is malformed or has other classes.
     """
     if not os.path.lexists(masks / SIDECAR):
         return {}
-    told = read_sidecar(masks / SIDECAR)
-    found = tuple(told['classes'])
+    sidecar = read_sidecar(masks / SIDECAR)
+    found = tuple(sidecar['classes'])
     if found[int(job.reduce_zero_label) :] != job.classes:
         raise ValueError(
             f'{masks / SIDECAR}: its labels are of the classes '
             f'{", ".join(found)}, not {", ".join(job.classes)}'
         )
-    return dict(told['images']) if job.kind in REDUCTIONS else {}
+    return dict(sidecar['images']) if job.kind in REDUCTIONS else {}
 
 
-def _kept(file: LabelFile, told: Any) -> LabelFile:
+def _kept(file: LabelFile, info: Any) -> LabelFile:
     """Return a file of reduced labels with kind and tags of the old ones."""
-    if told is None:
+    if info is None:
         return file
-    kind = told['supervision']
+    kind = info['supervision']
     if kind not in ('point', 'block'):
         kind = 'scribble'
-    kept = {'supervision': kind, 'tags': told.get('tags', [])}
+    kept = {'supervision': kind, 'tags': info.get('tags', [])}
     return LabelFile(file.name, file.png, {**file.info, **kept})
 
 
-def _tagged(masks: Path, told: dict[str, Any]) -> Iterator[LabelFile]:
-    """Yield the images of a ``labels.json`` that have tags alone.
+def _tagged(masks: Path, images: dict[str, Any]) -> Iterator[LabelFile]:
+    """Yield the images of a ``labels.json`` that have only tags.
 
     Raises:
         FileNotFoundError: If one should have a label map.
     """
-    for name, info in told.items():
+    for name, info in images.items():
         path = masks / f'{name}.png'
         if info['supervision'] == 'tag':
             yield LabelFile(name, None, info)

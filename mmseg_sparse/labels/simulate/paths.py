@@ -42,15 +42,15 @@ def longest_paths(
 ) -> Paths:
     """Return the longest path of the skeleton of each chosen region.
 
-    A path joins the two ends of the skeleton that are farthest apart along
-    it (found by two sweeps: exact on trees, a long path where holes make
-    loops). Deep regions are thinned at a lower resolution; the parts of such
-    a region that hang together by a thread may come apart, and the path is
-    then that of its deepest part.
+    A path joins the two ends of the skeleton that are at the greatest
+    distance along it (found by two sweeps: exact on trees, a long path where
+    holes make loops). Deep regions are thinned at a lower resolution; there,
+    parts that are joined by a thin line may be separated, and the path is
+    then that of the deepest part.
 
     Args:
         regions: The regions of a label map.
-        chosen: Numbers of the regions that want a path, ``(P,)``.
+        chosen: Numbers of the regions to find a path for, ``(P,)``.
         depth: Depth of each pixel, see ``inner_depth``.
         thinning_depth: The depth to which regions are reduced.
     """
@@ -152,7 +152,7 @@ def _reduced(region: NDArray[np.bool_], factor: float) -> NDArray[np.uint8]:
 def _shelves(
     sizes: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
-    """Place tiles on shelves, the tallest first, one pixel apart."""
+    """Place tiles on shelves, the tallest first, a pixel between them."""
     width = max(256, int(sizes[:, 1].max()))
     corners = np.zeros_like(sizes)
     top = left = shelf = 0

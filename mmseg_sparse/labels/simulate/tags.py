@@ -14,12 +14,12 @@ def simulate_tags(
     min_share: float = 0.0,
     ignore_index: int = 255,
 ) -> NDArray[np.float32]:
-    """Tell which classes an image shows.
+    """Return which classes an image shows.
 
     Args:
         labels: Dense mask, ``(H, W)`` of ``uint8``, ``ignore_index`` = void.
         num_classes: Number of classes, C, the background counted.
-        background: The class that is no tag; None where every class is one.
+        background: The class that is not a tag; None = every class is one.
         min_share: Classes with a smaller share of the image's pixels (void
             counted) have no tag.
         ignore_index: Id of void.

@@ -33,7 +33,7 @@ class Tiling:
     Attributes:
         height: Of a tile, in pixels.
         width: Of a tile, in pixels.
-        edges: What becomes of the rest at the right and at the bottom:
+        edges: What happens to the rest at the right and at the bottom:
             ``'overlap'`` moves the last tile back, so that it has the full
             size and shares pixels with its neighbour; ``'keep'`` makes a
             smaller tile; ``'drop'`` leaves it out. An image smaller than a
@@ -92,7 +92,7 @@ def tile_dataset(
     Writes ``images/NAME_TOP_LEFT.png``, ``masks/NAME_TOP_LEFT.png`` (index
     PNGs counting from 0, 255 = void) and ``labels.json``, a list of the
     tiles with their tags that ``SparseSegDataset`` takes as ``ann_file``.
-    Tiles of void alone are left out. ``out`` appears whole or not at all.
+    Tiles of only void are left out. ``out`` appears whole or not at all.
 
     Args:
         job: Of kind ``'tags'``: classes, numbering of the masks, and in its
@@ -110,7 +110,7 @@ def tile_dataset(
         What ``labels.json`` holds.
 
     Raises:
-        FileNotFoundError: If there is no such PNG in ``masks``.
+        FileNotFoundError: If there are no masks.
         FileExistsError: If ``out`` exists and may not be replaced.
         FormatError: If an image is missing or broken or not as large as its
             mask, or a mask cannot be used.

@@ -134,7 +134,7 @@ def _read_stamp(out: Path) -> dict[str, Any] | None:
         stamp: dict[str, Any] = json.loads((out / STAMP).read_text())
     except (OSError, ValueError) as error:
         raise FileExistsError(
-            f'{out} exists and is no toy data set (no readable {STAMP} in '
-            'it): name another folder or remove this one'
+            f'{out} exists and is not a toy data set (it has no readable '
+            f'{STAMP}): name another folder or remove this one'
         ) from error
     return stamp

@@ -203,9 +203,9 @@ def test_loads_what_was_written_and_checks_it(tmp_path):
     assert np.allclose(data[classes], maps, atol=5e-4)
     elsewhere = dict(fresh(), heatmap_path=str(tmp_path / 'x.npz'))
     assert 'heatmap' in load(elsewhere, 'nowhere')
-    with pytest.raises(ValueError, match=r'x\.npz: .* 9 classes, wanted 4'):
+    with pytest.raises(ValueError, match=r'x\.npz: .* 9 classes, expected 4'):
         load(dict(fresh(), num_classes=4), tmp_path)
-    with pytest.raises(ValueError, match=r'9 classes, wanted 21'):
+    with pytest.raises(ValueError, match=r'9 classes, expected 21'):
         load(fresh(), tmp_path, num_classes=21)
     with pytest.raises(FileNotFoundError, match=r'no heat maps of a/y\.jpg'):
         load(dict(fresh(), img_path='a/y.jpg'), tmp_path)

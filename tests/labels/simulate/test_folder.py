@@ -80,7 +80,7 @@ def test_bad_masks_are_named_and_leave_nothing(tmp_path: Path) -> None:
     bad = blobs(1)
     bad[30, 7] = 77
     wrong = {
-        r'b.png: row 30, column 7: value 77 is no class .* 1 such': bad,
+        r'b.png: row 30, column 7: value 77 is not a class .* 1 such': bad,
         r'b.png: expected a PNG of class indices .* RGB': np.zeros(
             (9, 9, 3), np.uint8
         ),
@@ -121,7 +121,10 @@ def test_bad_jobs_are_named(masks: Path, tmp_path: Path) -> None:
     for message, job in (
         ('kind must be one of scribbles, .* got', FolderJob('lines', NAMES)),
         ('expected 1 to 255 classes, got 0', FolderJob('tags', ())),
-        ('as many colours', FolderJob('tags', NAMES, ((1, 2, 3),))),
+        (
+            'expected 5 colours, .* got 1',
+            FolderJob('tags', NAMES, ((1, 2, 3),)),
+        ),
         ('void .* got 256', FolderJob('tags', NAMES, void=256)),
         ('ratio', FolderJob('drop', NAMES, options=dict(ratio=2, seed=0))),
     ):

@@ -119,7 +119,7 @@ def test_outdated_data_are_replaced(tmp_path: Path) -> None:
 
 def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'mine.txt').write_text('mine')
-    with pytest.raises(FileExistsError, match=r'no toy data set'):
+    with pytest.raises(FileExistsError, match=r'is not a toy data set'):
         toy.make_toy_dataset(tmp_path, num_train=1, num_val=1)
     assert files(tmp_path) == {'mine.txt': b'mine'}
 
