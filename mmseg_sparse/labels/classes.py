@@ -93,12 +93,14 @@ def parse_classes(texts: str | Sequence[str]) -> Classes:
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
     if ',' not in text:
+        from mmengine.dataset import BaseDataset
         from mmseg.registry import DATASETS
         from mmseg.utils import register_all_modules
 
         register_all_modules(init_default_scope=False)
         dataset = DATASETS.get(text)
-        info = getattr(dataset, 'METAINFO', {})
+        known = isinstance(dataset, type) and issubclass(dataset, BaseDataset)
+        info = dataset.METAINFO if known else {}
         if info.get('classes'):
             return make_classes(info['classes'], info.get('palette'))
         if dataset is not None or text.endswith('Dataset') or path.suffix:

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
@@ -148,9 +149,11 @@ def _renew_tags(
 
 def _is_dense(key: str, results: dict[str, Any]) -> bool:
     """Tell whether an entry is a label map of the image's size."""
-    shape = getattr(results[key], 'shape', ())
-    return key.startswith('gt_') and (
-        tuple(shape[-2:]) == results['gt_seg_map'].shape
+    value = results[key]
+    return (
+        key.startswith('gt_')
+        and isinstance(value, np.ndarray | torch.Tensor)
+        and tuple(value.shape[-2:]) == results['gt_seg_map'].shape
     )
 
 
