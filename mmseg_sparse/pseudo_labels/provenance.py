@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,14 @@ from mmengine.config import Config
 
 from .whole_images import WholeImages, step_name
 
-#: Of a config, what changes no result.
+#: Settings of a config that change no result.
 BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
 HEATMAPS_SIDECAR = 'heatmaps.json'
 REFINED_SIDECAR = 'refined.json'
-#: What a sidecar says of single files: the tags they were made with,
+#: Entry of a sidecar: the tags that each file was made with.
 TAGS = 'tags'
-#: and a digest of the files that they were made of.
+#: Entry of a sidecar: a digest of what each file was made of.
 INPUTS = 'inputs'
-
-
-@dataclass(frozen=True)
-class Source:
-    """Something that files are made of.
-
-    Attributes:
-        name: Its file.
-        sha256: Of its content; of a config, of the settings but those of
-            bookkeeping such as ``work_dir``.
-    """
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -41,19 +27,21 @@ class Origin:
 
     Attributes:
         tool: Name of the tool.
-        sources: Such as ``config`` and ``checkpoint``.
+        sources: ``name`` and ``sha256`` of the ``config``, whose digest is
+            of the settings but those of bookkeeping such as ``work_dir``, and
+            of the ``checkpoint``.
         options: What else the files depend on.
     """
 
     tool: str
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Mapping[str, str]]
     options: Mapping[str, Any]
 
     def entries(self) -> dict[str, Any]:
         """Return what a sidecar says of it."""
         return dict(
             tool=self.tool,
-            **{key: asdict(source) for key, source in self.sources.items()},
+            **{key: dict(source) for key, source in self.sources.items()},
             options=json.loads(json.dumps(self.options)),
         )
 
@@ -68,7 +56,7 @@ class Origin:
             there = there if isinstance(there, Mapping) else {}
             if there.get('sha256') != own[key]['sha256']:
                 found.append(
-                    f'{key} {_told(there)} there, {_told(own[key])} here'
+                    f'{key} {_brief(there)} there, {_brief(own[key])} here'
                 )
         options = other.get('options')
         options = options if isinstance(options, Mapping) else {}
@@ -88,18 +76,15 @@ def origin_of(
 ) -> Origin:
     """Return the origin of what a tool makes of these images.
 
-    Folders of images count, lists of images do not: those of several lists
-    may go together. Of heat maps that the model reads it counts what their
-    sidecar says.
+    The folders of images are part of it; the lists of images are not, so that
+    files of several lists may lie in one folder. Of heat maps that the model
+    reads, the sidecar is part of it.
 
     Raises:
-        FileNotFoundError: If the checkpoint is no file.
+        FileNotFoundError: If the checkpoint is missing.
     """
-    settings = {
-        key: value
-        for key, value in cfg.to_dict().items()
-        if key not in (*BOOKKEEPING, 'load_from')
-    }
+    settings = settings_of(cfg)
+    settings.pop('load_from', None)
     text = json.dumps(_no_lists(settings), sort_keys=True, default=_plain)
     options = dict(options, img_root=list(images.roots))
     inputs = {}
@@ -112,18 +97,30 @@ def origin_of(
     if inputs:
         options['heatmaps'] = inputs
     sources = dict(
-        config=Source(str(cfg.filename), _sha256(text.encode())),
-        checkpoint=Source(
-            str(checkpoint), _sha256(Path(checkpoint).read_bytes())
-        ),
+        config=dict(name=str(cfg.filename), sha256=_sha256(text.encode())),
+        checkpoint=dict(name=str(checkpoint), sha256=file_sha256(checkpoint)),
     )
     return Origin(tool, sources, options)
 
 
-def heatmaps_sha256(folder: str | Path) -> str | None:
-    """Return a digest of what the sidecar of heat maps says of all of them.
+def settings_of(cfg: Config) -> dict[str, Any]:
+    """Return the settings of a config, without those of bookkeeping."""
+    return {
+        key: value
+        for key, value in cfg.to_dict().items()
+        if key not in BOOKKEEPING
+    }
 
-    None where there is no sidecar.
+
+def file_sha256(path: str | Path) -> str:
+    """Return the digest of a file."""
+    return _sha256(Path(path).read_bytes())
+
+
+def heatmaps_sha256(folder: str | Path) -> str | None:
+    """Return a digest of the sidecar of heat maps; None if there is none.
+
+    What it says of single files does not count.
     """
     for name in (HEATMAPS_SIDECAR, REFINED_SIDECAR):
         path = Path(folder) / name
@@ -159,12 +156,14 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise FileExistsError(
-            f'{path} is no JSON ({error}): name another folder'
+            f'{path} is not JSON ({error}): name another folder'
         ) from error
     if not isinstance(content, dict):
-        raise FileExistsError(f'{path} is no object of JSON')
+        raise FileExistsError(
+            f'{path} is not a JSON object: name another folder'
+        )
     return content
 
 
-def _told(entry: Mapping[str, Any]) -> str:
+def _brief(entry: Mapping[str, Any]) -> str:
     return f'{entry.get("name")} (sha256 {str(entry.get("sha256"))[:12]})'

@@ -70,6 +70,24 @@ def refine_maps(
     """
     maps, images, out = Path(maps), Path(images), Path(out)
     files = _files(maps, images, out)
+    folder = GeneratedFolder(
+        out,
+        REFINED_SIDECAR,
+        (SUFFIX, PLAIN),
+        _origin(refiner, softmax, maps, images),
+    )
+    written = folder.fill(
+        files,
+        _MapWriter(refiner.to(device), softmax, device, out),
+        overwrite=overwrite,
+        progress=progress,
+    )
+    return written, len(files) - written
+
+
+def _origin(
+    refiner: PixelAdaptiveRefinement, softmax: bool, maps: Path, images: Path
+) -> Origin:
     kernel = refiner.affinity.keywords
     options: dict[str, Any] = dict(
         dilations=kernel['dilations'],
@@ -85,19 +103,7 @@ def refine_maps(
     heatmaps = heatmaps_sha256(maps)
     if heatmaps is not None:
         options['heatmaps'] = heatmaps
-    folder = GeneratedFolder(
-        out,
-        REFINED_SIDECAR,
-        (SUFFIX, PLAIN),
-        Origin('refine_maps', {}, options),
-    )
-    written = folder.fill(
-        files,
-        _MapWriter(refiner.to(device), softmax, device, out),
-        overwrite=overwrite,
-        progress=progress,
-    )
-    return written, len(files) - written
+    return Origin('refine_maps', {}, options)
 
 
 @dataclass(frozen=True)

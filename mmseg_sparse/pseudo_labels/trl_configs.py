@@ -11,11 +11,12 @@ from typing import Any
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
+from mmseg_sparse.datasets import SparseSegDataset
 from mmseg_sparse.labels.image_list import ImageEntry
 
 from ..engine.resume import LAST_CHECKPOINT, is_complete
-from ..utils.config_tree import inner_datasets
-from .whole_images import step_name
+from .provenance import file_sha256
+from .whole_images import leaf_datasets, step_name
 
 #: Configs that a pipeline names, besides its split.
 TRAININGS = ('classifier', 'dctn1', 'dctn2', 'final')
@@ -23,7 +24,7 @@ TRAININGS = ('classifier', 'dctn1', 'dctn2', 'final')
 STRONG = 'dense'
 #: Where a config names files of weights.
 WEIGHTS = ('checkpoint', 'pretrained', 'load_from')
-#: Samplers that begin again for ever.
+#: Samplers whose epochs never end.
 ENDLESS = ('InfiniteSampler', 'StrongWeakSampler')
 
 
@@ -37,7 +38,7 @@ class TRLSettings:
         split: List of the images, strong ones ``dense``.
         work_dir: Holds a folder for each stage.
         seed: Of every training.
-        background: The class that is no tag; None: all are.
+        background: The class without tag; None: all classes have one.
         clf: Whether the predictions of the first and the second network are
             filtered by the tags (table 2).
         dense_masks: Folder of dense masks of the weak images, ``NAME.png``,
@@ -70,21 +71,21 @@ def read_settings(
 
     Raises:
         FileNotFoundError: If it names a file that is not there.
-        ValueError: If an entry is missing, unknown or odd.
+        ValueError: If an entry is missing, unknown or invalid.
     """
     cfg = Config.fromfile(path).to_dict()
     known = {*TRAININGS, *TRLSettings.__dataclass_fields__} - {'configs'}
-    wanted = {'classifier', 'dctn1', 'split'}
+    required = {'classifier', 'dctn1', 'split'}
     if {'dctn2', 'final'} & cfg.keys():
-        wanted |= {'dctn2', 'final'}
+        required |= {'dctn2', 'final'}
     for name, found in (
-        ('unknown', cfg.keys() - known), ('missing', wanted - cfg.keys()),
+        ('unknown', cfg.keys() - known), ('missing', required - cfg.keys()),
     ):  # fmt: skip
         if found:
             raise ValueError(
                 f'{path}: {name} {", ".join(sorted(found))}; it names '
-                f'{", ".join(sorted(wanted))} and may name '
-                f'{", ".join(sorted(known - wanted))}'
+                f'{", ".join(sorted(required))} and may name '
+                f'{", ".join(sorted(known - required))}'
             )
     clf = tuple(cfg.get('clf', (True, True)))
     if len(clf) != 2 or not all(isinstance(on, bool) for on in clf):
@@ -123,30 +124,25 @@ def training_dataset(cfg: Config, where: str = 'train_dataloader') -> Any:
     Raises:
         ValueError: If there is none, or it is joined of several.
     """
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
-    found = [
-        node
-        for node in inner_datasets(dataset)
-        if not (node.get('dataset') or node.get('datasets'))
-    ]
+    found = leaf_datasets(cfg, 'train')
     if len(found) != 1:
         raise ValueError(
-            f'{where}: wanted a train_dataloader with one data set, got '
+            f'{where}: expected a train_dataloader with one data set, got '
             f'{len(found)}'
         )
     return found[0]
 
 
 def without_images(node: Any) -> Any:
-    """Return a data set that has not looked for its images yet."""
+    """Build a data set that does not look for its images."""
     settings = {**node, 'pipeline': [], 'lazy_init': True}
     return DATASETS.build(copy.deepcopy(settings))
 
 
 def tag_digest(dataset: Any) -> str | None:
     """Return a digest of a data set's file of tags, if there is one."""
-    name = getattr(dataset, 'tag_file', None)
-    return sha256(name) if name and Path(name).is_file() else None
+    name = dataset.tag_file if isinstance(dataset, SparseSegDataset) else None
+    return file_sha256(name) if name and Path(name).is_file() else None
 
 
 def masks_digest(dataset: Any, entries: Sequence[ImageEntry]) -> str:
@@ -185,13 +181,8 @@ def weight_files(node: Any) -> list[str]:
     return found
 
 
-def sha256(path: str | Path) -> str:
-    """Return the digest of a file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def to_json(content: Any) -> str:
-    """Return content as JSON, and what JSON has not as its ``repr``."""
+    """Return content as JSON, with the ``repr`` of what JSON cannot hold."""
     return json.dumps(content, default=repr, ensure_ascii=False)
 
 
@@ -229,12 +220,12 @@ def last_name(cfg: Config, where: str = 'train_cfg') -> str:
         return f'iter_{train["max_iters"]}.pth'
     if not train.get('max_epochs'):
         raise ValueError(
-            f'{where}: wanted max_iters or max_epochs, got {train}'
+            f'{where}: expected max_iters or max_epochs, got {train}'
         )
     sampler = (cfg.get('train_dataloader') or {}).get('sampler') or {}
     if sampler.get('type') and step_name(sampler) in ENDLESS:
         raise ValueError(
             f'{where}: max_epochs={train["max_epochs"]}, but an epoch of '
-            f'{step_name(sampler)} never ends: wanted max_iters'
+            f'{step_name(sampler)} never ends: set max_iters'
         )
     return f'epoch_{train["max_epochs"]}.pth'

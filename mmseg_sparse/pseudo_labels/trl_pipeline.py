@@ -15,7 +15,7 @@ from mmseg_sparse.labels.hybrid_split import hybrid_list, read_entries
 from mmseg_sparse.labels.image_list import SUPERVISIONS, ImageEntry
 
 from ..utils.atomic import write_whole
-from .provenance import BOOKKEEPING
+from .provenance import file_sha256, settings_of
 from .quality import heatmap_miou, label_miou, table_text
 from .trl_configs import (
     STRONG,
@@ -23,7 +23,6 @@ from .trl_configs import (
     last_checkpoint,
     last_name,
     masks_digest,
-    sha256,
     steps_of,
     tag_digest,
     to_json,
@@ -124,13 +123,13 @@ class TRLPipeline:
             if Path(f'name{suffix}').suffix != suffix:
                 raise ValueError(
                     f'{path}: img_suffix={suffix!r}: files are named as the '
-                    'images without their suffix, wanted one such as .jpg'
+                    'images without their suffix: expected one such as .jpg'
                 )
         final = self.datasets.get('final')
         if final is not None and final.seg_map_suffix != '.png':
             raise ValueError(
                 f'{self.settings.configs["final"]}: seg_map_suffix='
-                f"{final.seg_map_suffix!r}, wanted '.png' as of pseudo labels"
+                f"{final.seg_map_suffix!r}: expected '.png', as of labels"
             )
 
     def _check_masks(self) -> None:
@@ -175,7 +174,7 @@ class TRLPipeline:
     def _training(self, name: str, *after: str) -> Stage:
         dataset = self.datasets[name]
         inputs: dict[str, Any] = dict(
-            config=self._told(self.configs[name]),
+            config=self._portable(self.configs[name]),
             # The order decides what a training sees when.
             split=[
                 [e.name, e.supervision, *(e.tags or ())] for e in self.entries
@@ -187,7 +186,7 @@ class TRLPipeline:
             inputs['masks'] = masks_digest(dataset, self.entries)
         trained = self.settings.classifier_checkpoint
         if name == 'classifier' and trained is not None:
-            inputs['checkpoint'] = sha256(trained)
+            inputs['checkpoint'] = file_sha256(trained)
         return Stage(name, inputs, after, partial(self._train, name))
 
     def _weights(self, name: str) -> dict[str, str]:
@@ -201,7 +200,7 @@ class TRLPipeline:
         known = begun_with(self.work_dir / name).get('weights') or {}
         for file in weight_files(self.configs[name]._cfg_dict):
             if Path(file).is_file():
-                found[file] = sha256(file)
+                found[file] = file_sha256(file)
             elif file in known:
                 found[file] = known[file]
             else:
@@ -217,14 +216,9 @@ class TRLPipeline:
         run = partial(self._generate, name, model, clf)
         return Stage(name, dict(clf=clf), (model, *after), run)
 
-    def _told(self, cfg: Config) -> Any:
-        """Return a config for JSON, wherever work folder and list are."""
-        content = {
-            key: value
-            for key, value in cfg.to_dict().items()
-            if key not in BOOKKEEPING
-        }
-        text = to_json(content)
+    def _portable(self, cfg: Config) -> Any:
+        """Return a config for JSON, without paths of work folder and list."""
+        text = to_json(settings_of(cfg))
         for name, path in (
             ('WORK_DIR', self.work_dir),
             ('SPLIT', self.settings.split.resolve()),
@@ -372,13 +366,13 @@ def _split_entries(split: Path, suffix: str) -> list[ImageEntry]:
     for entry in entries:
         if not entry.supervision:
             raise ValueError(
-                f'{entry.where}: {entry.name} has no supervision: wanted '
+                f'{entry.where}: {entry.name} has no supervision: expected '
                 f'{STRONG} or {", ".join(WEAK)}'
             )
     strong = sum(entry.supervision == STRONG for entry in entries)
     if not 0 < strong < len(entries):
         raise ValueError(
-            f'{split}: wanted strong images ({STRONG}) and weak '
+            f'{split}: expected strong images ({STRONG}) and weak '
             f'ones, got {strong} strong ones of {len(entries)}'
         )
     return entries

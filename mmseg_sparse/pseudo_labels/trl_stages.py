@@ -63,12 +63,12 @@ class Stages:
         self._begun: dict[str, dict[str, Any]] = {}
         for stage in stages:
             upstream = {n: self.fingerprint(n) for n in stage.after}
-            told = json.loads(json.dumps(dict(stage.inputs)))
-            text = json.dumps([told, upstream], sort_keys=True)
+            inputs = json.loads(json.dumps(dict(stage.inputs)))
+            text = json.dumps([inputs, upstream], sort_keys=True)
             self._begun[stage.name] = dict(
                 stage=stage.name,
                 fingerprint=hashlib.sha256(text.encode()).hexdigest(),
-                inputs=told,
+                inputs=inputs,
                 after=upstream,
             )
 
@@ -236,7 +236,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise StageError(f'{path} is no JSON: {error}') from error
+        raise StageError(f'{path} is not JSON: {error}') from error
     return dict(content)
 
 

@@ -19,7 +19,7 @@ from ..models.segmentors import AFASegmentor
 from ..utils.config_tree import inner_datasets
 
 SPLITS = ('train', 'val', 'test')
-#: What makes labels of a sample: the split's own steps, not those of testing.
+#: Steps that make labels: taken from the split's pipeline, not from testing.
 _LABELS = frozenset({
     'LoadAnnotations', 'LoadSparseAnnotations', 'SimulateScribbles',
     'SimulatePoints', 'SimulateBlocks', 'SimulateTags', 'ShrinkScribbles',
@@ -35,8 +35,8 @@ class WholeImage:
     Attributes:
         name: Path below the folder of images, without the suffix.
         path: The image.
-        dataset: The data set that it is of.
-        index: Its index there.
+        dataset: The data set.
+        index: Index of the image in it.
     """
 
     name: str
@@ -46,18 +46,18 @@ class WholeImage:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the data set knows of it."""
+        """What the data set knows of the image."""
         return self.dataset.get_data_info(self.index)
 
     def load(self) -> dict[str, Any]:
         """Return the packed sample.
 
         Raises:
-            ValueError: If the pipeline leaves it out.
+            ValueError: If the pipeline returns no sample.
         """
         sample = self.dataset.pipeline(self.info)
         if sample is None:
-            raise ValueError(f'{self.path}: the pipeline leaves it out')
+            raise ValueError(f'{self.path}: the pipeline returns no sample')
         return sample
 
 
@@ -66,11 +66,11 @@ class WholeImages:
     """The images of a split.
 
     Attributes:
-        items: In the data set's order; names are different.
+        items: In the data set's order; each has another name.
         classes: Class names.
-        palette: Their colours, if the data set has some.
-        roots: Folder of images of each data set; None where it has none, and
-            names are those of the files alone.
+        palette: Their colours; empty if the data set has none.
+        roots: Folder of images of each data set. Where it is None, the names
+            are those of the files, without folders.
         pipelines: Steps that each data set's samples go through.
     """
 
@@ -97,14 +97,14 @@ def whole_images(
 
     Raises:
         ValueError: If the config has no such data set, or images cannot be
-            told apart by their names.
+            distinguished by their names.
     """
     if split not in SPLITS:
         raise ValueError(
             f'split must be one of {", ".join(SPLITS)}, got {split!r}'
         )
     init_default_scope(cfg.get('default_scope') or 'mmseg')
-    leaves = _leaves(cfg, split)
+    leaves = leaf_datasets(cfg, split)
     if not leaves:
         raise ValueError(f'the config has no {split}_dataloader.dataset')
     if ann_file is not None and len(leaves) > 1:
@@ -175,8 +175,8 @@ def step_name(step: Mapping[str, Any]) -> str:
     return str(name).rpartition('.')[2]
 
 
-def _leaves(cfg: Config, split: str) -> list[Any]:
-    """Return the configs of a split's data sets, without wrappers."""
+def leaf_datasets(cfg: Config, split: str) -> list[Any]:
+    """Return the configs of a split's data sets, without their wrappers."""
     dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
     return [
         node
@@ -189,7 +189,7 @@ def _test_pipeline(cfg: Config) -> list[dict[str, Any]]:
     found = [
         leaf.get('pipeline')
         for split in ('test', 'val')
-        for leaf in _leaves(cfg, split)
+        for leaf in leaf_datasets(cfg, split)
     ]
     for pipeline in [*found, cfg.get('test_pipeline')]:
         if pipeline:
@@ -253,7 +253,7 @@ def load_segmentor(cfg: Config, checkpoint: str, device: str) -> nn.Module:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     except RuntimeError as error:
         raise ValueError(
-            f'{checkpoint} is no checkpoint of the config: '
+            f'{checkpoint} is not a checkpoint of the config: '
             + ' '.join(str(error).split())[:300]
         ) from error
     return model.to(device).eval()

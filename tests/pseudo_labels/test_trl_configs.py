@@ -63,7 +63,7 @@ def test_strong_images_may_have_a_folder_of_their_own(tmp_path):
 def test_a_list_is_of_one_data_set():
     node = dict(type='ConcatDataset', datasets=[dict(type='A')] * 2)
     cfg = Config(dict(train_dataloader=dict(dataset=node)))
-    with pytest.raises(ValueError, match=r'own\.py: wanted .*one.*, got 2'):
+    with pytest.raises(ValueError, match=r'own\.py: expected .*one.*, got 2'):
         training_dataset(cfg, 'own.py')
     with pytest.raises(ValueError, match='got 0'):
         training_dataset(Config(dict(model=dict())))
@@ -120,7 +120,7 @@ def test_a_training_is_done_with_its_last_checkpoint(tmp_path, train, name):
 
 def test_a_config_without_length_is_named():
     cfg = Config(dict(train_cfg=dict(type='Own')))
-    with pytest.raises(ValueError, match=r'own\.py: wanted max_iters or'):
+    with pytest.raises(ValueError, match=r'own\.py: expected max_iters or'):
         last_name(cfg, 'own.py')
 
 

@@ -268,7 +268,7 @@ def test_what_does_not_fit_is_named(afa, refiner, root, tmp_path):
     refused(r'HeatmapRefiner with DCTNHead has no class', refiner,
             source='cam')  # fmt: skip
     refused(r'filter_tags=False is for predictions', filter_tags=False)
-    refused(r'is no checkpoint of the config', (afa[0], refiner[1]))
+    refused(r'is not a checkpoint of the con', (afa[0], refiner[1]))
     (root / 'untagged.txt').write_text('2 dense')
     cfg = afa[0].copy()
     pack = cfg.train_dataloader.dataset.dataset.pipeline[-1]
