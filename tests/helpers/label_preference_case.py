@@ -10,8 +10,8 @@ from mmseg.registry import MODELS
 
 import mmseg_sparse.models.decode_heads
 from mmseg_sparse.labels import make_toy_dataset
-from tests.helpers.run_tool import load_tool
 from tests.helpers.shipped import REPOSITORY
+from tests.helpers.tools import load
 
 assert mmseg_sparse.models.decode_heads  # registers BLPHead
 BASE = REPOSITORY / (
@@ -60,7 +60,7 @@ def run(
     monkeypatch.chdir(folder)
 
     def tool(*arguments: str) -> str:
-        load_tool('analysis_tools/label_preference').main(arguments)
+        load('label_preference').main(arguments)
         return capsys.readouterr().out
 
     return tool

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers import own_data
-from tests.helpers.run_tool import load_tool
+from tests.helpers.tools import load
 
 PALETTE = [[0, 0, 0], [200, 0, 0], [0, 150, 0]]
 CONFIG = """\
@@ -27,7 +27,7 @@ model = dict(data_preprocessor=dict(
 """
 
 
-browse = load_tool('analysis_tools/browse_dataset')
+browse = load('browse_dataset')
 
 
 @pytest.fixture

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.run_tool import Done, run_tool
 from tests.helpers.sick_labels import CLASSES, healthy, save, strokes
+from tests.helpers.tools import call
 
-__all__ = ['run_tool']
-Run = Callable[..., Done]
+Run = Callable[..., tuple[int, str, str]]
 
 CONFIG = """\
 train_dataloader = dict(dataset=dict(
@@ -27,7 +25,6 @@ train_dataloader = dict(dataset=dict(
 def run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    run_tool: Callable[..., Done],
 ) -> Run:
     """Run the tool in the folder of the data set."""
     monkeypatch.chdir(healthy(tmp_path))
@@ -35,7 +32,11 @@ def run(
     text = text.replace(f'data_root={tmp_path}', "data_root='.'")
     (tmp_path / 'my.py').write_text(text)
 
-    return partial(run_tool, 'analysis_tools/check_labels')
+    def tool(*arguments: str) -> tuple[int, str, str]:
+        done = call('check_labels', *arguments, cwd=tmp_path, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    return tool
 
 
 def test_a_healthy_data_set_ends_with_0(run: Run) -> None:

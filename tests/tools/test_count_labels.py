@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.run_tool import run_tool
+from tests.helpers.tools import call
 
-__all__ = ['run_tool']
 PIPELINE = """
 custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
 train_dataloader = dict(dataset=dict(
@@ -36,9 +35,8 @@ def write_config(path: Path, *steps: str) -> None:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, run_tool):
-    monkeypatch.chdir(tmp_path)
-    return partial(run_tool, 'analysis_tools/count_labels')
+def run(tmp_path):
+    return partial(call, 'count_labels', cwd=tmp_path, check=False)
 
 
 def test_counts_points_stock_and_ours(tmp_path: Path, run) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from mmseg_sparse.doctor import relative_distance
 from mmseg_sparse.models.losses import BLPLoss
 from tests.helpers.label_preference_case import folder, run
-from tests.helpers.run_tool import load_tool
+from tests.helpers.tools import load
 from tests.reference import label_preference as reference
 
 __all__ = ['folder', 'run']
@@ -116,7 +116,7 @@ def test_nothing_is_overwritten_silently(run: Callable[..., str]) -> None:
 
 
 def test_models_of_one_method_are_told_apart() -> None:
-    names = load_tool('analysis_tools/label_preference').short_names
+    names = load('label_preference').short_names
     assert names(['a/blp_r18_x.py', 'b/ce_r18_x.py']) == ['blp', 'ce']
     assert names(['a/blp_r18.py', 'b/blp_r50.py']) == ['blp_r18', 'blp_r50']
     same = names(['a/blp_r18.py', 'b/blp_r18.py', 'ce_r18.py'])
@@ -132,7 +132,7 @@ def test_gamma_is_that_of_the_loss() -> None:
     class Predictor:
         head = Head
 
-    tool = load_tool('analysis_tools/label_preference')
+    tool = load('label_preference')
     assert tool.gamma_of(Predictor) == 2
     Head.loss_decode[1] = BLPLoss(gamma=3.5)
     assert tool.gamma_of(Predictor) == 3.5

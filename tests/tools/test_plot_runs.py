@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.run_tool import run_tool
-
-__all__ = ['run_tool']
+from tests.helpers import tools
 
 
 def write_log(path, *values):
@@ -20,9 +18,8 @@ def write_log(path, *values):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, run_tool):
-    monkeypatch.chdir(tmp_path)
-    return partial(run_tool, 'analysis_tools/plot_runs')
+def run(tmp_path):
+    return partial(tools.call, 'plot_runs', cwd=tmp_path, check=False)
 
 
 def test_last_validation_counts_and_runs_of_one_x_are_averaged(tmp_path, run):
@@ -64,3 +61,9 @@ def test_errors_name_what_was_given(tmp_path, run, arguments, words):
     assert 'Traceback' not in done.stderr
     assert not (tmp_path / 'o.png').exists()
     assert (tmp_path / 'old.png').read_bytes() == b'kept'
+
+
+def test_the_command_ends_with_the_exit_status_of_main(tmp_path):
+    done = tools.run('plot_runs', 'o.png', '1=gone', cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith('plot_runs.py: error: ')

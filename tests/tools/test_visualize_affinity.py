@@ -15,7 +15,7 @@ from mmseg_sparse.pseudo_labels.whole_images import (
     whole_images,
 )
 from tests.helpers import generator_case as case
-from tests.helpers.run_tool import load_tool
+from tests.helpers.tools import load
 
 
 @pytest.fixture(scope='module')
@@ -32,7 +32,7 @@ def root(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def tool():
-    return load_tool('analysis_tools/visualize_affinity')
+    return load('visualize_affinity')
 
 
 @pytest.fixture

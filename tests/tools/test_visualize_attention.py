@@ -6,15 +6,12 @@ from mmengine.config import Config
 
 from mmseg_sparse.models.backbones import AttentionRecorder
 from tests.helpers import stock
-from tests.helpers.run_tool import load_tool, run_tool
-
-__all__ = ['run_tool']
-NAME = 'analysis_tools/visualize_attention'
+from tests.helpers.tools import call, load
 
 
 @pytest.fixture(scope='module')
 def tool():
-    return load_tool(NAME)
+    return load('visualize_attention')
 
 
 @pytest.fixture
@@ -60,9 +57,7 @@ def test_heat_is_blue_where_uniform_and_red_where_high(tool):
     assert hot[4, 36, 2] > hot[4, 36, 0]
 
 
-def test_the_tool_draws_rows_for_before_and_after(
-    tmp_path, model, monkeypatch, run_tool
-):
+def test_the_tool_draws_rows_for_before_and_after(tmp_path, model):
     cfg = Config(dict(model=stock.stock_model_config('segformer')))
     cfg.custom_imports = dict(imports=['mmseg_sparse'])
     cfg.default_scope = 'mmseg'
@@ -83,18 +78,16 @@ def test_the_tool_draws_rows_for_before_and_after(
     for name in ('a', 'b'):
         noise = np.random.default_rng(1).integers(0, 256, (64, 96, 3))
         cv2.imwrite(str(tmp_path / f'{name}.png'), noise.astype(np.uint8))
-    monkeypatch.chdir(tmp_path)
     command = [
-        NAME, 'config.py', 'a.png', 'b.png', '--before', 'before.pth',
-        '--after', 'after.pth', '--point', '10', '20', '--width', '96',
-        '--out', 'sub/out.png',
+        'visualize_attention', 'config.py', 'a.png', 'b.png',
+        '--before', 'before.pth', '--after', 'after.pth',
+        '--point', '10', '20', '--width', '96', '--out', 'sub/out.png',
     ]  # fmt: skip
-    done = run_tool(*command)
-    assert done.returncode == 0, done.stderr
+    call(*command, cwd=tmp_path)
     sheet = cv2.imread(str(tmp_path / 'sub/out.png'))
     # two images by two checkpoints, five columns
     assert sheet.shape[0] > 4 * 64
     assert sheet.shape[1] > 5 * 96
-    wrong = run_tool(*command[:-4], '--out', 'out.jpg')
+    wrong = call(*command[:-4], '--out', 'out.jpg', cwd=tmp_path, check=False)
     assert wrong.returncode == 2
     assert "--out must end in .png, got 'out.jpg'" in wrong.stderr

@@ -7,9 +7,7 @@ import pytest
 from PIL import Image
 
 from mmseg_sparse.labels.heatmap_file import write_heatmaps
-from tests.helpers.run_tool import load_tool, run_tool
-
-__all__ = ['run_tool']
+from tests.helpers.tools import call, load
 
 GREY = 100
 #: The colours of the classes a, b and c, as the tools give them to names.
@@ -42,11 +40,10 @@ def folders(tmp_path):
 
 
 @pytest.fixture
-def run(folders, monkeypatch, run_tool):
-    monkeypatch.chdir(folders)
+def run(folders):
     return partial(
-        run_tool, 'analysis_tools/visualize_heatmaps', 'out.png', 'images',
-        '--classes', 'a,b,c', '--width', WIDTH,
+        call, 'visualize_heatmaps', 'out.png', 'images', '--classes', 'a,b,c',
+        '--width', WIDTH, cwd=folders, check=False,
     )  # fmt: skip
 
 
@@ -88,7 +85,7 @@ def test_maps_are_as_strong_as_the_winner_and_background_stays_grey(
 
 
 def test_share_of_right_labels_leaves_void_out():
-    right = load_tool('analysis_tools/visualize_heatmaps').right
+    right = load('visualize_heatmaps').right
     truth = np.array([[0, 1, 1, 255]], np.uint8)
     labels = np.array([[0, 1, 2, 3]], np.uint8)
     assert right(labels, truth) == '67 % right'
