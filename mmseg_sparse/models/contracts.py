@@ -26,6 +26,17 @@ class Regularizer(Protocol):
         """Return named losses; those whose name holds ``loss`` are summed."""
 
 
+class DecodeLoss(Protocol):
+    """A loss of a decode head, of ours or of mmseg."""
+
+    loss_name: str
+
+    def __call__(
+        self, logits: Tensor, labels: Tensor, **kwargs: Any
+    ) -> Tensor:
+        """Return the weighted loss."""
+
+
 class Refiner(Protocol):
     """What ``SparseEncoderDecoder`` turns logits into better ones with.
 

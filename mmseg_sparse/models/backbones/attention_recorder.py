@@ -217,6 +217,10 @@ class _LayerAttention(Attention):
         key_hw: The key grid.
     """
 
+    _module: nn.MultiheadAttention
+    _tokens: tuple[Tensor, Tensor]
+    _grad: bool
+
     def __init__(
         self,
         module: nn.MultiheadAttention,

@@ -55,7 +55,7 @@ class TwinsStream(BaseModule):
         rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
         self.layers = ModuleList()
         for i, depth in enumerate(depths):
-            common = dict(
+            common: dict[str, Any] = dict(
                 embed_dims=embed_dims[i],
                 num_heads=num_heads[i],
                 feedforward_channels=mlp_ratios[i] * embed_dims[i],
@@ -231,7 +231,8 @@ class DualCrossTransformer(BaseModule):
         if self.init_cfg is not None:
             super().init_weights()
             return
-        for stream in self.transformers.values():
+        streams: list[Any] = [*self.transformers.values()]
+        for stream in streams:
             if stream.init_cfg is not None:
                 stream.init_weights()
 
@@ -275,7 +276,7 @@ class DualCrossTransformer(BaseModule):
         return {name: found[name] for name in self.streams}
 
     def _run_stage(self, stage: int, maps: list[Tensor]) -> list[Tensor]:
-        streams = [self.transformers[name] for name in self.streams]
+        streams: list[Any] = [self.transformers[n] for n in self.streams]
         embedded = [
             stream.embed(stage, x)
             for stream, x in zip(streams, maps, strict=True)
@@ -286,7 +287,8 @@ class DualCrossTransformer(BaseModule):
         for index in range(last + 1):
             layers = [stream.layers[stage][index] for stream in streams]
             if self.with_cross and index == last:
-                tokens = cross(*layers, *tokens, size)
+                (first, second), (x, h) = layers, tokens
+                tokens = [*cross(first, second, x, h, size)]
             else:
                 tokens = [
                     layer(x, size)

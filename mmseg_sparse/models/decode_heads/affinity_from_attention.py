@@ -60,4 +60,5 @@ class AffinityFromAttention(BaseModule):
             raise ValueError(
                 f'AffinityFromAttention of stage {self.stage}: {error}'
             ) from error
+        assert self.conv.bias is not None
         return (scores + self.conv.bias).sigmoid()

@@ -17,9 +17,10 @@ from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..features import Features
 from ..losses import BLPLoss, PartialFocalLoss
-from ..losses.base import losses_of
+from ..losses.base import WeightedLoss, losses_of
 from ..padding import inside_image
 from ..progress import training_iteration
+from ..refiners import LocalAggregation
 
 #: Module whose input local aggregation may compare.
 HIGH_LEVEL = 'decode_head.conv_seg'
@@ -100,7 +101,7 @@ class BLPHead(UPerHead):
         if branch_norm:
             norm_cfg = self.norm_cfg or dict(type='BN')
         self.segmentation_branch = self._branch(norm_cfg)
-        self.scribble_loss: nn.Module | None = None
+        self.scribble_loss: WeightedLoss | None = None
         if scribble_loss is not False:
             cfg = scribble_loss
             if cfg is True:
@@ -110,8 +111,8 @@ class BLPHead(UPerHead):
                 self.channels, self.num_classes + 1, 1
             )
             self.scribble_loss = MODELS.build(cfg)
-            self._check_names()
-        self.local_aggregation: nn.Module | None = None
+            self._check_names(self.scribble_loss.loss_name)
+        self.local_aggregation: LocalAggregation | None = None
         if local_aggregation is not False:
             cfg = dict(
                 type='LocalAggregation',
@@ -140,8 +141,7 @@ class BLPHead(UPerHead):
                     'scribble_loss=True, got False'
                 )
 
-    def _check_names(self) -> None:
-        name = self.scribble_loss.loss_name
+    def _check_names(self, name: str) -> None:
         if name in [loss.loss_name for loss in losses_of(self)]:
             raise ValueError(
                 f'loss_decode and scribble_loss are both called {name!r}: '
@@ -176,12 +176,20 @@ class BLPHead(UPerHead):
         deep = self.segmentation_branch(feature)
         logits = self.cls_seg(deep)
         if self.local_aggregation is not None:
-            logits = self._aggregate(logits, deep, inputs)
+            logits = self._aggregate(
+                self.local_aggregation, logits, deep, inputs
+            )
         if not self.training or self.scribble_loss is None:
             return logits
         return logits, self._scribble_logits(feature)
 
-    def _aggregate(self, logits: Tensor, deep: Tensor, inputs: Any) -> Tensor:
+    def _aggregate(
+        self,
+        aggregation: LocalAggregation,
+        logits: Tensor,
+        deep: Tensor,
+        inputs: tuple[Tensor, ...],
+    ) -> Tensor:
         if not isinstance(inputs, Features) or inputs.image is None:
             raise ValueError(
                 'local_aggregation of BLPHead needs the image beside the '
@@ -189,32 +197,34 @@ class BLPHead(UPerHead):
                 'segmentor, or local_aggregation=False'
             )
         receiving = None
-        if self.training and self._labels_alone_count(inputs):
-            receiving = _near_labels(inputs.labels, logits.shape[2:])
-        name = self.local_aggregation.feature_from
+        labels = inputs.labels
+        if labels is not None and self._labels_alone_count(inputs, labels):
+            receiving = _near_labels(labels, logits.shape[2:])
+        name = aggregation.feature_from
         if name is not None:
             inputs.module_inputs[name] = deep
-        return self.local_aggregation(
+        refined: Tensor = aggregation(
             logits,
             inputs,
-            labels=inputs.labels,
+            labels=labels,
             valid=inputs.valid,
             receiving=receiving,
         )
+        return refined
 
     def _self_training(self) -> bool:
         begin = self.self_training_begin
         return begin is not None and training_iteration() >= begin
 
-    def _labels_alone_count(self, inputs: Features) -> bool:
+    def _labels_alone_count(self, inputs: Features, labels: Tensor) -> bool:
         """Tell whether no more than the logits under labels will be used.
 
         On a CPU it saves most of the aggregation to leave out the others. A
         GPU would make the host wait for their number.
         """
         return (
-            inputs.labels is not None
-            and inputs.labels.device.type == 'cpu'
+            self.training
+            and labels.device.type == 'cpu'
             and not inputs.regularized
             and not self._self_training()
             and all(type(loss) in LABELS_ALONE for loss in losses_of(self))
@@ -287,7 +297,7 @@ class BLPHead(UPerHead):
                 logits, target, ignore_index=self.ignore_index, **extra
             )
             losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
-        if scribble is not None:
+        if scribble is not None and self.scribble_loss is not None:
             losses[self.scribble_loss.loss_name] = self.scribble_loss(
                 scribble, labels, valid=valid, ignore_index=self.ignore_index
             )
@@ -354,7 +364,7 @@ def _check_self_training(begin: int | None, confidence: float) -> None:
         )
 
 
-def _near_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
+def _near_labels(labels: Tensor, size: tuple[int, ...]) -> Tensor:
     """Tell which pixels of a smaller map labelled ones are resized from.
 
     Bilinear resizing reads the pixel that a label lies in and its

@@ -12,6 +12,7 @@ from mmseg_sparse.functional.attention import (
     STAGE_REDUCTIONS,
 )
 
+from ..features import Features
 from .base import WeightedLoss
 
 
@@ -76,7 +77,7 @@ class AttentionAffinityLoss(WeightedLoss):
     def forward(
         self,
         logits: Tensor,
-        feats: Sequence[Tensor],
+        feats: Features,
         labels: Tensor,
         valid: Tensor,
     ) -> dict[str, Tensor]:

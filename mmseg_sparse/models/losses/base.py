@@ -1,8 +1,12 @@
 """What our losses share: a weight, and a name in the log."""
 
+from typing import Any
+
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
+
+from ..contracts import DecodeLoss
 
 
 class WeightedLoss(BaseModule):
@@ -42,7 +46,8 @@ class WeightedLoss(BaseModule):
             )
 
 
-def losses_of(head: BaseDecodeHead) -> list[nn.Module]:
+def losses_of(head: BaseDecodeHead) -> list[DecodeLoss]:
     """Return the modules of ``loss_decode``, one or several."""
-    losses = head.loss_decode
-    return [*losses] if isinstance(losses, nn.ModuleList) else [losses]
+    losses: Any = head.loss_decode
+    several = isinstance(losses, nn.ModuleList)
+    return [*losses] if several else [losses]

@@ -15,6 +15,7 @@ from mmseg_sparse.functional.resize import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
+from ..features import Features
 from .base import WeightedLoss
 
 
@@ -51,6 +52,8 @@ class DenseCRFLoss(WeightedLoss):
             ``loss_name`` does not contain ``loss``.
     """
 
+    std: Tensor
+
     def __init__(
         self,
         sigma_rgb: float = 15.0,
@@ -83,7 +86,7 @@ class DenseCRFLoss(WeightedLoss):
     def forward(
         self,
         logits: Tensor,
-        feats: Sequence[Tensor],
+        feats: Features,
         labels: Tensor,
         valid: Tensor,
     ) -> dict[str, Tensor]:
@@ -99,6 +102,7 @@ class DenseCRFLoss(WeightedLoss):
             ValueError: If the image has not as many channels as ``std``.
         """
         image = feats.image
+        assert image is not None
         if len(self.std) != image.shape[1]:
             raise ValueError(
                 f'std has {len(self.std)} values, the image '

@@ -19,6 +19,7 @@ from mmseg_sparse.functional.resize import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
+from ..features import Features
 from .base import WeightedLoss
 
 #: In the labels of F; no class has this index, 255 may be one.
@@ -107,7 +108,7 @@ class DFRLoss(WeightedLoss):
             kernel = tuple(name for name in kernel if name != 'feature')
         _check_choices(kernel, supervision, confidence)
         # Position and colour are part of eq. 13 whatever the kernel has.
-        sigmas = {'xy': sigma_xy, 'rgb': sigma_rgb}
+        sigmas: dict[str, float | None] = {'xy': sigma_xy, 'rgb': sigma_rgb}
         if 'feature' in kernel:
             sigmas['feature'] = sigma_feature
         _check_sigmas(sigmas)
@@ -123,7 +124,7 @@ class DFRLoss(WeightedLoss):
         self.feature_channels = feature_channels
         #: Read by the segmentor, which keeps that module's input.
         self.feature_from = feature_from if 'feature' in kernel else None
-        self.conv: nn.Module | None = None
+        self.conv: nn.Conv2d | None = None
         if self.feature_from is not None:
             self._build_head(in_channels)
 
@@ -150,7 +151,7 @@ class DFRLoss(WeightedLoss):
     def forward(
         self,
         logits: Tensor,
-        feats: Sequence[Tensor],
+        feats: Features,
         labels: Tensor,
         valid: Tensor,
     ) -> dict[str, Tensor]:
@@ -162,6 +163,7 @@ class DFRLoss(WeightedLoss):
             labels: ``(N, H, W)``.
             valid: Bool ``(N, H, W)``, false in padding.
         """
+        assert feats.image is not None
         size = logits.shape[2:]
         inside = fully_valid_on_grid(valid, size)
         prob = logits.to(
@@ -175,6 +177,7 @@ class DFRLoss(WeightedLoss):
         losses = {'confident_share': sure.detach()}
         if self.feature_from is not None:
             feature = self._feature(feats, valid, inside)
+            assert self.sigma_feature is not None
             guides.append(feature.detach() / self.sigma_feature)
             if self.conv is not None and any(self.feature_loss_weight):
                 target = self._supervision(pseudo, labels, inside)
@@ -198,12 +201,13 @@ class DFRLoss(WeightedLoss):
         }
 
     def _feature(
-        self, feats: Sequence[Tensor], valid: Tensor, inside: Tensor
+        self, feats: Features, valid: Tensor, inside: Tensor
     ) -> Tensor:
         """Return F, ``(N, d, h, w)``, to which padding adds nothing.
 
         ``valid`` has the size of the image, ``inside`` that of the logits.
         """
+        assert self.feature_from is not None
         deep = feats.module_inputs[self.feature_from]
         if not isinstance(deep, Tensor) or deep.ndim != 4:
             raise ValueError(

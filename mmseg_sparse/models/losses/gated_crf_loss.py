@@ -16,6 +16,7 @@ from mmseg_sparse.functional.resize import (
 )
 from mmseg_sparse.labels.label_map import NO_LABEL
 
+from ..features import Features
 from .base import WeightedLoss
 
 KEYS = {'weight', 'sigma_xy', 'sigma_rgb'}
@@ -83,7 +84,7 @@ class GatedCRFLoss(WeightedLoss):
     def forward(
         self,
         logits: Tensor,
-        feats: Sequence[Tensor],
+        feats: Features,
         labels: Tensor,
         valid: Tensor,
     ) -> dict[str, Tensor]:
@@ -95,6 +96,7 @@ class GatedCRFLoss(WeightedLoss):
             labels: ``(N, H, W)``.
             valid: Bool ``(N, H, W)``, false in padding.
         """
+        assert feats.image is not None
         size = logits.shape[2:]
         valid = fully_valid_on_grid(valid, size)
         if self.unlabeled_only:

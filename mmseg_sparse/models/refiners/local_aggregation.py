@@ -1,7 +1,6 @@
 """BLPSeg's local aggregation as a refiner of any stock head."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +12,8 @@ from torch.profiler import record_function
 from mmseg_sparse.functional import local_aggregate, valid_on_grid
 from mmseg_sparse.functional.resize import fully_valid_on_grid
 from mmseg_sparse.labels.label_map import NO_LABEL
+
+from ..features import Features
 
 AGGREGATE = ('all', 'labeled', 'unlabeled')
 
@@ -112,7 +113,7 @@ class LocalAggregation(BaseModule):
     def forward(
         self,
         logits: Tensor,
-        feats: Sequence[Tensor],
+        feats: Features,
         labels: Tensor | None = None,
         valid: Tensor | None = None,
         receiving: Tensor | None = None,
@@ -131,9 +132,11 @@ class LocalAggregation(BaseModule):
         size = logits.shape[2:]
         features = []
         if self.low_level is not None:
+            assert feats.image is not None
             image = _fit(feats.image, self.stride)
             features.append(_resized(self.low_level(image), size))
         if self.high_level is not None:
+            assert self.feature_from is not None
             deep = feats.module_inputs[self.feature_from]
             features.append(_resized(self.high_level(deep), size))
         refined = local_aggregate(
@@ -149,7 +152,7 @@ class LocalAggregation(BaseModule):
         self,
         labels: Tensor | None,
         valid: Tensor | None,
-        size: tuple[int, int],
+        size: tuple[int, ...],
     ) -> Tensor | None:
         """Return the pixels to take logits from, bool ``(N, h, w)``."""
         known = None
@@ -189,7 +192,7 @@ def _fit(image: Tensor, stride: int) -> Tensor:
     return F.pad(image, (0, right, 0, bottom), mode='replicate')
 
 
-def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def _resized(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     if maps.shape[2:] == size:
         return maps
     return F.interpolate(maps, size, mode='bilinear', align_corners=False)

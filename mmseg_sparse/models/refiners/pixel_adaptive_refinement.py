@@ -22,6 +22,8 @@ from mmseg_sparse.functional.pixel_adaptive import (
 )
 from mmseg_sparse.functional.resize import fully_valid_on_grid, shrink_image
 
+from ..features import Features
+
 
 @MODELS.register_module()
 class PixelAdaptiveRefinement(BaseModule):
@@ -105,7 +107,7 @@ class PixelAdaptiveRefinement(BaseModule):
     def forward(
         self,
         logits: Tensor,
-        feats: Sequence[Tensor],
+        feats: Features,
         labels: Tensor | None = None,
         valid: Tensor | None = None,
     ) -> Tensor:
@@ -122,8 +124,10 @@ class PixelAdaptiveRefinement(BaseModule):
             ``logits`` as they were.
         """
         image = feats.image
+        assert image is not None
+        size: tuple[int, ...]
         if self.scale is None:
-            size = (logits.shape[2], logits.shape[3])
+            size = logits.shape[2:]
         else:
             height, width = image.shape[2:]
             size = (
@@ -161,7 +165,7 @@ class PixelAdaptiveRefinement(BaseModule):
 
 
 def _resize(
-    maps: Tensor, size: tuple[int, int], valid: Tensor | None
+    maps: Tensor, size: tuple[int, ...], valid: Tensor | None
 ) -> Tensor:
     """Resize bilinearly, unless the size is that."""
     if maps.shape[2:] == size:

@@ -21,6 +21,7 @@ from mmseg_sparse.functional import (
 from mmseg_sparse.functional.pseudo_labels import check_background_scores
 from mmseg_sparse.functional.resize import shrink_labels
 
+from ..contracts import MapRefiner
 from ..decode_heads import AFAHead
 from ..features import Features
 from ..padding import inside_image
@@ -135,7 +136,7 @@ class AFASegmentor(SparseEncoderDecoder):
         self.background_scores = tuple(background_scores)
         self.segmentation_begin = segmentation_begin
         self.propagation_begin = propagation_begin
-        refiner: nn.Module | None = None
+        refiner: MapRefiner | None = None
         if label_refiner is not False:
             if label_refiner is True:
                 label_refiner = dict(type='PixelAdaptiveRefinement')
@@ -195,6 +196,7 @@ class AFASegmentor(SparseEncoderDecoder):
         begun = iteration >= self.segmentation_begin
         first = labels = valid.long().fill_(NO_LABEL)
         if begun:
+            assert inputs.image is not None
             _, steps = self._label_steps(
                 inputs.image,
                 valid,
@@ -226,8 +228,10 @@ class AFASegmentor(SparseEncoderDecoder):
     ) -> Tensor:
         """Return the weighted mean of the two terms of eq. 5."""
         head = self.decode_head
+        assert head.affinity is not None
         if not begun:  # zero, connected
-            return sum(p.sum() for p in head.affinity.parameters()) * 0
+            parts = [p.sum() for p in head.affinity.parameters()]
+            return torch.stack(parts).sum() * 0
         affinity = head.affinities(feats)
         grid = feats.attention[head.attention_stage][0].query_hw
         target = affinity_labels(

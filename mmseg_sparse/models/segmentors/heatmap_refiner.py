@@ -98,9 +98,9 @@ class HeatmapRefiner(SparseEncoderDecoder):
             return logits
         feats = Features((), inputs[:, :_IMAGE_CHANNELS])
         feats.valid = valid
-        tags = [meta.get('tags') for meta in batch_img_metas]
-        known = not any(label is None for label in tags)
-        feats.tags = torch.stack(tags).to(logits.device) if known else None
+        if all(meta.get('tags') is not None for meta in batch_img_metas):
+            tags = torch.stack([meta['tags'] for meta in batch_img_metas])
+            feats.tags = tags.to(logits.device)
         return self.test_refiner(logits, feats, valid=valid)
 
     def _forward(

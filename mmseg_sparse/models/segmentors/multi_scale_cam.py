@@ -75,7 +75,8 @@ def multi_scale_cam(
     largest = max(scales)
     size = (images.shape[2], images.shape[3])
     parts = [model.backbone] + ([model.neck] if model.with_neck else [])
-    merged, layers = [], []
+    merged: list[tuple[Tensor, Tensor | None, Tensor]] = []
+    layers: Sequence[Attention] = ()
     with evaluating(*parts):
         for scale in scales:
             record = stage if scale == largest else None

@@ -111,7 +111,9 @@ class SparseEncoderDecoder(EncoderDecoder):
         self.regularizers = ModuleList(
             [MODELS.build(cfg) for cfg in regularizers or ()]
         )
-        self.refiner = None if refiner is None else MODELS.build(refiner)
+        self.refiner: nn.Module | None = None
+        if refiner is not None:
+            self.refiner = MODELS.build(refiner)
         self.test_refiner = self._build_test_refiner()
         self._check_heads()
         # Both raise where a regularizer asks for what is not there.
@@ -164,7 +166,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         for head in self._heads() if asking else ():
             _check_head(head, ' and '.join(asking))
 
-    def _heads(self) -> list[nn.Module]:
+    def _heads(self) -> list[BaseDecodeHead]:
         return [*self.decode_head] if self.is_cascade else [self.decode_head]
 
     def _askers(self) -> list[nn.Module]:
@@ -225,7 +227,7 @@ class SparseEncoderDecoder(EncoderDecoder):
         if isinstance(feats, Features):
             feats.valid = not_padded(inputs, batch_img_metas)
         if self.refiner is not None:
-            logits = self._refined(feats)
+            logits = self._refined(self.refiner, feats)
             return self._heads()[-1].predict_by_feat(logits, batch_img_metas)
         *heads, last = self._heads()
         previous: tuple[Tensor, ...] = ()
@@ -283,19 +285,21 @@ class SparseEncoderDecoder(EncoderDecoder):
         data_samples: list[SegDataSample] | None = None,
     ) -> Tensor:
         if self.refiner is not None:
-            return self._refined(self.extract_feat(inputs))
+            return self._refined(self.refiner, self.extract_feat(inputs))
         stock = CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
         return stock._forward(self, inputs, data_samples)
 
-    def _refined(self, feats: Features) -> Tensor:
+    def _refined(self, refiner: nn.Module, feats: Features | Tensor) -> Tensor:
         """Return the refined logits of the (last) head, outside training."""
-        module_inputs = self._module_inputs([self.refiner])
+        assert isinstance(feats, Features)
+        module_inputs = self._module_inputs([refiner])
         previous: tuple[Tensor, ...] = ()
         with module_inputs as feats.module_inputs:
             for head in self._heads():
                 previous = (head.forward(feats, *previous),)
         module_inputs.check(feats.module_inputs)
-        return self.refiner(previous[0], feats, valid=feats.valid)
+        refined: Tensor = refiner(previous[0], feats, valid=feats.valid)
+        return refined
 
     def _decode_head_forward_train(
         self, inputs: Features, data_samples: list[SegDataSample]
