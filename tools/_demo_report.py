@@ -6,8 +6,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+
+import mmseg_sparse  # noqa: F401  before anything of mmseg
+
+# isort: split
+from mmseg.evaluation import IoUMetric
 
 from mmseg_sparse.datasets import ToyShapesDataset
 from mmseg_sparse.labels import simulate_scribbles
@@ -74,15 +80,12 @@ def score(
     num_classes: int,
 ) -> tuple[NDArray[np.float64], float]:
     """Return each class's IoU (NaN where absent) and aAcc, in per cent."""
-    known = masks != 255
-    index = masks[known].astype(np.int64) * num_classes + predictions[known]
-    counts = np.bincount(index, minlength=num_classes**2)
-    counts = counts.reshape(num_classes, num_classes)
-    hits = counts.diagonal()
-    union = counts.sum(0) + counts.sum(1) - hits
-    iou = np.full(num_classes, np.nan)
-    np.divide(100 * hits, union, out=iou, where=union > 0)
-    return iou, float(100 * hits.sum() / counts.sum())
+    areas = IoUMetric.intersect_and_union(
+        torch.from_numpy(predictions), torch.from_numpy(masks), num_classes,
+        255,
+    )  # fmt: skip
+    found = IoUMetric.total_area_to_metrics(*areas, metrics=['mIoU'])
+    return 100 * found['IoU'], 100 * float(found['aAcc'])
 
 
 def table(results: Mapping[str, Result]) -> str:

@@ -8,19 +8,18 @@ table and a sheet of pictures. Training and testing go through `mim`.
 
 import argparse
 import os
-import queue
 import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from _arguments import command
 
 TOOLS = Path(__file__).resolve().parent
 DEFAULT_OUT = Path('work_dirs/demo')
@@ -37,19 +36,10 @@ class StepError(Exception):
     """A step of the demo that failed; the text says which and why."""
 
 
-@dataclass
-class Job:
-    """A command that runs, its log and the name that its lines get."""
-
-    name: str
-    command: list[str]
-    log: Path
-    process: 'subprocess.Popen[str] | None' = None
-
-
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,36 +49,17 @@ def parse_args() -> argparse.Namespace:
         default=DEFAULT_OUT,
         help='folder for data, runs and the sheet (default: %(default)s)',
     )
-    parser.add_argument(
-        '--iters',
-        type=at_least(2),
-        help="training iterations, 2 or more (default: the configs')",
-    )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of both trainings (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--rows',
-        type=at_least(1),
-        default=6,
-        help='images on the sheet (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--num-train',
-        type=at_least(1),
-        default=200,
-        help='training images (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--num-val',
-        type=at_least(1),
-        default=100,
-        help='validation images (default: %(default)s)',
-    )
-    return parser.parse_args()
+    for option, least, default, text in (
+        ('--iters', 2, None, "training iterations (default: the configs')"),
+        ('--seed', 0, 0, 'seed of both trainings (default: %(default)s)'),
+        ('--rows', 1, 6, 'images on the sheet (default: %(default)s)'),
+        ('--num-train', 1, 200, 'training images (default: %(default)s)'),
+        ('--num-val', 1, 100, 'validation images (default: %(default)s)'),
+    ):
+        parser.add_argument(
+            option, type=at_least(least), default=default, help=text
+        )
+    return parser.parse_args(argv)
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -105,21 +76,20 @@ def at_least(least: int) -> Callable[[str], int]:
     return integer
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; 1 if a step failed."""
-    args = parse_args()
+    args = parse_args(argv)
     start = time.monotonic()
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        data = args.out / 'data'
         step(1, 'toy data set', start)
-        make_data(args, data)
+        make_data(args)
         step(2, 'train on scribbles, both side by side', start)
-        run_jobs([train_job(args, method, data) for method in METHODS])
+        run_jobs({m: train_command(args, m) for m in METHODS}, 'train', args)
         step(3, 'test on dense masks', start)
-        run_jobs([test_job(args, method, data) for method in METHODS])
+        run_jobs({m: test_command(args, m) for m in METHODS}, 'test', args)
         step(4, 'table and pictures', start)
-        report(args, data)
+        report(args)
     except (StepError, OSError, ValueError) as error:
         print(f'\ndemo failed: {error}', file=sys.stderr, flush=True)
         return 1
@@ -141,18 +111,44 @@ def clock(seconds: float) -> str:
     return f'{int(seconds) // 60}:{int(seconds) % 60:02d}'
 
 
-def make_data(args: argparse.Namespace, data: Path) -> None:
+def make_data(args: argparse.Namespace) -> None:
     """Make the data set, or keep the one there."""
-    command = [sys.executable, str(TOOLS / MAKE_DATA), str(data)]
-    command += ['--num-train', str(args.num_train)]
-    command += ['--num-val', str(args.num_val)]
-    print('$ ' + shlex.join(command), flush=True)
-    status = subprocess.run(command, check=False, env=quiet()).returncode
+    words = [sys.executable, str(TOOLS / MAKE_DATA), str(args.out / 'data')]
+    words += ['--num-train', str(args.num_train)]
+    words += ['--num-val', str(args.num_val)]
+    print('$ ' + shlex.join(words), flush=True)
+    status = subprocess.run(words, check=False, env=quiet()).returncode
     if status != 0:
         raise StepError(
-            f'making the data ended with status {status}: '
-            + shlex.join(command)
+            f'making the data ended with status {status}: {shlex.join(words)}'
         )
+
+
+def train_command(args: argparse.Namespace, method: str) -> list[str]:
+    """Return the training of one method."""
+    options = [f'randomness.seed={args.seed}', *data_options(args.out)]
+    if args.iters is not None:
+        warm_up = min(50, args.iters // 2)
+        options += [
+            f'train_cfg.max_iters={args.iters}',
+            f'train_cfg.val_interval={args.iters}',
+            f'param_scheduler.0.end={warm_up}',
+            f'param_scheduler.1.begin={warm_up}',
+            f'param_scheduler.1.end={args.iters}',
+        ]
+    words = [*mim('train', method), '--work-dir', str(args.out / method)]
+    return [*words, '--cfg-options', *options]
+
+
+def test_command(args: argparse.Namespace, method: str) -> list[str]:
+    """Return the test of one method's last checkpoint."""
+    run = args.out / method
+    checkpoint = (run / 'last_checkpoint').read_text().strip()
+    words = [*mim('test', method), '--checkpoint', checkpoint]
+    words += ['--work-dir', str(run / 'test')]
+    words += ['--out', str(run / 'predictions')]
+    options = data_options(args.out)
+    return [*words, '--cfg-options', *options] if options else words
 
 
 def mim(verb: str, method: str) -> list[str]:
@@ -170,66 +166,20 @@ def mim(verb: str, method: str) -> list[str]:
     return [found, verb, 'mmseg_sparse', CONFIG.format(method)]
 
 
-def train_job(args: argparse.Namespace, method: str, data: Path) -> Job:
-    """Return the training of one method."""
-    run = args.out / method
-    options = [f'randomness.seed={args.seed}', *data_options(data)]
-    if args.iters is not None:
-        warm_up = min(50, args.iters // 2)
-        options += [
-            f'train_cfg.max_iters={args.iters}',
-            f'train_cfg.val_interval={args.iters}',
-            f'param_scheduler.0.end={warm_up}',
-            f'param_scheduler.1.begin={warm_up}',
-            f'param_scheduler.1.end={args.iters}',
-        ]
-    command = [*mim('train', method), '--work-dir', str(run)]
-    command += ['--cfg-options', *options]
-    return Job(METHODS[method], command, args.out / f'{method}_train.log')
-
-
-def test_job(args: argparse.Namespace, method: str, data: Path) -> Job:
-    """Return the test of one method's last checkpoint."""
-    run = args.out / method
-    checkpoint = Path((run / 'last_checkpoint').read_text().strip())
-    command = [*mim('test', method), '--checkpoint', str(checkpoint)]
-    command += ['--work-dir', str(run / 'test')]
-    command += ['--out', str(run / 'predictions')]
-    options = data_options(data)
-    if options:
-        command += ['--cfg-options', *options]
-    return Job(METHODS[method], command, args.out / f'{method}_test.log')
-
-
-def data_options(data: Path) -> list[str]:
+def data_options(out: Path) -> list[str]:
     """Return where the config finds its data, if not where it says."""
-    if data == DEFAULT_OUT / 'data':
+    if out == DEFAULT_OUT:
         return []
     return [
-        f'{split}_dataloader.dataset.data_root={data}'
+        f'{split}_dataloader.dataset.data_root={out / "data"}'
         for split in ('train', 'val', 'test')
     ]
 
 
-def report(args: argparse.Namespace, data: Path) -> None:
-    """Print the table and write the sheet."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        import _demo_report
-
-    runs = {
-        title: args.out / method / 'predictions'
-        for method, title in METHODS.items()
-    }
-    results = _demo_report.read_results(data, runs)
-    print('\n' + _demo_report.table(results), flush=True)
-    path = args.out / 'overview.png'
-    _demo_report.write_sheet(path, data, results, rows=args.rows)
-    print(f'\nPictures: {path}', flush=True)
-
-
-def run_jobs(jobs: list[Job]) -> None:
-    """Run jobs side by side, with a line of progress now and then.
+def run_jobs(
+    jobs: dict[str, list[str]], verb: str, args: argparse.Namespace
+) -> None:
+    """Run a command for each method, side by side, and show the progress.
 
     Raises:
         StepError: If one fails; the others are stopped.
@@ -237,31 +187,46 @@ def run_jobs(jobs: list[Job]) -> None:
     # A core each: small models gain little from several threads.
     threads = max(1, cores() // len(jobs))
     environment = {'OMP_NUM_THREADS': str(threads), **quiet()}
-    lines: queue.SimpleQueue[tuple[Job, str | None]] = queue.SimpleQueue()
+    logs = {name: args.out / f'{name}_{verb}.log' for name in jobs}
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    shown = dict.fromkeys(jobs, 0)
     try:
-        for job in jobs:
-            print('$ ' + shlex.join(job.command), flush=True)
-            job.process = subprocess.Popen(
-                job.command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors='replace',
-                env=environment,
-                start_new_session=True,
-            )
-            threading.Thread(
-                target=follow, args=(job, lines), daemon=True
-            ).start()
-        print(f'(logs: {", ".join(str(job.log) for job in jobs)})', flush=True)
-        watch(jobs, lines)
+        for name, words in jobs.items():
+            print('$ ' + shlex.join(words), flush=True)
+            with logs[name].open('wb') as log:
+                running[name] = subprocess.Popen(
+                    words, stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, env=environment,
+                    start_new_session=True,
+                )  # fmt: skip
+        print(f'(logs: {", ".join(map(str, logs.values()))})', flush=True)
+        while running:
+            time.sleep(0.1)
+            for name, process in list(running.items()):
+                ended = process.poll() is not None
+                text = logs[name].read_text('utf-8', 'replace')
+                # The last line may not be whole yet.
+                text = text if ended else text.rpartition('\n')[0]
+                lines = text.splitlines()
+                for line in map(progress, lines[shown[name] :]):
+                    if line:
+                        print(f'  {METHODS[name]:<9}  {line}', flush=True)
+                shown[name] = len(lines)
+                if ended and process.returncode != 0:
+                    raise StepError(
+                        '\n'.join(['the end of the log of', *lines[-15:]])
+                        + f'\n\n{shlex.join(jobs[name])}\nended with status '
+                        f'{process.returncode}; its log is {logs[name]}'
+                    )
+                if ended:
+                    del running[name]
     finally:
-        stop(jobs)
+        for process in running.values():
+            stop(process)
 
 
 def quiet() -> dict[str, str]:
-    """Return the environment of a step: no warnings, no held back lines."""
+    """Return the environment of a step: no warnings, no buffered lines."""
     return {
         'PYTHONWARNINGS': 'ignore',
         **os.environ,
@@ -276,44 +241,6 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def follow(
-    job: Job, lines: 'queue.SimpleQueue[tuple[Job, str | None]]'
-) -> None:
-    """Copy a job's output into its log and the queue; None ends it."""
-    assert job.process is not None
-    assert job.process.stdout is not None
-    with job.log.open('w', encoding='utf-8') as log:
-        for line in job.process.stdout:
-            log.write(line)
-            log.flush()
-            lines.put((job, line.rstrip()))
-    job.process.wait()
-    lines.put((job, None))
-
-
-def watch(
-    jobs: list[Job], lines: 'queue.SimpleQueue[tuple[Job, str | None]]'
-) -> None:
-    """Print progress until all jobs are done; raise if one failed."""
-    running = len(jobs)
-    while running:
-        job, line = lines.get()
-        if line is not None:
-            shown = progress(line)
-            if shown:
-                print(f'  {job.name:<9}  {shown}', flush=True)
-            continue
-        running -= 1
-        assert job.process is not None
-        if job.process.returncode != 0:
-            tail = job.log.read_text('utf-8', 'replace').splitlines()[-15:]
-            raise StepError(
-                '\n'.join(['the end of the log of', *tail])
-                + f'\n\n{shlex.join(job.command)}\nended with status '
-                f'{job.process.returncode}; its log is {job.log}'
-            )
-
-
 def progress(line: str) -> str:
     """Return a short form of a line of MMEngine's log; '' for most lines."""
     match = PROGRESS.search(line)
@@ -325,16 +252,32 @@ def progress(line: str) -> str:
     return f'{text}  loss {float(loss.group(1)):.3f}' if loss else text
 
 
-def stop(jobs: list[Job]) -> None:
-    """End what still runs, with all it started."""
-    for job in jobs:
-        if job.process is not None and job.process.poll() is None:
-            os.killpg(job.process.pid, signal.SIGTERM)
-            try:
-                job.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                os.killpg(job.process.pid, signal.SIGKILL)
-                job.process.wait()
+def stop(process: 'subprocess.Popen[bytes]') -> None:
+    """End a process and those that it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def report(args: argparse.Namespace) -> None:
+    """Print the table and write the sheet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        import _demo_report
+
+    runs = {
+        title: args.out / method / 'predictions'
+        for method, title in METHODS.items()
+    }
+    data, sheet = args.out / 'data', args.out / 'overview.png'
+    results = _demo_report.read_results(data, runs)
+    print('\n' + _demo_report.table(results), flush=True)
+    _demo_report.write_sheet(sheet, data, results, rows=args.rows)
+    print(f'\nPictures: {sheet}', flush=True)
 
 
 if __name__ == '__main__':

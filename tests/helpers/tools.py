@@ -24,13 +24,14 @@ Done = subprocess.CompletedProcess[str]
 @cache
 def load(name: str) -> ModuleType:
     """Import a tool by its name, once."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS[name])
+    script = SCRIPTS.get(name, TOOLS / f'{name}.py')
+    spec = importlib.util.spec_from_file_location(name, script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and processes look their module up.
     sys.modules[name] = module
-    for folder in (TOOLS, SCRIPTS[name].parent):
+    for folder in (TOOLS, script.parent):
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
     spec.loader.exec_module(module)

@@ -1,12 +1,9 @@
 """The demo: its commands, progress, failures, table and sheet."""
 
-import importlib.util
-import signal
-import subprocess
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,25 +12,14 @@ from PIL import Image
 from mmseg_sparse.labels import make_toy_dataset
 from mmseg_sparse.labels.simulate.toy import save_labels
 from tests.helpers.shipped import LEAVES, REPOSITORY
-
-TOOLS = REPOSITORY / 'tools'
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
+from tests.helpers.tools import call, load, run
 
 demo = load('demo')
 demo_report = load('_demo_report')
 
 
-def job(tmp_path: Path, code: str, name: str = 'job') -> 'demo.Job':
-    command = [sys.executable, '-c', code]
-    return demo.Job(name, command, tmp_path / f'{name}.log')
+def code(text: str) -> list[str]:
+    return [sys.executable, '-c', text]
 
 
 TRAIN_LINE = (
@@ -45,6 +31,10 @@ TEST_LINE = (
     '11/21 04:21:09 - mmengine - INFO - Iter(test) [ 50/100]    eta: 0:00:02'
     '  time: 0.02  data_time: 0.01'
 )
+
+
+def run_jobs(folder: Path, **jobs: list[str]) -> None:
+    demo.run_jobs(jobs, 'train', demo.parse_args(['--out', str(folder)]))
 
 
 def test_progress_is_short() -> None:
@@ -59,10 +49,12 @@ def test_both_trainings_differ_in_the_config_alone(
 ) -> None:
     monkeypatch.setattr(demo.shutil, 'which', lambda *_, **__: '/bin/mim')
     monkeypatch.setenv('HOME', str(tmp_path / 'home'))
-    args = SimpleNamespace(out=tmp_path, seed=5, iters=30)
+    args = demo.parse_args(
+        ['--out', str(tmp_path), '--seed', '5', '--iters', '30']
+    )
     commands = []
     for method in demo.METHODS:
-        command = demo.train_job(args, method, tmp_path / 'data').command
+        command = demo.train_command(args, method)
         assert command[:3] == ['/bin/mim', 'train', 'mmseg_sparse']
         assert command[3] in {leaf.name for leaf in LEAVES}
         assert 'randomness.seed=5' in command
@@ -77,7 +69,7 @@ def test_both_trainings_differ_in_the_config_alone(
 def test_configs_data_folder_is_the_demos() -> None:
     from mmengine.config import Config
 
-    assert demo.data_options(demo.DEFAULT_OUT / 'data') == []
+    assert demo.data_options(demo.DEFAULT_OUT) == []
     for method in demo.METHODS:
         name = demo.CONFIG.format(method)
         cfg = Config.fromfile(REPOSITORY / 'configs' / 'demo' / name)
@@ -89,27 +81,39 @@ def test_configs_data_folder_is_the_demos() -> None:
 def test_output_goes_to_log_and_progress_to_screen(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    code = f'print({TRAIN_LINE!r}); print("else")'
-    demo.run_jobs([job(tmp_path, code, 'a'), job(tmp_path, code, 'b')])
-    for name in 'ab':
-        log = (tmp_path / f'{name}.log').read_text()
+    line = code(f'print({TRAIN_LINE!r}); print("else")')
+    run_jobs(tmp_path, ce=line, sasformer=line)
+    for name in ('ce', 'sasformer'):
+        log = (tmp_path / f'{name}_train.log').read_text()
         assert log == f'{TRAIN_LINE}\nelse\n'
     lines = capsys.readouterr().out.splitlines()
     shown = [line for line in lines if 'loss 1.234' in line]
-    assert sorted(line.split()[0] for line in shown) == ['a', 'b']
+    assert sorted(line.split()[0] for line in shown) == ['CE', 'SASFormer']
 
 
 def test_a_failed_job_is_named_and_the_other_stopped(tmp_path: Path) -> None:
-    slow = job(tmp_path, 'import time; time.sleep(60)', 'slow')
-    bad = job(tmp_path, 'print("no luck"); raise SystemExit(3)', 'bad')
-    with pytest.raises(demo.StepError) as error:
-        demo.run_jobs([slow, bad])
+    # Ended by SIGTERM, it says so; after a minute it would say the other.
+    slow = code(
+        'import signal, sys, time\n'
+        'def end(*_):\n    print("stopped"); sys.exit()\n'
+        'signal.signal(signal.SIGTERM, end)\n'
+        'open("ready", "w").close()\n'
+        'time.sleep(60); print("slept")'
+    )
+    ready = (
+        'import os, time\nwhile not os.path.exists("ready"): time.sleep(.1)'
+    )
+    bad = code(f'{ready}\nprint("no luck"); raise SystemExit(3)')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        with pytest.raises(demo.StepError) as error:
+            run_jobs(tmp_path, ce=slow, sasformer=bad)
     text = str(error.value)
     assert 'no luck' in text
     assert 'ended with status 3' in text
-    assert str(bad.log) in text
-    assert bad.command[-1] in text
-    assert slow.process.returncode == -signal.SIGTERM
+    assert str(tmp_path / 'sasformer_train.log') in text
+    assert shlex.join(bad) in text
+    assert (tmp_path / 'ce_train.log').read_text() == 'stopped\n'
 
 
 def test_main_ends_with_1_and_says_why(
@@ -118,20 +122,16 @@ def test_main_ends_with_1_and_says_why(
     script = tmp_path / 'make.py'
     script.write_text('raise SystemExit(7)')
     monkeypatch.setattr(demo, 'MAKE_DATA', str(script))
-    monkeypatch.setattr(sys, 'argv', ['demo.py', '--out', str(tmp_path)])
-    assert demo.main() == 1
+    assert demo.main(['--out', str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert 'making the data ended with status 7' in error
     assert str(script) in error
 
 
 @pytest.mark.parametrize('option', ['--iters=1', '--rows=0', '--num-val=x'])
-def test_bad_arguments(
-    option: str, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    monkeypatch.setattr(sys, 'argv', ['demo.py', option])
+def test_bad_arguments(option: str, capsys) -> None:
     with pytest.raises(SystemExit) as error:
-        demo.parse_args()
+        demo.parse_args([option])
     assert error.value.code == 2
     assert option.partition('=')[0] in capsys.readouterr().err
 
@@ -179,18 +179,29 @@ def installed() -> bool:
 
 
 @pytest.mark.skipif(not installed(), reason='mmseg_sparse is not installed')
-def test_demo_runs_and_runs_again(tmp_path: Path) -> None:
-    command = [
-        sys.executable, str(TOOLS / 'demo.py'), '--out', 'out', '--iters',
-        '2', '--rows', '2', '--num-train', '8', '--num-val', '3',
-    ]  # fmt: skip
-    for kept in (False, True):
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert ('current, kept' in done.stdout) == kept
-        assert 'mIoU' in done.stdout
-        for method in ('CE ', 'SASFormer '):
-            assert f'\n{method}' in done.stdout
-        assert (tmp_path / 'out' / 'overview.png').stat().st_size > 10_000
+def test_demo_runs_and_runs_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    """Data made without training; then a run where an older one was."""
+    arguments = (
+        '--out', 'out', '--iters', '2', '--rows', '2', '--num-train', '8',
+        '--num-val', '3',
+    )  # fmt: skip
+    for later in ('run_jobs', 'report', 'test_command'):
+        monkeypatch.setattr(demo, later, lambda *_: None)
+    call('demo', *arguments, cwd=tmp_path)
+    assert 'out/data: made' in capfd.readouterr().out
+    for method in demo.METHODS:
+        older = tmp_path / 'out' / method
+        (older / 'predictions').mkdir(parents=True)
+        (older / 'last_checkpoint').write_text('out/older.pth')
+        (older / 'predictions' / 'val_0000.png').write_text('older')
+        (tmp_path / 'out' / f'{method}_train.log').write_text('older\n')
+
+    done = run('demo', *arguments, cwd=tmp_path)
+    assert 'current, kept' in done.stdout
+    assert 'mIoU' in done.stdout
+    for method in ('CE ', 'SASFormer '):
+        assert f'\n{method}' in done.stdout
+        assert f'  {method}' in done.stdout  # its progress
+    assert (tmp_path / 'out' / 'overview.png').stat().st_size > 10_000
