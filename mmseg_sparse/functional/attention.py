@@ -1,7 +1,8 @@
 """A transformer's attention as a propagation operator, and its affinity loss.
 
 Source: "SASFormer", eq. 2-7, for the loss of
-:func:`attention_affinity`.
+:func:`attention_affinity`; AFA, eq. 1 and 3, and table 3, for the symmetric
+affinities of :func:`symmetric_scores` and :func:`mean_attention`.
 """
 
 from collections.abc import Sequence

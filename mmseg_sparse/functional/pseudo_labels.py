@@ -1,6 +1,8 @@
-"""Pseudo labels from activation maps and a constant background score.
+"""Labels that a model makes: of activation maps, of its own predictions.
 
-Source: AFA, eq. 4.
+Source: AFA, eq. 4, for activation maps and a constant background score;
+BLPSeg, section IV-B, for self-training; TRL, section 3.2, for the filter by
+tags.
 """
 
 import math

@@ -68,9 +68,6 @@ def test_errors(case):
         loss(logits, labels)
     with pytest.raises(ValueError, match=r'BLPLoss .* sampler=None'):
         loss(logits, labels, labels.float(), scribble_logits=scribble)
-    for kind in ('BLPLoss', 'AnnotationLoss', 'PartialFocalLoss'):
-        with pytest.raises(ValueError, match=r'must contain .loss.\W.*blp'):
-            MODELS.build(dict(type=kind, loss_name='blp'))
     for kind in ('BLPLoss', 'PartialFocalLoss'):
         with pytest.raises(ValueError, match=r'gamma .* got -1'):
             MODELS.build(dict(type=kind, gamma=-1))

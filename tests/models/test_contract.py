@@ -54,6 +54,16 @@ def test_every_loss_is_in_a_table():
     }
 
 
+@pytest.mark.parametrize(
+    'name', [*REGULARIZERS, *DECODE_LOSSES, *sorted(HEAD_LOSSES)]
+)
+def test_names_that_mmengine_would_not_train_on_are_refused(name):
+    cfg = (REGULARIZERS | DECODE_LOSSES).get(name, dict(type=name))
+    message = r"loss_name must contain 'loss.* got 'energy'"
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(cfg, loss_name='energy'))
+
+
 @pytest.mark.parametrize('name', DECODE_LOSSES)
 def test_a_stock_head_takes_the_loss(name):
     images, samples = stock.batch()

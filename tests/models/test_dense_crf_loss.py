@@ -96,7 +96,6 @@ def test_errors_name_what_is_wrong():
         ('sigma_xy', -1.0, 'sigma_xy must be positive, got -1'),
         ('scale_factor', 2.0, r'scale_factor must .* got 2'),
         ('std', (1.0, 0.0, 1.0), r'std must be positive, got \(1.0, 0.0'),
-        ('loss_name', 'energy', "loss_name must contain 'loss'"),
     ):
         with pytest.raises(ValueError, match=wanted):
             build(**{name: value})

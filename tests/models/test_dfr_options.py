@@ -178,7 +178,6 @@ def test_wrong_arguments_are_named(changes, message):
         (dict(kernels=[dict(sigma_xy=0.0)]), r'must be positive, got'),
         (dict(kernels=[dict(sigma_rgb=None)]), r'must be positive, got'),
         (dict(radius=0), r'radius must be a whole number .* got 0'),
-        (dict(loss_name='energy'), "must contain 'loss'"),
     ],
 )
 def test_wrong_gated_crf_arguments_are_named(changes, message):

@@ -91,7 +91,6 @@ def test_wrong_number_of_cascade_stages_is_refused():
         (dict(stages=(1, 1)), 'stages must name'),
         (dict(distance='cosine'), "got 'cosine'"),
         (dict(stage_reduction='max'), "got 'max'"),
-        (dict(loss_name='affinity'), "got 'affinity'"),
         (dict(resize='labels'), "got 'labels'"),
         (dict(stages=(0, 4)), 'stages 0 to 3'),
     ],
