@@ -9,7 +9,7 @@ from ..labels.image_finder import SUFFIXES, ImageFinder
 from ..labels.label_folder import SIDECAR, read_sidecar
 from .inputs import LabelItem, LabelSet, Reading
 
-#: Names of folders by what is in them, in lower case; likelier ones first.
+#: Names of folders by content, in lower case; more likely ones first.
 FOLDERS = {
     'image': (
         'images', 'image', 'imgs', 'img', 'jpegimages', 'img_dir',
@@ -38,17 +38,18 @@ def from_folder(
     """Return the label files of a folder, or of the root of a data set.
 
     Args:
-        folder: A folder of label maps, its folders included; or one that
+        folder: A folder of label maps, with its subfolders; or one that
             holds a folder of images and one of labels.
-        images: Folder of the images; None = the one beside the labels.
-        dense: Folder of dense masks; None = the one beside the labels, ''
-            = none.
-        classes: Class names; none = those of ``labels.json``, where there is
+        images: Folder of the images; None: the one beside the labels.
+        dense: Folder of dense masks; None: the one beside the labels; '':
+            no masks.
+        classes: Class names; empty: those of ``labels.json``, if there is
             one.
         palette: Colours of the classes.
-        split: Folder, below that of the labels, to take.
-        ignore_index: Value that is no label, besides 255.
-        reduce_zero_label: Whether 0 is no label and classes count from 1.
+        split: Folder inside the folder of labels to take.
+        ignore_index: A value that means "no label", besides 255.
+        reduce_zero_label: Whether 0 means "no label" and classes count from
+            1.
 
     Raises:
         ValueError: If it is not clear where the labels are, or
@@ -236,14 +237,14 @@ def _classes(
     if reduce_zero_label and (not classes or found[1:] != classes):
         raise ValueError(
             f'{labels / SIDECAR}: its values count the classes '
-            f'{", ".join(found)} from 0; 0 is one of them, '
+            f'{", ".join(found)} from 0, so that 0 is one of them; '
             'reduce_zero_label=True contradicts it'
         )
     if classes and not reduce_zero_label and found != classes:
         raise ValueError(
             f'{labels / SIDECAR}: its labels are of the classes '
             f'{", ".join(found)}, not {", ".join(classes)}: leave classes '
-            'out, or take labels.json away if it is wrong'
+            'out, or remove labels.json if it is wrong'
         )
     return classes or found
 
@@ -264,9 +265,9 @@ def _mask(masks: Path, path: Path, labels: Path) -> str:
 
 
 def kind_of(path: str | None) -> str | None:
-    """Return the kind of labels that a path's folders speak of, if any.
+    """Return the kind of labels that the names of folders in a path mean.
 
-    The innermost folder that says something counts.
+    The innermost folder with such a name counts.
     """
     for part in reversed(Path(path).parts if path is not None else ()):
         for word, kind in _SPARSE.items():

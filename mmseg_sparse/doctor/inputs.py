@@ -1,4 +1,4 @@
-"""What the label doctor examines: files of labels, and how they are read."""
+"""What the label doctor examines: label files, and how they are read."""
 
 from dataclasses import dataclass, field
 
@@ -12,11 +12,12 @@ class Reading:
     """How a data set reads its label files.
 
     Attributes:
-        num_classes: Number of classes, None where that is not known.
-        palette: Their colours, empty where these are not known.
-        reduce_zero_label: Whether 0 is no label and classes count from 1.
-        label_map: Class index or 255 by value, None where values are classes.
-        ignore_index: Value that is no label, besides 255.
+        num_classes: Number of classes, None if unknown.
+        palette: Their colours, empty if unknown.
+        reduce_zero_label: Whether 0 means "no label" and classes count from
+            1.
+        label_map: Class index or 255 by value; None if values are classes.
+        ignore_index: A value that means "no label", besides 255.
         backend: ``imdecode_backend`` of the transform that loads labels.
     """
 
@@ -44,15 +45,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class LabelItem:
-    """One image of a data set, as far as its labels go.
+    """The labels of one image of a data set.
 
     Attributes:
-        labels: Path of the label file; None if there are tags alone.
-        image: Path of the image, None where no images are known.
+        labels: Path of the label file; None if there are only tags.
+        image: Path of the image, None if unknown.
         reading: How the label file is read.
         dense: Path of the dense mask to compare with, if any.
-        dense_reading: How that is read; None = as the label file.
-        supervision: Announced kind of the labels, if any.
+        dense_reading: How the mask is read; None: as the label file.
+        supervision: Kind of the labels by config or folder, if known.
         tags: Classes of the image-level labels.
     """
 
@@ -75,17 +76,16 @@ class LabelSet:
     """A data set whose labels are to be examined.
 
     Attributes:
-        title: For the head of the report.
+        title: Title of the report.
         items: Its images.
-        classes: Class names; empty where these are not known.
+        classes: Class names; empty if unknown.
         palette: Colours of the classes.
         split: ``train``, ``val`` or ``test``.
-        strays: Label files that belong to no image.
-        twice: Images that are listed, or labelled, more than once.
-        unlisted: Images beside the folder of which its ``labels.json`` does
-            not speak.
-        refused: What the data set's own code says against the labels.
-        dense: The folder of dense masks, for the head of the report.
+        strays: Label files without an image.
+        twice: Images that are listed or labelled more than once.
+        unlisted: Images that the ``labels.json`` of the folder does not list.
+        refused: Errors of the data set's own code.
+        dense: The folder of dense masks, for the report.
         from_config: Whether a config says how the labels are read.
     """
 

@@ -1,4 +1,4 @@
-"""What is measured on predictions besides the metrics of mmseg."""
+"""Metrics and analyses of predictions besides the metrics of mmseg."""
 
 from ..labels.boundary_distance import distance_bins
 from .label_preference import (

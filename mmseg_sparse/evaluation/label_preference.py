@@ -301,7 +301,7 @@ class Measured:
 
     Attributes:
         name: For tables and legends.
-        predictor: Probabilities of the image at a path, such as a
+        predictor: Gives the probabilities of the image at a path, as a
             :class:`~mmseg_sparse.evaluation.Predictor`.
         segmentation: Distribution of the segmentation probability.
         annotation: That of the annotation probability; its total stays 0
@@ -335,7 +335,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class PreferenceMaps:
-    """What figures 5 and 8 show of one image.
+    """The maps of one image that figures 5 and 8 show.
 
     Attributes:
         name: Of the image, without folder and suffix.
@@ -344,8 +344,8 @@ class PreferenceMaps:
         annotation: Largest annotation probability among the classes,
             ``(H, W)`` as those below.
         segmentation: Largest segmentation probability.
-        delta: Modulating factor of the label's class; where no label is, of
-            the predicted one, of whatever confidence.
+        delta: Modulating factor of the class of the label; without a label,
+            of the predicted class, whatever its confidence.
         loss: BLP loss of the same class, in nats.
     """
 
@@ -359,20 +359,20 @@ class PreferenceMaps:
 
 
 class PreferenceAnalysis:
-    """What is counted over the images of a data set.
+    """BLPSeg's label preference analysis, summed over images.
 
     Args:
-        models: The first one has a scribble branch if maps are wanted.
+        models: For maps, the first one must have a scribble branch.
         num_classes: Of the data set.
         gamma: Exponent of the modulating factor.
-        labels_are_dense: Whether labels are the masks of images that have no
-            others.
+        labels_are_dense: Whether the labels of images without a mask are
+            themselves the masks.
 
     Attributes:
         masks: Distribution of the masks' pixels.
-        labels: That of the labelled pixels, of whatever class.
+        labels: Distribution of the labelled pixels of all classes.
         sparse: Number of images with sparse labels.
-        maps: Those that were asked for.
+        maps: The maps of the chosen images.
     """
 
     def __init__(
@@ -383,7 +383,7 @@ class PreferenceAnalysis:
         *,
         labels_are_dense: bool = False,
     ) -> None:
-        """Begin with nothing."""
+        """Start without images."""
         self.models = list(models)
         self.num_classes = num_classes
         self.gamma = gamma
@@ -474,13 +474,13 @@ class PreferenceAnalysis:
         """Raise a ValueError if no pixel counts, or no labelled one."""
         if not self.masks.total:
             raise ValueError(
-                'no pixel counts: each mask is void or of one class alone, '
-                'and has no boundary'
+                'no pixel counts: each mask is void or of one class only, '
+                'so it has no boundary'
             )
         if self.sparse and not self.labels.total:
             raise ValueError(
-                'no labelled pixel counts: each is on void or on a class '
-                'that fills its image, or there is none'
+                'no labelled pixel counts: all of them lie on void or on a '
+                'class that fills its image'
             )
 
 

@@ -1,4 +1,4 @@
-"""Where in their regions the labelled pixels lie."""
+"""Where the labelled pixels lie in their regions."""
 
 import cv2
 import numpy as np
@@ -13,9 +13,9 @@ BINS = 20
 def relative_distance(dense: Labels) -> NDArray[np.float32]:
     r"""Return how far each pixel is from the boundary of its region.
 
-    With :math:`d_i` the Euclidean distance between the middles of pixel
-    :math:`i` and of the nearest pixel that is not of its class :math:`c_i`,
-    void included, it is
+    Let :math:`d_i` be the Euclidean distance between the centres of pixel
+    :math:`i` and of the nearest pixel that does not have its class
+    :math:`c_i`, void included. The relative distance is
 
     .. math:: r_i = d_i / \max_{j: c_j = c_i} d_j,
 
@@ -39,7 +39,6 @@ def relative_distance(dense: Labels) -> NDArray[np.float32]:
         distance = cv2.distanceTransform(
             region.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
         )
-        # The pixels around the region keep the others out of its window.
         result[window][region] = (distance / distance.max())[region]
     return result
 
@@ -47,8 +46,7 @@ def relative_distance(dense: Labels) -> NDArray[np.float32]:
 def _window(region: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the box around a region, one pixel wider where there is room.
 
-    A pixel outside is farther from the region than one on the box's rim,
-    which is not of the region either; so that nothing is lost.
+    For each pixel of the region, the nearest pixel outside lies in the box.
     """
     rows = np.flatnonzero(region.any(1))
     columns = np.flatnonzero(region.any(0))

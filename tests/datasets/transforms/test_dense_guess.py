@@ -13,8 +13,7 @@ from mmseg_sparse.labels import (
     simulate_points,
     simulate_scribbles,
 )
-
-from ..helpers.masks import blobs
+from tests.helpers.masks import blobs
 
 
 def mostly_void(seed: int = 0) -> np.ndarray:
