@@ -38,7 +38,7 @@ class ImportSummary:
         skipped_entries: Other entries left out, as they are malformed.
         reasons: What is wrong with the first of those.
         empty: Images that have no label in the source.
-        unannotated: Images that the source does not speak of.
+        unannotated: Images that the source does not name.
         unused: Labels of the class map that the source does not have.
     """
 
@@ -85,7 +85,7 @@ class ImportSummary:
             f'{shown(label)} {number}'
             for label, number in self.skipped_labels.most_common(10)
         )
-        odd = (
+        notes = (
             (self.conflicts, 'pixels covered by shapes of several classes '
              '(the highest shape has them)'),
             (self.clipped, 'shapes clipped at the edge of their image'),
@@ -103,7 +103,7 @@ class ImportSummary:
             (len(self.unused), 'labels of the class map that are not in the '
              f'source: {_some([shown(label) for label in self.unused])}'),
         )  # fmt: skip
-        lines += [f'{number} {what}' for number, what in odd if number]
+        lines += [f'{number} {what}' for number, what in notes if number]
         return '\n'.join(f'  {line}' for line in lines)
 
 
@@ -159,27 +159,41 @@ def import_labels(
     _read(format_name, source, out, reader_options, collector, report)
     if classes is None or names is None:
         classes, names = _collected(source, collector.labels)
-    meta = {
-        'tool': 'import_labels',
-        'format': format_name,
-        'classes': list(classes.names),
-        'class_map': dict(sorted(names.used.items())),
-        'options': {**asdict(options), 'reader': _plain(reader_options)},
-        'sources': checksums(source, collector.sources, reader_options),
-        'skipped': dict(sorted(collector.skipped_labels.items())),
-        'skipped_images': len(collector.skipped_images),
-        'skipped_sizes': len(collector.skipped_sizes),
-        'skipped_entries': collector.skipped_entries,
-    }
     drawing = Drawing(
         classes,
         names.used,
         options,
         pixel_strokes=format_name in PIXEL_STROKES,
     )
+    meta = _meta(format_name, source, collector, drawing, reader_options)
     summary = _write(collector, drawing, out, meta, overwrite, workers, report)
     summary.unused = names.unused
     return summary
+
+
+def _meta(
+    format_name: str,
+    source: Path,
+    collector: Collector,
+    drawing: Drawing,
+    reader_options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what ``labels.json`` says besides the images."""
+    return {
+        'tool': 'import_labels',
+        'format': format_name,
+        'classes': list(drawing.classes.names),
+        'class_map': dict(sorted(drawing.class_ids.items())),
+        'options': {
+            **asdict(drawing.options),
+            'reader': _plain(reader_options),
+        },
+        'sources': checksums(source, collector.sources, reader_options),
+        'skipped': dict(sorted(collector.skipped_labels.items())),
+        'skipped_images': len(collector.skipped_images),
+        'skipped_sizes': len(collector.skipped_sizes),
+        'skipped_entries': collector.skipped_entries,
+    }
 
 
 def _read(
@@ -190,7 +204,7 @@ def _read(
     collector: Collector,
     report: Progress,
 ) -> None:
-    """Collect what the source holds, but for what an import left there."""
+    """Collect what the source holds, except for the output of an import."""
     inside = out.resolve().is_relative_to(source.resolve())
 
     def own(name: str) -> bool:

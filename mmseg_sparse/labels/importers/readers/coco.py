@@ -73,25 +73,19 @@ def read(
     content: _File = load_json(source, _File)
     classes = _classes(content.categories, source, on_error)
     images = _by_id('images', content.images, source, on_error)
-    annotations = list(
-        each(
-            members('annotations', content.annotations),
-            lambda entry, item: [_annotation(item, images, source, entry)],
-            on_error,
-        )
-    )
+    annotations = _by_image(content.annotations, images, source, on_error)
     half = half_pixel(
-        np.array(item.keypoints) for _, item in annotations if item.keypoints
+        np.array(item.keypoints)
+        for group in annotations.values()
+        for _, item in group
+        if item.keypoints
     )
-    by_image: dict[Id, list[Entry]] = {key: [] for key in images}
-    for entry, item in annotations:
-        by_image[item.image_id].append((entry, item))
 
     def one(key: Id, entry: str, raw: Raw) -> Iterator[ImageAnnotation]:
         image: _Image = decode_json(raw, _Image, source, entry)
         extent = size(image.width, image.height, source, entry)
         shapes = each(
-            by_image[key],
+            annotations[key],
             lambda where, item: _shapes(
                 item, classes, extent, half, source, where
             ),
@@ -141,10 +135,6 @@ class _Annotation(Struct):
     bbox: Raw = NULL  # often there, and seldom read
 
 
-#: An annotation, and before it where it stands.
-Entry = tuple[str, _Annotation]
-
-
 def _by_id(
     section: str, items: list[Raw], source: Path, on_error: OnError
 ) -> dict[Id, tuple[str, Raw]]:
@@ -179,12 +169,25 @@ def _classes(
     return dict(each(entries, one, on_error))
 
 
-def _annotation(
-    item: Raw, images: Mapping[Id, Any], source: Path, entry: str
-) -> Entry:
-    annotation: _Annotation = decode_json(item, _Annotation, source, entry)
-    _find(annotation.image_id, images, source, f'{entry}.image_id')
-    return entry, annotation
+def _by_image(
+    items: list[Raw],
+    images: Mapping[Id, Any],
+    source: Path,
+    on_error: OnError,
+) -> dict[Id, list[tuple[str, _Annotation]]]:
+    """Return annotations with their entries by the id of their image."""
+    found: dict[Id, list[tuple[str, _Annotation]]] = {
+        key: [] for key in images
+    }
+
+    def one(entry: str, raw: Raw) -> Iterator[tuple[str, _Annotation]]:
+        item: _Annotation = decode_json(raw, _Annotation, source, entry)
+        _find(item.image_id, images, source, f'{entry}.image_id')
+        yield entry, item
+
+    for entry, item in each(members('annotations', items), one, on_error):
+        found[item.image_id].append((entry, item))
+    return found
 
 
 def _find(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
