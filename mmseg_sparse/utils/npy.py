@@ -53,7 +53,7 @@ def load_npy(path: Path) -> NDArray[Any]:
             shape, fortran, dtype = npy_format.read_array_header_2_0(stream)
     except Exception as error:  # also those of Python's tokenizer
         raise FormatError(
-            path, '', f'no readable .npy file: {reason(error)}'
+            path, '', f'not a readable .npy file: {reason(error)}'
         ) from error
     rest = data[stream.tell() :]
     if dtype.hasobject:
@@ -64,7 +64,7 @@ def load_npy(path: Path) -> NDArray[Any]:
 
 
 class _Array:
-    """Stand-in of an array: its state, as the pickle tells it."""
+    """Stand-in of an array: its state, as the pickle stores it."""
 
     __slots__ = ('arguments', 'state')
 
@@ -142,7 +142,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _load_objects(path: Path, data: bytes) -> NDArray[Any]:
     try:
-        # The unpickler makes room for the highest memo number it is told.
+        # The unpickler makes room for the highest memo number that is named.
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name.endswith('PUT') and int(argument or 0) > len(data):
                 raise pickle.UnpicklingError(f'memo number {argument}')

@@ -23,7 +23,7 @@ from defusedxml.ElementTree import fromstring
 
 #: Largest file, or member of an archive, that is read into memory.
 MAX_BYTES = 512 * 2**20
-#: A member is no zip bomb up to this size, however well it was packed.
+#: Up to this size a member may have been packed to any ratio.
 _SMALL_MEMBER = 16 * 2**20
 #: Deflate reaches 1032; XML and JSON of real annotations stay below 100.
 _MAX_RATIO = 300
@@ -32,7 +32,7 @@ MAX_SIDE = 65500
 MAX_PIXELS = 2**28
 
 #: Escapes in JSON; half of a surrogate pair, which JavaScript writes and
-#: msgspec refuses, is made another sign that no name may have.
+#: msgspec refuses, becomes a character that names may not have.
 _ESCAPE = re.compile(
     r'\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)',
     re.DOTALL,
@@ -107,8 +107,8 @@ def size(
     """Return ``(width, height)`` as ints of a size an image can have.
 
     Raises:
-        FormatError: If one is no whole number from 1 to :data:`MAX_SIDE`, or
-            the area is beyond :data:`MAX_PIXELS`.
+        FormatError: If one is not a whole number from 1 to :data:`MAX_SIDE`,
+            or the area is beyond :data:`MAX_PIXELS`.
     """
     sides = []
     for name, value in (('width', width), ('height', height)):
@@ -136,9 +136,9 @@ def image_name(value: object, source: object, entry: str = '') -> str:
     """Return the name of an image with ``/`` between its folders.
 
     Raises:
-        FormatError: If it is no text or empty, leads out of its folder
-            (absolute, with a drive, or with ``..``), or has signs that cannot
-            be printed.
+        FormatError: If it is not a text or empty, leads out of its folder
+            (absolute, with a drive, or with ``..``), or has characters that
+            cannot be printed.
     """
     if not isinstance(value, str) or not value.strip():
         raise FormatError(
@@ -156,7 +156,7 @@ def image_name(value: object, source: object, entry: str = '') -> str:
     # Control characters, and halves of surrogate pairs, which no file has.
     if any(unicodedata.category(sign) in ('Cc', 'Cs') for sign in name):
         raise FormatError(
-            source, entry, f'unprintable sign in the name {shown(value)}'
+            source, entry, f'unprintable character in the name {shown(value)}'
         )
     return '/'.join(parts)
 
@@ -170,8 +170,12 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     """
     info = path.stat()
     if not stat.S_ISREG(info.st_mode):
-        kind = 'a folder' if stat.S_ISDIR(info.st_mode) else 'no regular file'
-        raise FormatError(path, '', f'expected a file, this is {kind}')
+        kind = (
+            'a folder'
+            if stat.S_ISDIR(info.st_mode)
+            else 'something that is not a regular file'
+        )
+        raise FormatError(path, '', f'expected a file, got {kind}')
     if info.st_size > limit:
         raise FormatError(
             path, '', f'{info.st_size} bytes are more than {limit}'
@@ -190,7 +194,7 @@ def decode_text(data: bytes, source: object) -> str:
     except UnicodeDecodeError as error:
         raise FormatError(
             source, f'byte {error.start}',
-            f'no UTF-8 text: {shown(data[error.start : error.start + 4])}',
+            f'not UTF-8 text: {shown(data[error.start : error.start + 4])}',
         ) from error  # fmt: skip
 
 
@@ -202,7 +206,7 @@ def load_json(
     Args:
         path: The file, or what to call ``text`` in messages.
         kind: See :func:`decode_json`.
-        text: Content to read in place of the file.
+        text: Content to read instead of the file.
 
     Raises:
         FormatError: If the file is too large or not UTF-8, or as
@@ -372,7 +376,7 @@ def read_zip_member(
         if isinstance(error, FormatError):
             raise
         raise FormatError(
-            path, '', f'no readable ZIP file: {reason(error)}'
+            path, '', f'not a readable ZIP file: {reason(error)}'
         ) from error
 
 

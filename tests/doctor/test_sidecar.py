@@ -77,11 +77,13 @@ def test_arguments_that_contradict_it(
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     path = healthy(tmp_path) / 'scribbles/labels.json'
     path.mkdir()
-    with pytest.raises(ValueError, match='expected a file, this is a folder'):
+    with pytest.raises(ValueError, match='expected a file, got a folder'):
         from_folder(path.parent)
     path.rmdir()
     os.mkfifo(path)  # reading it would wait for ever
-    with pytest.raises(ValueError, match='this is no regular file'):
+    with pytest.raises(
+        ValueError, match='got something that is not a regular file'
+    ):
         from_folder(path.parent)
 
 

@@ -51,7 +51,7 @@ def test_a_file_without_names(tmp_path):
     ):
         parse_classes(str(tmp_path / 'a.txt'))
     (tmp_path / 'a.txt').write_bytes(b'\xff')
-    with pytest.raises(ValueError, match=r'a.txt: byte 0: no UTF-8'):
+    with pytest.raises(ValueError, match=r'a.txt: byte 0: not UTF-8'):
         parse_classes(str(tmp_path / 'a.txt'))
 
 

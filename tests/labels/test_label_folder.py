@@ -193,11 +193,13 @@ def test_bad_sidecars(change, problem, tmp_path):
 def test_what_is_no_file_is_no_sidecar(tmp_path):
     path = tmp_path / 'labels.json'
     path.mkdir()
-    with pytest.raises(FormatError, match=r'expected a file, this is a fol'):
+    with pytest.raises(FormatError, match=r'expected a file, got a fol'):
         read_sidecar(path)
     path.rmdir()
     os.mkfifo(path)  # reading it would wait for ever
-    with pytest.raises(FormatError, match='this is no regular file'):
+    with pytest.raises(
+        FormatError, match='got something that is not a regular file'
+    ):
         read_sidecar(tmp_path)
 
 

@@ -144,7 +144,7 @@ def test_reader_options_and_dataset_types(call, tmp_path):
         (('labelme', 'json', 'out', '--stroke-width', 'nan'), 'got nan'),
         (('labelme', 'json', 'out', '--option', 'a=1'), 'it has: none'),
         (('labelme', 'images', 'out'), r'no \*.json in the folder'),
-        (('coco', 'json', 'out'), 'expected a file, this is a folder'),
+        (('coco', 'json', 'out'), 'expected a file, got a folder'),
     ],
 )
 def test_errors_are_one_line(arguments, problem, call, tmp_path):

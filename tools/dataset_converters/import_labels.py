@@ -13,7 +13,7 @@ FORMAT is one of
   via              VGG Image Annotator 2: project or export, JSON
   qupath           QuPath: GeoJSON, a file or a folder
   csv              points in a table, CoralNet's among them
-  label-images     napari and the like: PNG or TIFF, 0 = unlabelled
+  label-images     napari and similar tools: PNG or TIFF, 0 = unlabelled
   scribblesup-xml  ScribbleSup: a folder of XML files
   whats-the-point  What's the Point: JSON of clicks
   index-png        PNGs of class indices, 255 = unlabelled (ScribbleSup,
@@ -35,7 +35,7 @@ from _arguments import ProgressBar, command, fail
 
 
 class Parser(argparse.ArgumentParser):
-    """Also tells the options of the readers, as these have them."""
+    """Also lists the options of the readers."""
 
     def format_help(self) -> str:
         """Look them up in the readers' files: importing takes seconds."""
@@ -69,7 +69,7 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _describe(name: str, read: ast.FunctionDef) -> Iterator[str]:
-    """Yield the options that a reader's signature and docstring tell."""
+    """Yield the options in a reader's signature, with their docstring."""
     values = {'int': 'N', 'bool': 'true', 'Path': 'FILE'}
     documented = (ast.get_docstring(read) or '') + '\n\n'
     for argument in read.args.kwonlyargs:
@@ -155,8 +155,8 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
         '--skip-unknown',
         action='store_true',
         help='leave out unknown classes, missing images, images of another '
-        'size, and entries and files that are malformed, and count them, in '
-        'place of an error',
+        'size, and entries and files that are malformed, and count them, '
+        'instead of an error',
     )
 
 

@@ -1,4 +1,4 @@
-"""First half of an import: read the source, find the images and classes."""
+"""Collect what an import reads, by image."""
 
 import hashlib
 import pickle
@@ -58,7 +58,7 @@ class Collector:
             one of another size, and what is malformed.
 
     Attributes:
-        jobs: One for each image that the source speaks of, by its name.
+        jobs: One for each image that the source names, by its name.
         labels: Every label seen, of shapes and tags.
         sources: Files that were read.
         skipped_labels: Shapes and tags left out, by class.

@@ -1,4 +1,4 @@
-"""Second half of an import: draw the label maps, in several processes."""
+"""Draw the label maps of an import, in several processes."""
 
 import multiprocessing
 import signal
@@ -34,17 +34,17 @@ KINDS = ('auto', *SUPERVISIONS)
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How labels are drawn and what is done about odd ones.
+    """How labels are drawn and what is done about unknown and malformed ones.
 
     Attributes:
         stroke_width: Width of strokes that have none of their own, pixels.
         point_radius: Radius of points, pixels; 0 = the one pixel.
-        supervision: What the sidecar calls the labels; 'auto' tells by the
+        supervision: What the sidecar calls the labels; 'auto' decides by the
             shapes of each image. 'tag' draws nothing: the classes of the
             shapes become tags.
         skip_unknown: Leave out shapes and tags of unknown classes,
             annotations of missing images and of images of another size, and
-            entries and files of a folder that are malformed, in place of an
+            entries and files of a folder that are malformed, instead of an
             error.
         keep_empty: Write a map of 255 for images without any label, or with
             ``supervision='tag'`` that they have no tags.

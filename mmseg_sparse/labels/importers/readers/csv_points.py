@@ -36,13 +36,13 @@ def read(
     columns: Mapping[str, str] | None = None,
     on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
-    """Read a table of one point a line, its columns told by the first line.
+    """Read a table with one point a line and a header that names the columns.
 
     A place is given by ``Row`` and ``Column``, whole numbers (``3`` or
     ``3.0``) that count pixels from 0 (CoralNet; row before column), and lies
     in the middle of the pixel; or by ``x`` and ``y``, numbers from the corner
     of the image. The order of the columns does not matter, nor does upper or
-    lower case; further columns are not read. Fields are parted by comma,
+    lower case; further columns are not read. Fields are separated by comma,
     semicolon or tab, whichever the first line has most of.
 
     Args:
@@ -135,7 +135,7 @@ def _lines(source: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, fields
     except csv.Error as error:
         raise FormatError(
-            source, f'line {reader.line_num}', f'no valid CSV: {error}'
+            source, f'line {reader.line_num}', f'not valid CSV: {error}'
         ) from error
 
 

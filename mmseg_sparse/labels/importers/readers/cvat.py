@@ -65,7 +65,7 @@ def read(
 
     Raises:
         FormatError: If the file is malformed, is an export of a video, or has
-            skeletons or cuboids, which are no area or line.
+            skeletons or cuboids, which are neither area nor line.
         OSError: If the file cannot be read.
     """
     name, data = _content(source)
@@ -99,7 +99,7 @@ def _content(source: Path) -> tuple[str, bytes]:
     except (OSError, OverflowError, LookupError, LZMAError) as error:
         # The archive could be opened: offsets in it lead nowhere.
         raise FormatError(
-            source, '', f'no readable ZIP file: {reason(error)}'
+            source, '', f'not a readable ZIP file: {reason(error)}'
         ) from error
     return f'{source}/{member}', data
 

@@ -38,7 +38,7 @@ def read(
         ignore_index: The value of pixels without a label.
         suffix: What the name of a PNG has behind that of its image:
             ``_mask`` where ``a_mask.png`` is of ``a.jpg``. PNGs of a folder
-            that do not end so are left alone.
+            that do not end so are ignored.
         on_error: Called with what is wrong with a file;
             where it returns, that is left out.
 

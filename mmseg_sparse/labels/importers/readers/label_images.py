@@ -45,14 +45,14 @@ def read(
 
         {"1": "road", "2": "sky", "5": "tree"}
 
-    A mask in which 0 is a class is no label image: read it as an index PNG.
+    A mask in which 0 is a class is not a label image: read it as an index PNG.
 
     Args:
         source: A PNG or TIFF, or a folder of them, folders within included.
             TIFF of one page, whole numbers of 8, 16 or 32 bits up to 65535,
             packed as Pillow reads it (not at all, deflate, LZW ...).
         suffix: What the name of a file has behind that of its image; files of
-            a folder that do not end so are left alone. None: ``_labels``, as
+            a folder that do not end so are ignored. None: ``_labels``, as
             napari writes it, where a name ends so.
         on_error: Called with what is wrong with a file;
             where it returns, that is left out.
@@ -103,7 +103,7 @@ def _load_tiff(
         raise FormatError(path, '', _unopened(data)) from error
     except Exception as error:  # Pillow has no common error of broken TIFFs
         raise FormatError(
-            path, '', f'no readable TIFF: {reason(error)}'
+            path, '', f'not a readable TIFF: {reason(error)}'
         ) from error
     if values.min() < 0 or values.max() > MAX_VALUE:
         raise FormatError(
@@ -126,9 +126,9 @@ def _unopened(data: bytes) -> str:
             warnings.simplefilter('ignore')
             tags.load(file)
         bits = [int(v) for v in tags.get(_BITS, (1,))]
-        kind = _SAMPLES.get(int(tags.get(_SAMPLE_FORMAT, (1,))[0]), 'odd')
+        kind = _SAMPLES.get(int(tags.get(_SAMPLE_FORMAT, (1,))[0]), 'unknown')
     except Exception:  # Pillow has no common error of broken TIFFs
-        return 'no readable TIFF file'
+        return 'not a readable TIFF file'
     return (
         'expected one channel of whole numbers of 8, 16 or 32 bits, got '
         f'{kind} of {shown(bits)[1:-1]} bits; save it as uint8 or uint16'

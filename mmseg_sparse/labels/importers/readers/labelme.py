@@ -209,7 +209,7 @@ def _decode_png(
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise FormatError(
-            path, where, f'no base64: {reason(error)}'
+            path, where, f'not base64: {reason(error)}'
         ) from error
     try:
         with warnings.catch_warnings():
@@ -233,8 +233,8 @@ def _decode_png(
     except FormatError:
         raise
     except UnidentifiedImageError as error:
-        raise FormatError(path, where, 'no PNG') from error
+        raise FormatError(path, where, 'not a PNG') from error
     except BROKEN as error:
         raise FormatError(
-            path, where, f'no readable PNG: {reason(error)}'
+            path, where, f'not a readable PNG: {reason(error)}'
         ) from error

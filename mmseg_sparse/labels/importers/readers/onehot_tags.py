@@ -36,8 +36,8 @@ def read(
         The images in the order of the file, with tags and without shapes.
 
     Raises:
-        FormatError: If the file is no such dict, a vector has other values
-            than 0 and 1, or their lengths differ.
+        FormatError: If the file does not hold such a dict, a vector has
+            other values than 0 and 1, or their lengths differ.
         OSError: If the file cannot be read.
     """
     array = load_npy(source)
@@ -73,7 +73,7 @@ def read(
 def _image(key: object, source: Path, entry: str) -> str:
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         if not 0 <= key < 10**18:
-            raise FormatError(source, '', f'no image id: {entry}')
+            raise FormatError(source, '', f'not an image id: {entry}')
         key = str(int(key))
     return image_name(key, source, entry)
 

@@ -31,7 +31,8 @@ from .shared import (
 )
 
 #: A text, which may hold anything, or a constant that JSON does not have. A
-#: text without end goes to the end, lest each quote in it be tried as one.
+#: text without end reaches to the end of the file, so that not every quote in
+#: it is tried as a start.
 _CONSTANT = re.compile(
     rb'"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z)|(-?(?:NaN|Infinity))', re.DOTALL
 )

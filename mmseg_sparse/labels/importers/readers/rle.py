@@ -44,7 +44,7 @@ def decode_coco_rle(
             counts = counts.encode('ascii')
         except UnicodeEncodeError:
             raise FormatError(
-                source, entry, f'no RLE string: {shown(counts)}'
+                source, entry, f'not an RLE string: {shown(counts)}'
             ) from None
     if isinstance(counts, bytes):
         counts = _uncompress(counts, height * width, source, entry)
@@ -58,8 +58,8 @@ def decode_runs(
     """Decode alternating run lengths, outside first, to flat pixels.
 
     Raises:
-        FormatError: If ``counts`` is no list of whole numbers of at least 0,
-            or they do not add up to ``pixels``; nothing is allocated then.
+        FormatError: If ``counts`` is not a list of whole numbers of at least
+            0, or they do not add up to ``pixels``; nothing is allocated then.
     """
     if not isinstance(counts, list | tuple):
         raise FormatError(
@@ -146,8 +146,8 @@ def decode_brush(
         Bool ``(height, width)``.
 
     Raises:
-        FormatError: If it is no list of bytes, is cut short, or does not give
-            the values of an image of this size.
+        FormatError: If it is not a list of bytes, is cut short, or does not
+            give the values of an image of this size.
     """
     bits = _Bits(_bytes(rle, source, entry), source, entry)
     total = bits.read(32)

@@ -49,7 +49,7 @@ def source_files(
         suffixes: Which files of a folder are meant, in lower case.
         recursive: Look into the folder's folders too.
         ending: What the names of a folder's files end with, before the
-            suffix; others are left alone.
+            suffix; others are ignored.
 
     Returns:
         Files, sorted by their path.
@@ -134,8 +134,8 @@ def class_name(value: object, source: object, entry: str) -> str:
     """Return the name of a class without white space around it.
 
     Raises:
-        FormatError: If it is no text, empty, or text that cannot be written
-            (control characters, halves of surrogate pairs).
+        FormatError: If it is not a text, is empty, or is a text that cannot
+            be written (control characters, halves of surrogate pairs).
     """
     if not isinstance(value, str) or not value.strip():
         raise FormatError(
@@ -144,7 +144,7 @@ def class_name(value: object, source: object, entry: str) -> str:
     name = value.strip()
     if any(unicodedata.category(sign) in ('Cc', 'Cs') for sign in name):
         raise FormatError(
-            source, entry, f'unprintable sign in the name {shown(value)}'
+            source, entry, f'unprintable character in the name {shown(value)}'
         )
     return name
 
@@ -207,7 +207,7 @@ def pixel_regions(
 ) -> tuple[PixelRegion, ...]:
     """Return what is set of a mask, cut to its bounding box.
 
-    An image of hundreds of masks would else take its area for each.
+    Otherwise hundreds of masks of one image would take its area each.
 
     Args:
         label: Class name.
@@ -231,8 +231,8 @@ def within_memory(
 ) -> Iterator[Shape]:
     """Yield shapes one by one while their masks together are not too many.
 
-    Run lengths of a few bytes decode to an image's area, so that a small file
-    could else fill the memory by many of them.
+    Run lengths of a few bytes decode to an image's area: without a limit, a
+    small file could fill the memory.
 
     Raises:
         FormatError: At the mask that exceeds :data:`MAX_TOTAL`.

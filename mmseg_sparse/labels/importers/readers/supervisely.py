@@ -250,7 +250,7 @@ def _bitmap(
         png = inflate.decompress(packed, MAX_BITMAP)
     except (binascii.Error, ValueError, zlib.error) as error:
         raise FormatError(
-            path, entry, f'no zlib data in base64: {reason(error)}'
+            path, entry, f'not zlib data in base64: {reason(error)}'
         ) from error
     if not inflate.eof:
         raise FormatError(
@@ -280,7 +280,7 @@ def _mask(
         raise
     except BROKEN as error:
         raise FormatError(
-            path, entry, f'no readable PNG: {reason(error)}'
+            path, entry, f'not a readable PNG: {reason(error)}'
         ) from error
     raise FormatError(
         path, entry, f'expected a mask, got a picture in {picture.mode}'

@@ -23,7 +23,7 @@ from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from ..coverage import ellipse, rectangle
 from .shared import NULL, Coordinate, Length, class_name, each, members, ring
 
-#: File attributes of every new project; they describe and are no classes.
+#: File attributes of every new project; not classes.
 DESCRIPTIONS = ('caption', 'public_domain', 'image_url')
 #: Region attributes that name the class if there are several.
 CLASSES = ('label', 'class')
@@ -61,7 +61,7 @@ def read(
 
     Raises:
         FormatError: If the file is malformed, if a region has no class, or
-            if the attribute that names it cannot be told.
+            if several attributes may name it.
         OSError: If the file cannot be read.
     """
     images = _images(source)

@@ -52,7 +52,7 @@ def polygon(*values: Any) -> dict[str, Any]:
     (spoil('annotations', 3, bbox=None), 'bbox: expected a list, got None'),
     (mask(';32NO0124', (6, 5)), r'size: .*\[5, 6\], got \[6, 5\]'),
     (mask(';32NO012'), 'counts'),
-    (mask('é'), 'counts: no RLE string'),
+    (mask('é'), 'counts: not an RLE string'),
     (mask([31]), 'counts'),
     (mask([-1, 31]), r'counts\[0\]'),
     (mask([10**18, 1]), r'counts\[0\]'),

@@ -140,7 +140,7 @@ def test_an_exact_name_beats_the_case(tmp_path: Path) -> None:
         ('name,x,y,label\n/a,1,1,c\n', r"line 2: .*within .* got '/a'"),
         ('Name,Row,Column,Label\na,1.5,2,c\n', r"Row: .*whole .* got '1.5'"),
         ('Name,Row,Column,Label\na,1,x,c\n', r"Column: .*number, got 'x'"),
-        ('name,x,y,label\n"a,1,1,c\n', r'line 2: no valid CSV: unexpected'),
+        ('name,x,y,label\n"a,1,1,c\n', r'line 2: not valid CSV: unexpected'),
     ],
 )
 def test_errors_name_file_line_and_value(
@@ -153,7 +153,7 @@ def test_errors_name_file_line_and_value(
 def test_no_utf8(tmp_path: Path) -> None:
     path = tmp_path / 'points.csv'
     path.write_bytes('name,x,y,label\na,1,2,Straße\n'.encode('latin1'))
-    with pytest.raises(FormatError, match=r'points\.csv: byte 25: no UTF-8'):
+    with pytest.raises(FormatError, match=r'points\.csv: byte 25: not UTF-8'):
         list(csv_points.read(path))
 
 

@@ -86,7 +86,7 @@ def test_there_and_back(height, width, seed, share):
         (None, 'got None'),
         ('', 'add up to 6 pixels, got 0'),
         ('1 4', "character 1 of the RLE string is ' '"),
-        ('1ü', r"no RLE string: '1\\xfc'"),
+        ('1ü', r"not an RLE string: '1\\xfc'"),
         ('Q', 'cut short'),
         ('Q' * 9, 'takes more than 7 characters, up to character 6'),
         ('o' * 6 + '1', r'e\[0\]: expected a run of 0 to 6 pixels, got 2'),

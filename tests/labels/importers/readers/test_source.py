@@ -62,8 +62,8 @@ def test_halves_of_surrogate_pairs(text, value):
             r"a.json: line 1, column 7: not valid JSON: .* got 'NaN}",
         ),
         (b'[-Infinity]', r"not valid JSON: .* got 'Infinity"),
-        (b'["\xff"]', r"byte 2: no UTF-8 text: b'\\xff"),
-        ('{"a": 1}'.encode('utf-16'), 'byte 0: no UTF-8 text'),
+        (b'["\xff"]', r"byte 2: not UTF-8 text: b'\\xff"),
+        ('{"a": 1}'.encode('utf-16'), 'byte 0: not UTF-8 text'),
         (b'[' * 10**6, 'nested too deeply'),
         (b'{"a":' * 10**5, 'nested too deeply'),
         (
@@ -83,11 +83,11 @@ def test_bad_json(text, problem, tmp_path):
 def test_files_that_are_none(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError):
         read_bytes(tmp_path / 'missing')
-    with pytest.raises(FormatError, match='expected a file, this is a folder'):
+    with pytest.raises(FormatError, match='expected a file, got a folder'):
         read_bytes(tmp_path)
     if hasattr(os, 'mkfifo'):
         os.mkfifo(tmp_path / 'fifo')  # reading it would wait for ever
-        with pytest.raises(FormatError, match='no regular file'):
+        with pytest.raises(FormatError, match='not a regular file'):
             read_bytes(tmp_path / 'fifo')
     (tmp_path / 'large').write_bytes(bytes(11))
     with pytest.raises(FormatError, match='11 bytes are more than 10'):
@@ -196,7 +196,7 @@ def test_broken_zips(tmp_path):
     for spoilt in (b'', b'PK', data[:-30], data[:500] + b'xx' + data[502:],
                    data.replace(b'PK\3\4', b'PK\3\5')):  # fmt: skip
         path.write_bytes(spoilt)
-        with pytest.raises(FormatError, match='no readable ZIP file'):
+        with pytest.raises(FormatError, match='not a readable ZIP file'):
             read_zip_member(path, suffix='.xml')
     locked = bytearray(data)
     for signature, offset in ((b'PK\3\4', 6), (b'PK\1\2', 8)):

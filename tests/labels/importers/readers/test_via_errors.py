@@ -45,7 +45,7 @@ def test_the_attribute_cannot_be_told(
         ({'class': {'a': False}}, r"\['class'\]: .* one class, got \[\]"),
         ({'class': {'a': 1}}, r"\['class'\]\.a: expected true or .* got 1"),
         ({'class': 7}, r"\['class'\]: expected a string .* got 7"),
-        ({'class': 'a\nb'}, r"\['class'\]: unprintable sign in the name"),
+        ({'class': 'a\nb'}, r"\['class'\]: unprintable character in the name"),
     ],
 )
 def test_a_region_without_one_class(
