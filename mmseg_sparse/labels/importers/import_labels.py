@@ -160,10 +160,7 @@ def import_labels(
     if classes is None or names is None:
         classes, names = _collected(source, collector.labels)
     drawing = Drawing(
-        classes,
-        names.used,
-        options,
-        pixel_strokes=format_name in PIXEL_STROKES,
+        classes, names.used, options, format_name in PIXEL_STROKES
     )
     meta = _meta(format_name, source, collector, drawing, reader_options)
     summary = _write(collector, drawing, out, meta, overwrite, workers, report)
