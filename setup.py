@@ -152,6 +152,7 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=read_requirements(),
+    extras_require={'medical': ['h5py>=3', 'nibabel>=5']},
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     include_package_data=False,
     zip_safe=False,

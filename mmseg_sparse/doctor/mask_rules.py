@@ -30,7 +30,7 @@ def disagreements(found: Examination) -> Iterator[Finding]:
         severity = NOTE
         advice = (
             'this is usual for the labels of a model: raise --min-confidence '
-            'of generate_pseudo_labels to leave out uncertain ones'
+            'of `generate pseudo-labels` to leave out uncertain ones'
         )
     worst = sorted(agreement.wrong, reverse=True)
     yield Finding(

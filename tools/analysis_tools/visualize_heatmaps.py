@@ -1,6 +1,6 @@
 r"""Draw how heat maps become labels: a row per image, a column per folder.
 
-Like TRL's figure 1. Each --maps is a folder of heat maps (of generate_heatmaps
+Like TRL's figure 1. Each --maps is a folder of heat maps (of generate heatmaps
 or of a stage of trl_pipeline); each pixel has the colour of the class with the
 highest value, stronger for a higher value. Each --labels is a folder of index
 PNGs. --truth, a folder of dense masks, is drawn last; the share of right
