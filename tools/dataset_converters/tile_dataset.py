@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs=2,
         metavar=('HEIGHT', 'WIDTH'),
         required=True,
-        help='of a tile, in pixels',
+        help='size of a tile in pixels',
     )
     parser.add_argument(
         '--classes',
@@ -58,23 +58,35 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--background',
         metavar='CLASS',
-        help='the class that is no tag (default: every class is one)',
+        help='the class that is not a tag (default: every class is a tag)',
     )
     parser.add_argument(
         '--min-share',
         type=float,
         default=0.02,
-        help='least share of the pixels of a tile, void counted, of a class '
-        'that is a tag (default: %(default)s)',
+        help='smallest share of the pixels of a tile, void included, that a '
+        'class must cover to be a tag (default: %(default)s)',
     )
     parser.add_argument(
         '--edges',
         choices=['overlap', 'keep', 'drop'],
         default='overlap',
-        help='the rest at the right and the bottom: move the last tile back '
-        'over its neighbour, keep a smaller tile, or leave it out '
+        help='what becomes of the rest at the right and the bottom: move the '
+        'last tile back over its neighbour (overlap), keep a smaller tile, '
+        'or drop it '
         '(default: %(default)s)',
     )
+    _add_mask_arguments(parser)
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace OUT if it is a folder of tiles',
+    )
+    return parser.parse_args(argv)
+
+
+def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says how the masks are named and numbered."""
     parser.add_argument(
         '--void',
         type=int,
@@ -93,12 +105,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='how the names of the masks end; other files are left alone '
         '(default: %(default)s)',
     )
-    parser.add_argument(
-        '--overwrite',
-        action='store_true',
-        help='replace OUT if it is a folder of tiles',
-    )
-    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

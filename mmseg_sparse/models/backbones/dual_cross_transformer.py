@@ -170,14 +170,10 @@ class DualCrossTransformer(BaseModule):
         """Build warm-up, low-level extractors and streams."""
         super().__init__(init_cfg)
         stages = dict(
-            embed_dims=embed_dims,
-            patch_sizes=patch_sizes,
-            num_heads=num_heads,
-            mlp_ratios=mlp_ratios,
-            depths=depths,
-            sr_ratios=sr_ratios,
-            window_sizes=window_sizes,
-        )
+            embed_dims=embed_dims, patch_sizes=patch_sizes,
+            num_heads=num_heads, mlp_ratios=mlp_ratios, depths=depths,
+            sr_ratios=sr_ratios, window_sizes=window_sizes,
+        )  # fmt: skip
         _check(heatmap_channels, streams, stages)
         norm_cfg = norm_cfg or dict(type='BN')
         self.streams = tuple(streams)
@@ -189,11 +185,7 @@ class DualCrossTransformer(BaseModule):
         self.stride = math.prod(patch_sizes)
         self.warm_up: nn.Module | None = None
         if warm_up and self.heatmap_channels:
-            self.warm_up = nn.Sequential(
-                build_norm_layer(norm_cfg, heatmap_channels)[1],
-                nn.Conv2d(heatmap_channels, low_channels, 1),
-                build_norm_layer(norm_cfg, low_channels)[1],
-            )
+            self.warm_up = _warm_up(heatmap_channels, low_channels, norm_cfg)
         heat = low_channels if self.warm_up else heatmap_channels
         ins = dict(
             image=_IMAGE_CHANNELS, heatmap=heat, concat=_IMAGE_CHANNELS + heat
@@ -201,21 +193,14 @@ class DualCrossTransformer(BaseModule):
         self.low_levels = nn.ModuleDict()
         self.transformers = nn.ModuleDict()
         for name in self.streams:
-            self.low_levels[name] = nn.Sequential(
-                ConvModule(ins[name], low_channels, 3, padding=1,
-                           norm_cfg=norm_cfg),
-                ConvModule(low_channels, low_channels, 3, padding=1,
-                           norm_cfg=norm_cfg),
-            )  # fmt: skip
-            self.transformers[name] = TwinsStream(
-                low_channels,
-                **stages,
-                qkv_bias=qkv_bias,
-                drop_rate=drop_rate,
-                attn_drop_rate=attn_drop_rate,
-                drop_path_rate=drop_path_rate,
-                init_cfg=stream_init_cfg,
+            self.low_levels[name] = _low_level(
+                ins[name], low_channels, norm_cfg
             )
+            self.transformers[name] = TwinsStream(
+                low_channels, **stages, qkv_bias=qkv_bias,
+                drop_rate=drop_rate, attn_drop_rate=attn_drop_rate,
+                drop_path_rate=drop_path_rate, init_cfg=stream_init_cfg,
+            )  # fmt: skip
 
     def init_weights(self) -> None:
         """Initialise as ``SVT`` does, then what has an ``init_cfg``."""
@@ -299,6 +284,27 @@ class DualCrossTransformer(BaseModule):
                 for stream, x in zip(streams, tokens, strict=True)
             ]
         return [nlc_to_nchw(x, size).contiguous() for x in tokens]
+
+
+def _warm_up(
+    in_channels: int, channels: int, norm_cfg: dict[str, Any]
+) -> nn.Sequential:
+    """Return the module that heat maps go through first."""
+    return nn.Sequential(
+        build_norm_layer(norm_cfg, in_channels)[1],
+        nn.Conv2d(in_channels, channels, 1),
+        build_norm_layer(norm_cfg, channels)[1],
+    )
+
+
+def _low_level(
+    in_channels: int, channels: int, norm_cfg: dict[str, Any]
+) -> nn.Sequential:
+    """Return the two convolutional blocks of a low-level extractor."""
+    return nn.Sequential(
+        ConvModule(in_channels, channels, 3, padding=1, norm_cfg=norm_cfg),
+        ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg),
+    )
 
 
 def _check(
