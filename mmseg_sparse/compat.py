@@ -142,6 +142,10 @@ def supply_mmcv_ops() -> None:
     module.sigmoid_focal_loss = mmcv_ops.sigmoid_focal_loss
     sys.modules['mmcv.ops'] = module
     mmcv.ops = module
+    # MMCV recommends its full edition on import, which nothing here needs.
+    warnings.filterwarnings(
+        'ignore', 'Fail to import ``MultiScaleDeformableAttention``'
+    )
 
 
 class _OpsModule(types.ModuleType):

@@ -181,3 +181,13 @@ def test_the_source_never_turns_weights_only_off():
     sources = [p.read_text() for p in root.rglob('*.py')]
     assert len(sources) > 10
     assert not any('weights_only=False' in text for text in sources)
+
+
+@needs_lite
+def test_importing_is_silent(tmp_path):
+    source = 'import mmseg_sparse, mmcv.cnn.bricks.transformer'
+    done = subprocess.run(
+        [sys.executable, '-c', source],
+        cwd=tmp_path, text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout + done.stderr == ''
