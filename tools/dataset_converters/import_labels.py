@@ -11,6 +11,7 @@ FORMAT is one of
   coco             COCO: JSON of instances or keypoints
   supervisely      Supervisely: JSON files, or a project's folder
   via              VGG Image Annotator 2: project or export, JSON
+  isat             ISAT: a JSON file, or a folder of them
   qupath           QuPath: GeoJSON, a file or a folder
   csv              points in a table, CoralNet's among them
   label-images     napari and similar tools: PNG or TIFF, 0 = unlabelled

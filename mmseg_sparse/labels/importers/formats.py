@@ -18,6 +18,7 @@ MODULES = {
     'coco': 'coco',
     'supervisely': 'supervisely',
     'via': 'via',
+    'isat': 'isat',
     'qupath': 'qupath',
     'csv': 'csv_points',
     'label-images': 'label_images',

@@ -18,7 +18,7 @@ from mmseg_sparse.labels.importers.annotation import (
 )
 from mmseg_sparse.utils.untrusted import FormatError
 
-from ....helpers import writers_a, writers_b
+from ....helpers import writers_a, writers_b, writers_c
 
 LINE = Stroke('cat', np.array([[1.5, 2.5], [8.5, 4.5]]))
 CLICK = Point('cat', (3.5, 4.5))
@@ -142,6 +142,7 @@ SOURCES = {
         writers_b.supervisely, '.json', LINE, FLAT, AREA
     ),
     'via': in_file(writers_b.via, via_regions, LINE, FLAT, AREA),
+    'isat': in_folder(writers_c.isat, '.json', AREA, FLAT, AREA),
     'qupath': in_folder(
         lambda a: writers_b.qupath(a), '.geojson', LINE,
         Region('cat', (FLAT.rings[0][:1],)), AREA,
