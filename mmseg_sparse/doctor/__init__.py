@@ -2,6 +2,7 @@
 
 from ..labels.boundary_distance import relative_distance
 from .examine import Examination, examine
+from .fatal import fatal_findings
 from .findings import Finding
 from .from_config import from_config
 from .from_folder import from_folder
@@ -17,6 +18,7 @@ __all__ = [
     'Reading',
     'diagnose',
     'examine',
+    'fatal_findings',
     'from_config',
     'from_folder',
     'relative_distance',

@@ -31,6 +31,17 @@ class Finding:
     count: int = 0
     files: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def sentence(self) -> str:
+        """The finding in one line, with the first file and the remedy."""
+        text = self.message
+        if self.files:
+            file, detail = self.files[0]
+            text += f': {file}' + (f' ({detail})' if detail else '')
+            if self.count > 1:
+                text += f' and {self.count - 1} more'
+        return f'{text}; to correct it: {self.mend}'
+
 
 #: Files that a finding names.
 SHOWN_FILES = 5
@@ -59,8 +70,8 @@ PER_FILE: dict[str, tuple[str, str, str]] = {
         'copy them again from their source, or remove them from ann_file',
     ),
     'image-truncated': (
-        WARNING, 'images seem to be truncated: their missing part is loaded '
-        'as grey',
+        WARNING, 'images seem to be truncated: what is missing of them may be '
+        'loaded as grey',
         'copy them again from their source, or remove them from ann_file',
     ),
     'colour': (

@@ -5,6 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import mmcv
 import numpy as np
 from numpy.typing import NDArray
 
@@ -117,6 +118,19 @@ def measure(item: LabelItem) -> FileStats:
     )  # fmt: skip
 
 
+def glance(item: LabelItem) -> FileStats:
+    """Only look whether the files of an image are there."""
+    problems = [
+        Problem(code, path)
+        for code, path in (
+            ('missing-image', item.image),
+            ('missing-label', item.labels),
+        )
+        if path is not None and not os.path.exists(path)
+    ]
+    return FileStats(item, {}, {}, tuple(problems))
+
+
 def _sparse(counts: Counts) -> dict[int, int]:
     return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
 
@@ -158,10 +172,12 @@ def _image_header(
     number = about.st_size
     try:
         size = image_size(Path(path))
-        if not _ends_well(path):
-            problems.append(
-                Problem('image-truncated', path, 'has no end of the picture')
-            )
+        if not _ends_well(path, number):
+            code = 'image-truncated'
+            if _loads_nothing(path):
+                code = 'image-unreadable'
+            text = 'has no end of the picture: it seems to be truncated'
+            problems.append(Problem(code, path, text))
         return size, number
     except Exception as error:
         text = str(error).removeprefix(f'{path}: ')
@@ -169,20 +185,29 @@ def _image_header(
         return None, number
 
 
-def _ends_well(path: str) -> bool:
-    """Return whether a JPEG or PNG is complete.
+def _ends_well(path: str, length: int) -> bool:
+    """Return whether a JPEG, PNG or BMP is complete.
 
     Pillow's ``verify`` does not look at a JPEG, and reads all of a PNG.
     """
     with open(path, 'rb') as file:
-        start = file.read(4)
+        start = file.read(8)
+        if start[:2] == b'BM':  # says how long it is, or 0
+            return length >= int.from_bytes(start[2:6], 'little')
         end = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}.get(start[:2])
         if end is None:
             return True
-        file.seek(0, os.SEEK_END)
         # Cameras and tools append a little after the end.
-        file.seek(-min(file.tell(), 16384), os.SEEK_END)
+        file.seek(-min(length, 16384), os.SEEK_END)
         return end in file.read()
+
+
+def _loads_nothing(path: str) -> bool:
+    """Return whether mmseg's ``LoadImageFromFile`` gets no image.
+
+    Of a truncated file, OpenCV 4 decodes what is there, OpenCV 5 nothing.
+    """
+    return mmcv.imfrombytes(Path(path).read_bytes(), flag='color') is None
 
 
 def _mismatch(
