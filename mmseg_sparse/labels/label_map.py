@@ -216,6 +216,49 @@ def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
         OSError: If the file cannot be opened.
     """
     data = read_bytes(path)
+    values = _load_png(
+        data, path, _MODES, 'a PNG of class indices (palette or grey)'
+    )
+    if values.dtype == np.uint16:
+        return values
+    values = values.astype(np.uint8)
+    # IHDR is the first chunk: bit depth and colour type at bytes 24 and 25.
+    depth, colour = data[24], data[25]
+    if colour == 0 and depth in (2, 4):  # Pillow stretches these to 255
+        values //= 255 // (2**depth - 1)
+    return values
+
+
+def load_png_rgb(
+    path: Path, expected: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Read a PNG in colour, without alpha.
+
+    Args:
+        path: The file.
+        expected: ``(width, height)`` that it must have.
+
+    Returns:
+        ``(H, W, 3)``.
+
+    Raises:
+        FormatError: As :func:`load_png_index`, but for colour; or if the size
+            is another one.
+        OSError: If the file cannot be opened.
+    """
+    return _load_png(
+        read_bytes(path), path, ('RGB',), 'a PNG in RGB', expected
+    )
+
+
+def _load_png(
+    data: bytes,
+    path: Path,
+    modes: Sequence[str],
+    wanted: str,
+    expected: tuple[int, int] | None = None,
+) -> NDArray[Any]:
+    """Decode a PNG of one of Pillow's modes, its size checked before."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -228,25 +271,20 @@ def load_png_index(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if _END not in data:  # verify() does not look at the last chunk
         raise FormatError(path, '', 'broken PNG: it is cut short')
     with picture:
-        size(*picture.size, path)
-        if picture.mode not in _MODES:
+        found = size(*picture.size, path)
+        if expected not in (None, found):
             raise FormatError(
                 path, '',
-                'expected a PNG of class indices (palette or grey), got one '
-                f'in {picture.mode}',
+                f'expected the size of its image, {expected}, got {found}',
             )  # fmt: skip
+        if picture.mode not in modes:
+            raise FormatError(
+                path, '', f'expected {wanted}, got one in {picture.mode}'
+            )
         try:
             picture.load()
         except BROKEN as error:
             raise FormatError(
                 path, '', f'broken PNG: {reason(error)}'
             ) from error
-        values = np.array(picture)
-    if values.dtype == np.uint16:
-        return values
-    values = values.astype(np.uint8)
-    # IHDR is the first chunk: bit depth and colour type at bytes 24 and 25.
-    depth, colour = data[24], data[25]
-    if colour == 0 and depth in (2, 4):  # Pillow stretches these to 255
-        values //= 255 // (2**depth - 1)
-    return values
+        return np.array(picture)

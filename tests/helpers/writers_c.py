@@ -3,10 +3,13 @@
 A writer knows nothing of its reader: it writes what the tool would.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mmseg_sparse.labels.importers.annotation import ImageAnnotation, Region
 from mmseg_sparse.labels.importers.rasterize import rasterize
@@ -42,4 +45,51 @@ def isat(annotation: ImageAnnotation) -> dict[str, Any]:
             'depth': 3, 'note': '',
         },
         'objects': [fields(shape) for shape in annotation.shapes],
+    }  # fmt: skip
+
+
+def coco_panoptic(
+    folder: Path,
+    maps: Mapping[str, tuple[NDArray[np.uint8], int]],
+    labels: Sequence[str],
+) -> dict[str, Any]:
+    """Write panoptic PNGs into ``folder`` and return their JSON.
+
+    Args:
+        folder: Made if it is missing.
+        maps: By the image's name: class indices, 255 = no label; and a seed
+            for the ids, and for how a class is cut into segments.
+        labels: Names of the classes.
+    """
+    folder.mkdir(exist_ok=True, parents=True)
+    images, annotations = [], []
+    for number, (name, (classes, seed)) in enumerate(maps.items()):
+        rng = np.random.default_rng(seed)
+        ids = np.zeros(classes.shape, np.int64)
+        segments = []
+        for index in np.unique(classes[classes != 255]):
+            part = rng.integers(2, size=classes.shape)
+            for half in (0, 1):
+                where = (classes == index) & (part == half)
+                key = int(rng.integers(1, 2**24))
+                if where.any() and key not in ids:
+                    ids[where] = key
+                    segments.append({
+                        'id': key, 'category_id': 7 + int(index),
+                        'iscrowd': half, 'bbox': [0, 0, 1, 1], 'area': 1,
+                    })  # fmt: skip
+        colours = np.stack([ids >> 8 * k & 255 for k in range(3)], -1)
+        png = f'{number}.png'
+        Image.fromarray(colours.astype(np.uint8)).save(folder / png)
+        height, width = classes.shape
+        images.append({'id': number, 'file_name': name, 'width': width,
+                       'height': height})  # fmt: skip
+        annotations.append({'image_id': number, 'file_name': png,
+                            'segments_info': segments})  # fmt: skip
+    return {
+        'images': images, 'annotations': annotations,
+        'categories': [
+            {'id': 7 + i, 'name': label, 'isthing': 1, 'color': [i, 0, 0],
+             'supercategory': ''} for i, label in enumerate(labels)
+        ],
     }  # fmt: skip

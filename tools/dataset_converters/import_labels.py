@@ -9,6 +9,7 @@ FORMAT is one of
   cvat             "CVAT for images 1.1": annotations.xml or the ZIP file
   label-studio     Label Studio: JSON export
   coco             COCO: JSON of instances or keypoints
+  coco-panoptic    COCO panoptic: JSON, and its folder of PNGs
   supervisely      Supervisely: JSON files, or a project's folder
   via              VGG Image Annotator 2: project or export, JSON
   isat             ISAT: a JSON file, or a folder of them

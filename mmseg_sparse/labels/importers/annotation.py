@@ -101,6 +101,7 @@ class ImageAnnotation:
         size: ``(width, height)`` where the source says so, else None.
         shapes: In the order of the source.
         tags: Class names that hold for the whole image.
+        files: Further files that it was read from.
     """
 
     image: str
@@ -108,3 +109,4 @@ class ImageAnnotation:
     size: tuple[int, int] | None = None
     shapes: tuple[Shape, ...] = ()
     tags: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = ()

@@ -115,7 +115,7 @@ class Collector:
                 of that name, its size is another one, or a class is unknown;
                 unless such are to be skipped.
         """
-        self.sources.add(annotation.source)
+        self.sources.update((annotation.source, *annotation.files))
         try:
             job = self._job(annotation)
         except FormatError as error:
@@ -189,18 +189,19 @@ def checksums(
     """Return the SHA-256 of what was read, by name.
 
     Args:
-        source: What was asked to be read; in a folder, ``files`` count.
-        files: Files that annotations came from.
-        options: Of the reader; those that are paths were read too.
+        source: What was asked to be read.
+        files: Files that annotations came from; those beside or below
+            ``source`` are named relative to it.
+        options: Of the reader; those that are files were read too.
     """
+    folder = source if source.is_dir() else source.parent
     found = {path.name: path for path in options.values()
-             if isinstance(path, Path)}  # fmt: skip
-    if source.is_dir():
-        for name in files:
-            path = Path(name)
-            found[path.relative_to(source).as_posix()] = path
-    else:
+             if isinstance(path, Path) and path.is_file()}  # fmt: skip
+    if source.is_file():
         found[source.name] = source
+    for path in map(Path, files):
+        below = path.is_relative_to(folder)
+        found[(path.relative_to(folder) if below else path).as_posix()] = path
     return {name: _sha256(path) for name, path in sorted(found.items())}
 
 

@@ -16,6 +16,7 @@ MODULES = {
     'cvat': 'cvat',
     'label-studio': 'label_studio',
     'coco': 'coco',
+    'coco-panoptic': 'coco_panoptic',
     'supervisely': 'supervisely',
     'via': 'via',
     'isat': 'isat',

@@ -71,8 +71,8 @@ def read(
         OSError: If the file cannot be read.
     """
     content: _File = load_json(source, _File)
-    classes = _classes(content.categories, source, on_error)
-    images = _by_id('images', content.images, source, on_error)
+    classes = class_names(content.categories, source, on_error)
+    images = by_id('images', content.images, source, on_error)
     annotations = _by_image(content.annotations, images, source, on_error)
     half = half_pixel(
         np.array(item.keypoints)
@@ -82,7 +82,7 @@ def read(
     )
 
     def one(key: Id, entry: str, raw: Raw) -> Iterator[ImageAnnotation]:
-        image: _Image = decode_json(raw, _Image, source, entry)
+        image: ImageEntry = decode_json(raw, ImageEntry, source, entry)
         extent = size(image.width, image.height, source, entry)
         shapes = each(
             annotations[key],
@@ -116,7 +116,9 @@ class _Category(Struct):
     name: str
 
 
-class _Image(Struct):
+class ImageEntry(Struct):
+    """An image of the file, which also panoptic files have."""
+
     file_name: str
     width: float
     height: float
@@ -135,7 +137,7 @@ class _Annotation(Struct):
     bbox: Raw = NULL  # often there, and seldom read
 
 
-def _by_id(
+def by_id(
     section: str, items: list[Raw], source: Path, on_error: OnError
 ) -> dict[Id, tuple[str, Raw]]:
     """Return the members of a list as ``id -> (entry, member)``."""
@@ -155,7 +157,7 @@ def _by_id(
     return found
 
 
-def _classes(
+def class_names(
     items: list[Raw], source: Path, on_error: OnError
 ) -> dict[Id, str]:
     """Return the names of the categories by their ids."""
@@ -164,7 +166,7 @@ def _classes(
         name = decode_json(item, _Category, source, entry).name
         yield key, class_name(name, source, f'{entry}.name')
 
-    categories = _by_id('categories', items, source, on_error)
+    categories = by_id('categories', items, source, on_error)
     entries = ((key, *item) for key, item in categories.items())
     return dict(each(entries, one, on_error))
 
@@ -182,7 +184,7 @@ def _by_image(
 
     def one(entry: str, raw: Raw) -> Iterator[tuple[str, _Annotation]]:
         item: _Annotation = decode_json(raw, _Annotation, source, entry)
-        _find(item.image_id, images, source, f'{entry}.image_id')
+        lookup(item.image_id, images, source, f'{entry}.image_id')
         yield entry, item
 
     for entry, item in each(members('annotations', items), one, on_error):
@@ -190,7 +192,7 @@ def _by_image(
     return found
 
 
-def _find(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
+def lookup(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
     """Return what has an id."""
     if key not in table:
         raise FormatError(source, entry, f'nothing has the id {shown(key)}')
@@ -205,7 +207,7 @@ def _shapes(
     source: Path,
     entry: str,
 ) -> Iterator[Shape]:
-    label = _find(item.category_id, classes, source, f'{entry}.category_id')
+    label = lookup(item.category_id, classes, source, f'{entry}.category_id')
     if isinstance(item.segmentation, _Mask):
         where = f'{entry}.segmentation'
         pixels = _pixels(item.segmentation, extent, source, where)

@@ -74,6 +74,18 @@ def coco_size(content: Any) -> Any:
     return content
 
 
+def panoptic(folder: Path) -> list[str]:
+    classes = np.array([[0, 1, 1]], np.uint8)
+    content = writers_c.coco_panoptic(
+        folder / 'source', {f'{i}.jpg': (classes, 0) for i in (1, 15, 2)},
+        ['cat', 'dog'],
+    )  # fmt: skip
+    content['annotations'][1]['segments_info'] = []
+    content['annotations'].append(None)
+    (folder / 'source.json').write_text(json.dumps(content))
+    return ['source.json'] * 2
+
+
 def studio_data(content: Any) -> Any:
     content[2]['data'] = None
     return content
@@ -138,6 +150,7 @@ SOURCES = {
         lambda a: writers_a.coco(a, compressed=True), coco_size,
         CLICK, FLAT, AREA,
     ),
+    'coco-panoptic': panoptic,
     'supervisely': in_folder(
         writers_b.supervisely, '.json', LINE, FLAT, AREA
     ),
@@ -166,8 +179,8 @@ def test_every_format_is_tried() -> None:
 @pytest.mark.parametrize('name', FORMATS)
 def test_the_rest_is_read(name: str, tmp_path: Path) -> None:
     wrong = SOURCES[name](tmp_path)
-    source = tmp_path / 'source'
-    source = source if source.exists() else tmp_path
+    files = (tmp_path / 'source.json', tmp_path / 'source')
+    source = next((file for file in files if file.is_file()), tmp_path)
     read = load_reader(name)
     errors: list[FormatError] = []
     found = list(read(source, on_error=errors.append))
