@@ -3,6 +3,7 @@
 import json
 import os
 import os.path as osp
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from .label_map import NO_LABEL, distinct_palette
 
 #: Class indices are 0 to 254; 255 is "no label".
 MAX_CLASSES = NO_LABEL
+#: In place of a class index: shapes and tags of this label do not count.
+LEFT_OUT = -1
+#: The line of LabelMe's lists of classes that stands for void, not a class.
+IGNORE = '__ignore__'
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def parse_classes(texts: str | Sequence[str]) -> Classes:
     Args:
         texts: A file with one name a line; or the name of a registered
             dataset type such as ``CamVidDataset``; or names, one a text or
-            with commas between them.
+            with commas between them. LabelMe's ``__ignore__`` among them is
+            void and no class.
 
     Raises:
         ValueError: If it is none of these.
@@ -85,11 +91,8 @@ def parse_classes(texts: str | Sequence[str]) -> Classes:
     (text,) = texts
     path = Path(text)
     if os.path.isfile(text):  # Path.is_file fails on a long list
-        lines = decode_text(read_bytes(path, 2**20), path).splitlines()
         try:
-            return make_classes(
-                [line.strip() for line in lines if line.strip()]
-            )
+            return make_classes(read_class_names(path))
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
     if ',' not in text:
@@ -112,11 +115,31 @@ def parse_classes(texts: str | Sequence[str]) -> Classes:
 
 
 def _named(text: str) -> Classes:
-    return make_classes([name.strip() for name in text.split(',')])
+    return make_classes(_without_ignore(text.split(',')))
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Return the classes that a text file names, one a line.
+
+    Blank lines are left out, and so is LabelMe's ``__ignore__``, which is
+    void and no class.
+
+    Raises:
+        FormatError: If it is not UTF-8.
+        OSError: If it cannot be read.
+    """
+    lines = decode_text(read_bytes(path, 2**20), path).splitlines()
+    return [name for name in _without_ignore(lines) if name]
+
+
+def _without_ignore(names: Sequence[str]) -> list[str]:
+    return [name.strip() for name in names if name.strip() != IGNORE]
 
 
 def parse_class_map(items: Sequence[str]) -> dict[str, int | str]:
     """Return a class map from JSON files and ``label=class`` texts.
+
+    ``label=`` in a text, and an empty string in a file, leave a label out.
 
     Raises:
         ValueError: If a text is malformed, or a label comes twice.
@@ -150,12 +173,16 @@ class ClassMap:
     """Turns the labels of a source into class indices.
 
     A label in the given map becomes what that says; else the class of the
-    same name; else, where labels are numbers, the class of that number.
+    same name; else, where labels are numbers, the class of that number; else
+    what the tool means by it, such as void.
 
     Args:
         names: Class names in order of their indices.
-        given: Class index, class name or 255 (= leave out) by label.
+        given: Class index, class name, 255 (= void) or an empty text (= left
+            out) by label.
         first: Number of the first class where labels are numbers, else None.
+        words: A tool's own words that are no classes: patterns of labels,
+            with 255 or :data:`LEFT_OUT`; the first that fits counts.
 
     Raises:
         ValueError: If the map names a class that is not among ``names``.
@@ -167,9 +194,11 @@ class ClassMap:
         given: Mapping[str, int | str] | None = None,
         *,
         first: int | None = None,
+        words: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.names = tuple(names)
         self.first = first
+        self.words = tuple(words)
         #: Index by label, of the labels that were seen.
         self.used: dict[str, int] = {}
         self._given = {
@@ -183,7 +212,10 @@ class ClassMap:
         return tuple(label for label in self._given if label not in self.used)
 
     def index(self, label: str) -> int | None:
-        """Return the class index of a label, None if it is unknown."""
+        """Return the class index of a label, None if it is unknown.
+
+        It is 255 for void, and :data:`LEFT_OUT` for what does not count.
+        """
         if label in self.used:
             return self.used[label]
         found = self._given.get(label)
@@ -192,6 +224,8 @@ class ClassMap:
         if found is None and self.first is not None and label.isdecimal():
             number = int(label) - self.first
             found = number if 0 <= number < len(self.names) else None
+        if found is None:
+            found = meaning(label, self.words)
         if found is not None:
             self.used[label] = found
         return found
@@ -208,6 +242,8 @@ class ClassMap:
     def _target(self, label: str, target: int | str) -> int:
         if isinstance(target, str) and target in self.names:
             return self.names.index(target)
+        if target == '':
+            return LEFT_OUT
         if target == NO_LABEL or (
             isinstance(target, int) and 0 <= target < len(self.names)
         ):
@@ -215,8 +251,16 @@ class ClassMap:
         raise ValueError(
             f'class map: {label!r} becomes {target!r}, which is neither a '
             f'class, nor an index from 0 to {len(self.names) - 1}, nor '
-            f'{NO_LABEL} (leave out)'
+            f'{NO_LABEL} (void), nor empty (leave out)'
         )
+
+
+def meaning(label: str, words: Sequence[tuple[str, int]]) -> int | None:
+    """Return what a tool means by a label of its own, None if nothing."""
+    for pattern, index in ((re.escape(IGNORE), NO_LABEL), *words):
+        if re.fullmatch(pattern, label):
+            return index
+    return None
 
 
 def with_classes(
@@ -241,10 +285,15 @@ def with_classes(
             )
         full[key] = value
     names = full.get('classes')
-    # mmseg would take the name of a missing file for the classes.
-    if isinstance(names, str) and not osp.isfile(names):
-        raise FileNotFoundError(f'classes: the file {names} does not exist')
-    if names is not None and not isinstance(names, str):
+    if isinstance(names, str):
+        # mmseg would take the name of a missing file for the classes, and a
+        # blank line or LabelMe's __ignore__ in the file for one of them.
+        if not osp.isfile(names):
+            raise FileNotFoundError(
+                f'classes: the file {names} does not exist'
+            )
+        names = full['classes'] = read_class_names(Path(names))
+    if names is not None:
         check_classes(names)
     return full
 

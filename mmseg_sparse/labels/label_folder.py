@@ -62,7 +62,7 @@ def label_file(
     supervision: str,
     size: tuple[int, int],
     tags: Sequence[str] = (),
-    **counts: int,
+    **counts: Any,
 ) -> LabelFile:
     """Encode a label map and describe it.
 
@@ -74,7 +74,7 @@ def label_file(
         supervision: ``scribble``, ``point``, ``block``, ``dense`` or ``tag``.
         size: ``(width, height)`` of the image.
         tags: Class names.
-        counts: More numbers for the sidecar, such as ``conflicts=3``.
+        counts: More for the sidecar, such as ``conflicts=3``.
     """
     info: dict[str, Any] = {'supervision': supervision, 'size': list(size)}
     png = None

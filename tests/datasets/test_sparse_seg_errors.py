@@ -114,7 +114,8 @@ def test_missing_arguments_files(root, changes, message):
 def test_classes_come_as_mmseg_users_give_them(root):
     dataset = build(root, classes=None, metainfo=dict(classes=list(CLASSES)))
     assert dataset.metainfo['classes'] == list(CLASSES)
-    (root / 'classes.txt').write_text('\n'.join(CLASSES))
+    # As LabelMe writes its list of classes: the first line is void.
+    (root / 'classes.txt').write_text('\n'.join(['__ignore__', *CLASSES, '']))
     dataset = build(root, classes=str(root / 'classes.txt'))
     assert dataset.tag_space.classes == CLASSES
     colours = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]

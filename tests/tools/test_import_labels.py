@@ -100,6 +100,7 @@ def test_every_argument_arrives(call, tmp_path):
         'labelme', 'json', 'out', '--classes', 'names.txt', '--class-map',
         'map.json', 'road=255', '--skip-unknown', '--stroke-width', '5',
         '--point-radius', '2', '--supervision', 'scribble', '--keep-empty',
+        '--overlap', 'later-on-top',
     )  # fmt: skip
     status, text = call(*line)
     assert status == 0
@@ -110,11 +111,11 @@ def test_every_argument_arrives(call, tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 2.0, 'supervision': 'scribble',
         'skip_unknown': True, 'keep_empty': True, 'fill': None,
-        'reader': {},
+        'overlap': 'later-on-top', 'reader': {},
     }  # fmt: skip
-    filled = call('labelme', 'json', 'filled', *line[3:-1], '--fill', 'sky')
+    filled = call('labelme', 'json', 'filled', *line[3:], '--fill', 'sky')
     assert filled[0] == 0
-    assert '100 %' in filled[1]
+    assert '13 pixels that the source says are void' in filled[1]
     assert call(*line)[0].endswith('--overwrite')
     assert call(*line, '--overwrite')[0] == 0
 

@@ -150,8 +150,9 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='LABEL=CLASS',
-        help='class name, class index or 255 (leave out) of labels in SOURCE '
-        'that are called otherwise there; or a JSON file {label: class}',
+        help='class name or class index of labels in SOURCE that are called '
+        'otherwise there, 255 for void (drawn like a class, as "no label"), '
+        'or nothing to leave a label out; or a JSON file {label: class}',
     )
     parser.add_argument(
         '--skip-unknown',
@@ -204,7 +205,16 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
         '--fill',
         metavar='CLASS',
         help='class of all pixels without a label, such as background: makes '
-        'dense masks of outlines that leave it out (COCO)',
+        'dense masks of outlines that leave it out (COCO); void stays void',
+    )
+    parser.add_argument(
+        '--overlap',
+        choices=['smaller-on-top', 'later-on-top', 'error'],
+        default='auto',
+        help='which of several shapes has a pixel: that of the smaller area, '
+        'or the later one in SOURCE; error = shapes of several classes may '
+        'not overlap. Default: the smaller area where the format has no order '
+        '(coco, via, qupath); in the others layers, then the later one',
     )
 
 
@@ -235,6 +245,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 skip_unknown=args.skip_unknown,
                 keep_empty=args.keep_empty,
                 fill=args.fill,
+                overlap=args.overlap,
             ),
             reader_options=reader_options(args.format, args.option),
             overwrite=args.overwrite,

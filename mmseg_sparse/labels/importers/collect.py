@@ -4,13 +4,13 @@ import hashlib
 import pickle
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...utils.untrusted import FormatError, shown
-from ..classes import ClassMap
+from ..classes import LEFT_OUT, ClassMap, meaning
 from ..image_finder import ImageFinder, image_size
 from .annotation import ImageAnnotation, Shape
 
@@ -54,12 +54,13 @@ class Collector:
     Args:
         finder: The images.
         class_map: Known labels; None = all are, and are collected.
+        words: The tool's own words, as in :class:`ClassMap`.
         skip_unknown: Leave out what has an unknown class, a missing image or
             one of another size, and what is malformed.
 
     Attributes:
         jobs: One for each image that the source names, by its name.
-        labels: Every label seen, of shapes and tags.
+        labels: Every label seen, of shapes and tags, that counts.
         sources: Files that were read.
         skipped_labels: Shapes and tags left out, by class.
         skipped_images: Names of missing images.
@@ -76,9 +77,12 @@ class Collector:
         finder: ImageFinder,
         class_map: ClassMap | None,
         skip_unknown: bool = False,
+        *,
+        words: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.finder = finder
         self.class_map = class_map
+        self.words = words
         self.skip_unknown = skip_unknown
         self.jobs: dict[str, ImageJob] = {}
         self.labels: set[str] = set()
@@ -170,17 +174,20 @@ class Collector:
         return job
 
     def _known(self, label: str, source: str, entry: str) -> bool:
+        names, index = self.class_map, meaning(label, self.words)
+        if names is not None:
+            index = names.index(label)
+            if index is None and not self.skip_unknown:
+                raise FormatError(
+                    source, entry,
+                    f'unknown class {shown(label)}, known are '
+                    f'{names.describe()}',
+                )  # fmt: skip
+        if index == LEFT_OUT or (index is None and names is not None):
+            self.skipped_labels[label] += 1
+            return False
         self.labels.add(label)
-        if self.class_map is None or self.class_map.index(label) is not None:
-            return True
-        if not self.skip_unknown:
-            raise FormatError(
-                source, entry,
-                f'unknown class {shown(label)}, known are '
-                f'{self.class_map.describe()}',
-            )  # fmt: skip
-        self.skipped_labels[label] += 1
-        return False
+        return True
 
 
 def checksums(

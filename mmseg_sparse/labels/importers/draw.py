@@ -23,7 +23,7 @@ from ..label_folder import LabelFile, label_file
 from ..label_map import NO_LABEL
 from .annotation import ImageAnnotation, PixelRegion, Point, Stroke
 from .collect import ImageJob
-from .rasterize import Raster, check_brush, rasterize
+from .rasterize import OVERLAPS, Raster, check_brush, rasterize
 
 #: Share of labelled pixels from which areas count as a dense mask.
 DENSE = 0.9
@@ -49,8 +49,11 @@ class ImportOptions:
         keep_empty: Write a map of 255 for images without any label, or with
             ``supervision='tag'`` that they have no tags.
         fill: Name of the class of all pixels without a label, which makes
-            dense masks; None = they stay without. Images that have tags
-            alone are not filled.
+            dense masks; None = they stay without. Void stays void. Images
+            that have tags alone are not filled.
+        overlap: Which of several shapes has a pixel: one of
+            ``rasterize.OVERLAPS``; 'auto' = the smaller area where the format
+            has no order, else layers.
     """
 
     stroke_width: float = 3.0
@@ -59,8 +62,14 @@ class ImportOptions:
     skip_unknown: bool = False
     keep_empty: bool = False
     fill: str | None = None
+    overlap: str = 'auto'
 
     def __post_init__(self) -> None:
+        if self.overlap not in ('auto', *OVERLAPS):
+            raise ValueError(
+                f'overlap must be one of auto, {", ".join(OVERLAPS)}, got '
+                f'{self.overlap!r}'
+            )
         check_brush(self.stroke_width, self.point_radius)
         if self.supervision not in KINDS:
             raise ValueError(
@@ -79,15 +88,24 @@ class Drawing:
 
     Attributes:
         classes: Names and colours.
-        class_ids: Class index by label of the source; 255 = leave out.
+        class_ids: Class index by label of the source; 255 = void.
         options: The user's.
         pixel_strokes: Whether regions of pixels are strokes.
+        unordered: Whether the source lists areas in no order.
     """
 
     classes: Classes
     class_ids: Mapping[str, int]
     options: ImportOptions
     pixel_strokes: bool = False
+    unordered: bool = False
+
+    @property
+    def overlap(self) -> str:
+        """Which of several shapes has a pixel, one of ``OVERLAPS``."""
+        if self.options.overlap != 'auto':
+            return self.options.overlap
+        return 'smaller-on-top' if self.unordered else 'layers'
 
     def __post_init__(self) -> None:
         fill = self.options.fill
@@ -125,21 +143,23 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
         job.size,
         stroke_width=drawing.options.stroke_width,
         point_radius=drawing.options.point_radius,
+        overlap=drawing.overlap,
     )
     labels = raster.labels
     if drawing.options.fill is not None and (annotation.shapes or not tags):
         filling = names.index(drawing.options.fill)
-        labels = np.where(labels == NO_LABEL, filling, labels)
-        labels = labels.astype(np.uint8)
-    known = float((labels != NO_LABEL).mean())
-    if known == 0 and not tags and not drawing.options.keep_empty:
+        unlabeled = (labels == NO_LABEL) & ~raster.void
+        labels = np.where(unlabeled, filling, labels).astype(np.uint8)
+    known = bool((labels != NO_LABEL).any())
+    if not known and not tags and not drawing.options.keep_empty:
         return None
     supervision = drawing.options.supervision
-    only_tags = known == 0 and (bool(tags) or supervision == 'tag')
+    only_tags = not known and (bool(tags) or supervision == 'tag')
     if only_tags:
         supervision = 'tag'
     elif supervision in ('auto', 'tag'):
-        supervision = _kind(annotation, known, drawing)
+        said = float(((labels != NO_LABEL) | raster.void).mean())
+        supervision = _kind(annotation, said, drawing)
     return label_file(
         job.name,
         None if only_tags else labels,
@@ -147,21 +167,41 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
         supervision=supervision,
         size=job.size,
         tags=tags,
-        **_counts(raster),
+        **_counts(raster, names),
     )
 
 
-def _counts(raster: Raster) -> dict[str, int]:
+def _counts(raster: Raster, names: Sequence[str]) -> dict[str, Any]:
+    """Return what ``labels.json`` says of the shapes of an image."""
+
+    def name(index: int) -> str | int:
+        return index if index == NO_LABEL else names[index]
+
     return {
+        'void': int(raster.void.sum()),
         'conflicts': raster.conflicts,
+        'contested': [
+            [name(above), name(below), pixels]
+            for (above, below), pixels in raster.contested.items()
+        ],
         'clipped': raster.clipped,
         'vanished': raster.vanished,
     }
 
 
 def _kind(annotation: ImageAnnotation, known: float, drawing: Drawing) -> str:
-    """Tell the supervision by the shapes: the strongest kind counts."""
-    kinds = {type(shape) for shape in annotation.shapes}
+    """Tell the supervision by the shapes: the strongest kind counts.
+
+    Args:
+        annotation: The shapes; void is no label of any kind.
+        known: Share of the pixels that are labelled or void.
+        drawing: Options.
+    """
+    kinds = {
+        type(shape)
+        for shape in annotation.shapes
+        if drawing.class_ids[shape.label] != NO_LABEL
+    }
     if drawing.options.fill is not None:
         return 'dense'
     areas = kinds - {Point, Stroke}

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from ..classes import LEFT_OUT
+from ..label_map import NO_LABEL
 from .annotation import ImageAnnotation
 
 Reader = Callable[..., Iterator[ImageAnnotation]]
@@ -40,6 +42,20 @@ NUMBERED = {
     'label-images': 1,
     'whats-the-point': 0,
     'onehot-tags': 0,
+}
+
+#: Formats that list areas in no order: where they overlap, the smaller one
+#: lies on top. In all others, layers and then the order of the source count.
+UNORDERED = ('coco', 'via', 'qupath')
+
+#: Labels that tools give to what is no class, by format, as patterns: 255
+#: for void, LEFT_OUT for what does not count. LabelMe's ``__ignore__`` is
+#: void in every format, since its lists of classes travel.
+WORDS = {
+    # A class with a star is ignored; that region is a frame round others.
+    'qupath': ((r'Region\*', LEFT_OUT), (r'.*\*', NO_LABEL)),
+    'index-png': (('255', NO_LABEL),),
+    'whats-the-point': (('255', NO_LABEL),),
 }
 
 #: Formats that hold strokes as pixels.

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ...utils.untrusted import FormatError, shown
-from ..classes import Classes, ClassMap, make_classes
+from ..classes import LEFT_OUT, Classes, ClassMap, make_classes, meaning
 from ..image_finder import ImageFinder
 from ..label_folder import LabelFile, check_label_folder, write_label_folder
+from ..label_map import NO_LABEL
 from . import load_reader
 from .collect import Collector, ImageJob, checksums
 from .draw import Drawing, ImportOptions, draw_all
-from .formats import NUMBERED, PIXEL_STROKES
+from .formats import NUMBERED, PIXEL_STROKES, UNORDERED, WORDS
 
 #: Called with what is being done, how many are done, and of how many.
 Progress = Callable[[str, int, int | None], None]
@@ -26,10 +27,13 @@ class ImportSummary:
 
     Attributes:
         classes: Their names.
+        overlap: Which of several shapes has a pixel, as it was drawn.
         supervisions: Number of images by supervision.
         pixels: Pixels of the images that have a label map.
         labeled_pixels: Those of them that are labelled.
-        conflicts: Pixels that shapes of different classes cover.
+        void: Pixels that the source says are of no class.
+        contested: Number of pixels that shapes of different classes cover, by
+            the class that has them and the one beneath; 255 = void.
         clipped: Shapes that reach beyond their image.
         vanished: Shapes that cover no pixel.
         skipped_labels: Shapes and tags left out, by unknown class.
@@ -43,10 +47,14 @@ class ImportSummary:
     """
 
     classes: tuple[str, ...] = ()
+    overlap: str = 'layers'
     supervisions: Counter[str] = field(default_factory=Counter)
     pixels: int = 0
     labeled_pixels: int = 0
-    conflicts: int = 0
+    void: int = 0
+    contested: Counter[tuple[str | int, str | int]] = field(
+        default_factory=Counter
+    )
     clipped: int = 0
     vanished: int = 0
     skipped_labels: Counter[str] = field(default_factory=Counter)
@@ -58,11 +66,18 @@ class ImportSummary:
     unannotated: int = 0
     unused: tuple[str, ...] = ()
 
+    @property
+    def conflicts(self) -> int:
+        """Number of pixels that shapes of different classes cover."""
+        return self.contested.total()
+
     def add(self, file: LabelFile) -> None:
         """Count in an image that is written."""
         info = file.info
         self.supervisions[info['supervision']] += 1
-        self.conflicts += info['conflicts']
+        for above, below, pixels in info['contested']:
+            self.contested[above, below] += pixels
+        self.void += info['void']
         self.clipped += info['clipped']
         self.vanished += info['vanished']
         if file.png is not None:
@@ -87,11 +102,12 @@ class ImportSummary:
         )
         notes = (
             (self.conflicts, 'pixels covered by shapes of several classes '
-             '(the highest shape has them)'),
+             f'({self.overlap}): {_pairs(self.contested)}'),
+            (self.void, 'pixels that the source says are void (255)'),
             (self.clipped, 'shapes clipped at the edge of their image'),
             (self.vanished, 'shapes that cover no pixel'),
             (self.skipped_labels.total(),
-             f'shapes and tags of unknown classes left out: {skipped}'),
+             f'shapes and tags left out, by class: {skipped}'),
             (len(self.skipped_images),
              f'missing images left out: {_some(self.skipped_images)}'),
             (len(self.skipped_sizes), 'annotations of images of another size '
@@ -133,7 +149,8 @@ def import_labels(
             ``images``, and ``labels.json``. It appears whole or not at all.
         images: Folder of the images. They are not decoded.
         classes: Names and colours; None = the labels of the source, sorted.
-        class_map: Class index, class name or 255 (leave out) by label.
+        class_map: Class index, class name, 255 (void) or an empty text (leave
+            out) by label.
         options: How labels are drawn.
         reader_options: Keyword arguments of the format's reader.
         overwrite: Replace a label folder that is there.
@@ -154,13 +171,20 @@ def import_labels(
         raise ValueError(f'{source} would be overwritten by its own import')
     names = _class_map(format_name, classes, class_map)
     collector = Collector(
-        ImageFinder(images, exclude=[out]), names, options.skip_unknown
+        ImageFinder(images, exclude=[out]),
+        names,
+        options.skip_unknown,
+        words=WORDS.get(format_name, ()),
     )
     _read(format_name, source, out, reader_options, collector, report)
     if classes is None or names is None:
-        classes, names = _collected(source, collector.labels)
+        classes, names = _collected(format_name, source, collector)
     drawing = Drawing(
-        classes, names.used, options, format_name in PIXEL_STROKES
+        classes,
+        names.used,
+        options,
+        pixel_strokes=format_name in PIXEL_STROKES,
+        unordered=format_name in UNORDERED,
     )
     meta = _meta(format_name, source, collector, drawing, reader_options)
     summary = _write(collector, drawing, out, meta, overwrite, workers, report)
@@ -180,9 +204,13 @@ def _meta(
         'tool': 'import_labels',
         'format': format_name,
         'classes': list(drawing.classes.names),
-        'class_map': dict(sorted(drawing.class_ids.items())),
+        'class_map': {
+            label: None if index == LEFT_OUT else index
+            for label, index in sorted(drawing.class_ids.items())
+        },
         'options': {
             **asdict(drawing.options),
+            'overlap': drawing.overlap,
             'reader': _plain(reader_options),
         },
         'sources': checksums(source, collector.sources, reader_options),
@@ -231,6 +259,7 @@ def _write(
     """Draw what was collected into the folder."""
     summary = ImportSummary(
         classes=drawing.classes.names,
+        overlap=drawing.overlap,
         skipped_labels=collector.skipped_labels,
         skipped_images=collector.skipped_images,
         skipped_sizes=collector.skipped_sizes,
@@ -251,7 +280,12 @@ def _class_map(
 ) -> ClassMap | None:
     """Return the class map; None if the classes are the source's labels."""
     if classes is not None:
-        return ClassMap(classes.names, given, first=NUMBERED.get(format_name))
+        return ClassMap(
+            classes.names,
+            given,
+            first=NUMBERED.get(format_name),
+            words=WORDS.get(format_name, ()),
+        )
     if given:
         raise ValueError('a class map needs class names to map to')
     if format_name in NUMBERED:
@@ -261,14 +295,20 @@ def _class_map(
     return None
 
 
-def _collected(source: Path, labels: set[str]) -> tuple[Classes, ClassMap]:
-    """Make classes of the labels that were read."""
+def _collected(
+    format_name: str, source: Path, collector: Collector
+) -> tuple[Classes, ClassMap]:
+    """Make classes of the labels that were read, but for void."""
+    words = WORDS.get(format_name, ())
+    labels = sorted(collector.labels)
     try:
-        classes = make_classes(sorted(labels))
+        classes = make_classes(
+            [label for label in labels if meaning(label, words) is None]
+        )
     except ValueError as error:
         raise FormatError(source, '', str(error)) from error
-    names = ClassMap(classes.names)
-    for label in classes.names:
+    names = ClassMap(classes.names, words=words)
+    for label in labels:
         names.index(label)
     return classes, names
 
@@ -302,6 +342,16 @@ def _drawn(
             f'classes, {summary.skipped_entries} entries are malformed'
             + (f' ({summary.reasons[0]})' if summary.reasons else '')
         )
+
+
+def _pairs(contested: Counter[tuple[str | int, str | int]]) -> str:
+    """Return which class is how often above which one, most first."""
+    shown_pairs = [
+        ' above '.join('void' if name == NO_LABEL else shown(name)
+                       for name in pair) + f' {pixels}'
+        for pair, pixels in contested.most_common(6)
+    ]  # fmt: skip
+    return _some(shown_pairs)
 
 
 def _some(names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """From points, strokes and areas to a label map."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,13 @@ from .coverage import (
 
 #: Wider strokes and larger points are mistakes.
 MAX_WIDTH = 1000.0
+#: Which of several shapes has a pixel: that of the highest ``z``, of equal
+#: ones the later; or the smaller area, whatever its ``z``; or the later in
+#: the source, whatever its ``z``. 'error': shapes of several classes may not
+#: overlap.
+OVERLAPS = ('layers', 'smaller-on-top', 'later-on-top', 'error')
+#: Where nothing is drawn yet; 255 is void, which is drawn like a class.
+_NOTHING = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +41,25 @@ class Raster:
 
     Attributes:
         labels: ``(H, W)`` of ``uint8``; ``ignore_index`` = no label.
-        conflicts: Pixels that shapes of different classes cover; the highest
-            of them has the pixel.
+        void: Bool ``(H, W)``: what the source says is of no class.
+        contested: Number of pixels that shapes of different classes cover, by
+            the index of the class that has them and of the one that lies
+            right beneath.
         clipped: Shapes that reach beyond the image.
         vanished: Shapes that cover no pixel: wholly outside, or areas that
             hold no pixel's middle.
     """
 
     labels: NDArray[np.uint8]
-    conflicts: int
+    void: NDArray[np.bool_]
+    contested: dict[tuple[int, int], int]
     clipped: int
     vanished: int
+
+    @property
+    def conflicts(self) -> int:
+        """Number of pixels that shapes of different classes cover."""
+        return sum(self.contested.values())
 
 
 def rasterize(
@@ -55,6 +70,7 @@ def rasterize(
     stroke_width: float = 3.0,
     point_radius: float = 0.0,
     ignore_index: int = 255,
+    overlap: str = 'layers',
 ) -> Raster:
     """Draw the shapes of one image.
 
@@ -62,45 +78,114 @@ def rasterize(
     the line (or just that on its right or lower side), or the line runs
     through it; in a point if its middle is at most the radius away, or the
     point lies in it; in an area if its middle lies inside an odd number of
-    rings. Where shapes overlap, the higher ``z`` wins, and of equal ones the
-    later.
+    rings. A shape whose class index is ``ignore_index`` is void: it is drawn
+    as the others are, and takes pixels from those beneath it.
+
+    With ``overlap='smaller-on-top'``, areas are ordered by how many pixels of
+    the image they cover, equal ones by the source; points and strokes lie
+    above them, in the order of the source.
 
     Args:
         annotation: Shapes, in pixels of the image.
-        class_ids: Class index by label. Shapes of a label whose index is
-            ``ignore_index`` are left out.
+        class_ids: Class index by label.
         size: ``(width, height)`` of the image.
         stroke_width: Width of strokes that have none of their own.
         point_radius: Radius of points; 0 = the one pixel.
         ignore_index: Value of pixels without label.
+        overlap: One of :data:`OVERLAPS`.
 
     Raises:
         FormatError: If a label is not in ``class_ids``, a coordinate is not
-            finite, or a width is out of range.
+            finite, a width is out of range, or shapes of several classes
+            overlap that may not.
         ValueError: If a width or radius given here is.
     """
     check_brush(stroke_width, point_radius)
-    labels = np.full((size[1], size[0]), ignore_index, np.uint8)
-    conflict = np.zeros(labels.shape, bool)
+    top = np.full((size[1], size[0]), _NOTHING, np.int16)
+    beneath = top.copy()  # the class that lies right below another one
     clipped = vanished = 0
-    for shape in sorted(annotation.shapes, key=lambda shape: shape.z):
+
+    def cover_of(shape: Shape) -> Cover:
+        return _cover(shape, size, stroke_width, point_radius)
+
+    for shape in annotation.shapes:
         if shape.label not in class_ids:
             raise FormatError(
                 annotation.source, shape.entry,
                 f'unknown class {shown(shape.label)}',
             )  # fmt: skip
-        index = class_ids[shape.label]
-        if index == ignore_index:
-            continue
         _check(shape, annotation.source)
-        cover = _cover(shape, size, stroke_width, point_radius)
+    for shape in _ordered(annotation.shapes, overlap, cover_of):
+        index = class_ids[shape.label]
+        cover = cover_of(shape)
         clipped += _reaches_out(shape, size)
         vanished += not cover.mask.any()
-        below = labels[cover.slices]  # a view
-        other = (below != ignore_index) & (below != index)
-        conflict[cover.slices] |= cover.mask & other
+        below = top[cover.slices]  # a view
+        other = cover.mask & (below != _NOTHING) & (below != index)
+        if overlap == 'error' and other.any():
+            raise _overlapping(annotation, shape, class_ids, size, cover_of)
+        beneath[cover.slices][other] = below[other]
         below[cover.mask] = index
-    return Raster(labels, int(conflict.sum()), clipped, vanished)
+    return Raster(
+        np.where(top == _NOTHING, ignore_index, top).astype(np.uint8),
+        top == ignore_index,
+        _pairs(top, beneath),
+        clipped,
+        vanished,
+    )
+
+
+def _ordered(
+    shapes: Sequence[Shape], overlap: str, cover_of: Callable[[Shape], Cover]
+) -> list[Shape]:
+    """Return shapes in the order in which they are drawn."""
+    if overlap == 'later-on-top':
+        return list(shapes)
+    if overlap != 'smaller-on-top':
+        return sorted(shapes, key=lambda shape: shape.z)
+    areas = [s for s in shapes if isinstance(s, Region | PixelRegion)]
+    sizes = {id(s): np.count_nonzero(cover_of(s).mask) for s in areas}
+    areas.sort(key=lambda shape: -sizes[id(shape)])
+    return areas + [s for s in shapes if isinstance(s, Point | Stroke)]
+
+
+def _pairs(
+    top: NDArray[np.int16], beneath: NDArray[np.int16]
+) -> dict[tuple[int, int], int]:
+    """Return the number of contested pixels by (class, class beneath)."""
+    both = beneath != _NOTHING
+    codes, numbers = np.unique(
+        top[both].astype(np.int64) * 256 + beneath[both], return_counts=True
+    )
+    return {
+        divmod(int(code), 256): int(number)
+        for code, number in zip(codes, numbers, strict=True)
+    }
+
+
+def _overlapping(
+    annotation: ImageAnnotation,
+    upper: Shape,
+    class_ids: Mapping[str, int],
+    size: tuple[int, int],
+    cover_of: Callable[[Shape], Cover],
+) -> FormatError:
+    """Return the error that names the two shapes and what they share."""
+    cover = cover_of(upper)
+    shapes = _ordered(annotation.shapes, 'error', cover_of)
+    for lower in shapes[: shapes.index(upper)]:
+        under = cover_of(lower)
+        drawn = np.zeros((size[1], size[0]), bool)
+        drawn[under.slices] = under.mask
+        shared = np.count_nonzero(drawn[cover.slices] & cover.mask)
+        if shared and class_ids[lower.label] != class_ids[upper.label]:
+            break
+    return FormatError(
+        annotation.source, upper.entry,
+        f'{shown(upper.label)} overlaps {shown(lower.label)} of '
+        f'{lower.entry} in {shared} pixels of {shown(annotation.image)}; '
+        'choose by --overlap which one has them',
+    )  # fmt: skip
 
 
 def check_brush(stroke_width: float, point_radius: float) -> None:

@@ -44,17 +44,24 @@ def test_what_is_written(tmp_path):
     assert np.argwhere(b != 255).tolist() == [[35, 3]]
     assert b[35, 3] == 2
     sidecar = read_sidecar(out)
-    conflicts = sidecar['images']['a'].pop('conflicts')
+    images = sidecar['images']
+    conflicts = images['a'].pop('conflicts')
+    assert images['a'].pop('contested') == [['tree', 'sky', conflicts]]
+    assert images['b'].pop('contested') == []
+    assert images['sub/c'].pop('contested') == []
     assert conflicts == summary.conflicts
     assert 20 < conflicts < 40  # about three rows of ten pixels
-    assert sidecar['images'] == {
+    assert images == {
         'a': {'supervision': 'block', 'size': [40, 30], 'clipped': 1,
+              'void': 0,
               'labeled_pixels': int((a != 255).sum()), 'vanished': 0,
               'tags': []},
         'b': {'supervision': 'point', 'size': [30, 40], 'conflicts': 0,
+              'void': 0,
               'labeled_pixels': 1, 'clipped': 0, 'vanished': 0, 'tags': []},
         'sub/c': {'supervision': 'tag', 'size': [20, 20], 'conflicts': 0,
-                  'clipped': 0, 'vanished': 0, 'tags': ['road']},
+                  'clipped': 0, 'vanished': 0, 'tags': ['road'],
+                  'void': 0},
     }  # fmt: skip
     assert steps == [('read', n, None) for n in (1, 2, 3)] + [
         ('draw', n, 3) for n in (1, 2, 3)
@@ -71,6 +78,7 @@ def test_what_is_recorded(tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 0.0, 'supervision': 'auto',
         'skip_unknown': False, 'keep_empty': False, 'fill': None,
+        'overlap': 'layers',
         'reader': {},
     }  # fmt: skip
     assert sidecar['sources'] == {
@@ -90,7 +98,7 @@ def test_the_summary_for_reading(tmp_path):
     text = run(tmp_path, content, skip_unknown=True).text()
     for line in (
         '3 images (2 block, 1 tag), 3 classes', '1 shapes clipped at',
-        '1 shapes that cover no pixel', "classes left out: 'car' 1",
+        '1 shapes that cover no pixel', "left out, by class: 'car' 1",
         '1 missing images left out: d.jpg',
     ):  # fmt: skip
         assert line in text

@@ -87,10 +87,71 @@ def test_conflicts_are_pixels_not_pairs():
     assert draw(box('a', 0, 0, 2, 2), box('a', 1, 1, 3, 3)).conflicts == 0
 
 
-def test_255_leaves_shapes_out():
-    raster = draw(box('a', 0, 0, 2, 2), box('void', 0, 0, 8, 6))
-    assert (raster.labels != 255).sum() == 4
-    assert raster.conflicts == 0
+def test_void_is_drawn_like_a_class():
+    raster = draw(
+        box('a', 0, 0, 4, 4), box('void', 2, 2, 6, 6), box('b', 5, 5, 8, 6)
+    )
+    expected = np.full((6, 8), 255)
+    expected[:4, :4] = 0
+    expected[2:4, 2:4] = 255
+    expected[5, 5:] = 1
+    assert np.array_equal(raster.labels, expected)
+    assert raster.contested == {(255, 0): 4, (1, 255): 1}
+    assert raster.void.sum() == 16 - 1
+    assert not raster.void[0, 7]
+
+
+def wall_and_window(*, z=0):
+    # The wall comes later and is larger.
+    return [box('b', 2, 2, 4, 4, z=z), box('a', 1, 1, 7, 5)]
+
+
+@pytest.mark.parametrize(
+    ('overlap', 'z', 'window'),
+    [
+        ('layers', 0, 0), ('layers', 1, 4), ('later-on-top', 1, 0),
+        ('smaller-on-top', 0, 4), ('smaller-on-top', -1, 4),
+    ],
+)  # fmt: skip
+def test_which_shape_has_a_pixel(overlap, z, window):
+    raster = draw(*wall_and_window(z=z), overlap=overlap)
+    assert (raster.labels == 1).sum() == window
+    assert (raster.labels == 0).sum() == 24 - window
+    pair = (1, 0) if window else (0, 1)
+    assert raster.contested == {pair: 4}
+
+
+def test_smaller_areas_lie_on_top():
+    pixels = np.ones((1, 3), bool)
+    shapes = [
+        Point('c', (2.5, 2.5)), line('void', (1, 5), (7, 5)),
+        PixelRegion('c', pixels, (0, 0)), box('a', 0, 0, 2, 2),
+        box('b', 0, 0, 9, 6), box('a', 6, 0, 8, 2), box('b', 6, 0, 8, 2),
+    ]  # fmt: skip
+    raster = draw(*shapes, overlap='smaller-on-top', stroke_width=1)
+    expected = np.full((6, 8), 1)
+    expected[0, :3] = 2
+    expected[1, :2] = 0
+    expected[2, 2] = 2
+    expected[5, 1:7] = 255  # lines and points lie above every area
+    assert np.array_equal(raster.labels, expected)  # equal ones: the later
+
+
+def test_overlaps_can_be_an_error():
+    with pytest.raises(FormatError) as caught:
+        draw(
+            box('b', 0, 4, 8, 6, entry='floor'),
+            box('b', 2, 2, 4, 4, entry='window'),
+            box('a', 1, 1, 7, 5, entry='wall'), overlap='error',
+        )  # fmt: skip
+    for part in ("x.json: wall: 'a' overlaps 'b' of floor in 6 pixels of 'x'",
+                 '--overlap'):  # fmt: skip
+        assert part in str(caught.value)
+    apart = draw(
+        box('b', 2, 2, 4, 4), box('b', 2, 3, 4, 5), box('a', 5, 1, 7, 5),
+        overlap='error',
+    )  # fmt: skip
+    assert apart.conflicts == 0
 
 
 def test_clipping_is_counted_by_shape():
