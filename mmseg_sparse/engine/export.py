@@ -5,6 +5,7 @@ The functions here take the additions out of a config and a checkpoint.
 """
 
 import copy
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,11 @@ from mmseg.registry import DATASETS, HOOKS, MODELS
 
 from mmseg_sparse.registry import SCOPE, class_of
 
-from ..models.segmentors import DualBranchEncoderDecoder, SparseEncoderDecoder
+from ..models.segmentors import (
+    DualBranchEncoderDecoder,
+    MeanTeacherEncoderDecoder,
+    SparseEncoderDecoder,
+)
 from ..utils.config_tree import inner_datasets
 from .export_data import is_ours, make_stock_dataset, plain_meta, stock_steps
 from .hooks import ResumableCheckpointHook
@@ -37,8 +42,9 @@ def stock_config(cfg: Config) -> tuple[Config, list[str]]:
 
     Training settings are left out, ``SparseEncoderDecoder`` becomes the
     stock segmentor without regularizers, ``DualBranchEncoderDecoder`` that of
-    its strong branch, our datasets become ``BaseSegDataset`` with their
-    classes and palette.
+    its strong branch, ``MeanTeacherEncoderDecoder`` that of the teacher or
+    student, whichever predicts, our datasets become ``BaseSegDataset`` with
+    their classes and palette.
 
     Args:
         cfg: A whole config; stays as it is.
@@ -91,7 +97,7 @@ def stock_checkpoint(
     init_default_scope('mmseg')
     model = MODELS.build(copy.deepcopy(stock.model))
     wanted = model.state_dict()
-    given = checkpoint.get('state_dict', checkpoint)
+    given = _predicting(cfg, checkpoint.get('state_dict', checkpoint))
     for key, value in wanted.items():
         shape = tuple(value.shape)
         if key not in given:
@@ -116,6 +122,24 @@ def stock_checkpoint(
     return {
         'meta': kept,
         'state_dict': {key: given[key].clone() for key in wanted},
+    }
+
+
+def _predicting(cfg: Config, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the teacher where it is what predicts."""
+    if class_of(cfg.model.type, MODELS) is not MeanTeacherEncoderDecoder:
+        return given
+    teacher = 'teacher.module.'
+    if cfg.model.get('predict_with', 'teacher') == 'teacher':
+        return {
+            key.removeprefix(teacher): value
+            for key, value in given.items()
+            if key.startswith(teacher)
+        }
+    return {
+        key: value
+        for key, value in given.items()
+        if not key.startswith('teacher')
     }
 
 
@@ -161,6 +185,10 @@ def _stock_model(model: dict[str, Any]) -> dict[str, Any]:
     if segmentor is DualBranchEncoderDecoder:
         segmentor = SparseEncoderDecoder
         for key in ('weak_head', 'weak_loss_weight', 'strong_supervisions'):
+            model.pop(key, None)
+    if segmentor is MeanTeacherEncoderDecoder:
+        segmentor = SparseEncoderDecoder
+        for key in inspect.signature(MeanTeacherEncoderDecoder).parameters:
             model.pop(key, None)
     if segmentor is SparseEncoderDecoder:
         model.pop('num_stages', None)

@@ -27,6 +27,13 @@ from .feature_consistency import (
     feature_regularization,
 )
 from .local_aggregation import local_aggregate
+from .mean_teacher import (
+    mean_confidence,
+    random_boxes,
+    sigmoid_ramp,
+    teacher_labels,
+    teacher_loss,
+)
 from .pixel_adaptive import (
     PixelAffinity,
     pixel_adaptive_refine,
@@ -65,16 +72,21 @@ __all__ = [
     'labels_from_two_scores',
     'local_aggregate',
     'mean_attention',
+    'mean_confidence',
     'merge_activations',
     'normalize_activation',
     'partial_focal_loss',
     'pixel_adaptive_refine',
     'pixel_affinity',
     'potts_energy',
+    'random_boxes',
     'random_walk',
     'resize_inside',
     'self_training_labels',
+    'sigmoid_ramp',
     'symmetric_scores',
+    'teacher_labels',
+    'teacher_loss',
     'top_k_pool',
     'valid_on_grid',
     'window_mask',

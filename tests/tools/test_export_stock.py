@@ -224,6 +224,34 @@ def test_cascade_keeps_its_heads() -> None:
         assert torch.equal(plain(images, mode='tensor'), expected)
 
 
+@pytest.mark.parametrize('who', ['teacher', 'student'])
+def test_who_predicts_is_exported(who: str) -> None:
+    model = tiny.model_config(drop=0.0)
+    model.update(
+        type='MeanTeacherEncoderDecoder', mix=0.5, predict_with=who,
+        label_refiner=dict(type='PixelAdaptiveRefinement'),
+    )  # fmt: skip
+    cfg = minimal(model)
+    ours = MODELS.build(copy.deepcopy(cfg.model)).eval()
+    ours.teacher.steps.fill_(1)  # trained, and not the student's weights
+    meta = dict(dataset_meta=dict(classes=tiny.CLASSES, palette=tiny.PALETTE))
+    stock, notes = stock_config(cfg)
+    assert notes == []
+    assert stock.model.type == 'EncoderDecoder'
+    content = stock_checkpoint(
+        cfg, stock, dict(state_dict=ours.state_dict(), meta=meta)
+    )
+    plain = MODELS.build(stock.model).eval()
+    plain.load_state_dict(content['state_dict'])
+    images = torch.rand(2, 3, tiny.SIZE, tiny.SIZE)
+    with torch.no_grad():
+        expected = ours(images, mode='tensor')
+        torch.testing.assert_close(plain(images, mode='tensor'), expected)
+        ours.predict_with = 'student' if who == 'teacher' else 'teacher'
+        other = ours(images, mode='tensor')
+        assert (other - expected).abs().max() > 0.01
+
+
 def test_what_only_trains_is_dropped() -> None:
     model = tiny.model_config()
     model['backbone']['init_cfg'] = dict(type='Pretrained', checkpoint='x')

@@ -2,5 +2,6 @@
 
 from .attention_recorder import AttentionRecorder
 from .dual_cross_transformer import DualCrossTransformer
+from .frozen_backbone import FrozenBackbone
 
-__all__ = ['AttentionRecorder', 'DualCrossTransformer']
+__all__ = ['AttentionRecorder', 'DualCrossTransformer', 'FrozenBackbone']

@@ -125,6 +125,11 @@ class SparseEncoderDecoder(EncoderDecoder):
         """Whether the decode head is a list of heads."""
         return isinstance(self.decode_head, nn.ModuleList)
 
+    @property
+    def _regularized(self) -> bool:
+        """Whether something beside the heads' losses looks at all logits."""
+        return bool(self.regularizers)
+
     def _init_decode_head(self, decode_head: Any) -> None:
         if isinstance(decode_head, list):
             CascadeEncoderDecoder._init_decode_head(self, decode_head)
@@ -154,15 +159,13 @@ class SparseEncoderDecoder(EncoderDecoder):
                 )
         return refiner
 
+    def _asking(self) -> list[str]:
+        """Return the names of what needs the logits of the (last) head."""
+        found = ['regularizers'] if self.regularizers else []
+        return found if self.refiner is None else [*found, 'refiner']
+
     def _check_heads(self) -> None:
-        asking = [
-            name
-            for name, found in (
-                ('regularizers', bool(self.regularizers)),
-                ('refiner', self.refiner is not None),
-            )
-            if found
-        ]
+        asking = self._asking()
         for head in self._heads() if asking else ():
             _check_head(head, ' and '.join(asking))
 
@@ -315,8 +318,8 @@ class SparseEncoderDecoder(EncoderDecoder):
         if isinstance(inputs, Features):
             inputs.labels, inputs.valid = labels, valid
             # The next head of a cascade looks at all of them, too.
-            inputs.regularized = bool(self.regularizers) or self.is_cascade
-        if not self._askers():
+            inputs.regularized = self._regularized or self.is_cascade
+        if not self._asking():
             stock = (
                 CascadeEncoderDecoder if self.is_cascade else EncoderDecoder
             )
