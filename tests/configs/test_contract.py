@@ -49,6 +49,7 @@ BACKBONES = {
     'mit-b0': ('MixVisionTransformer', 32, 8),
     'mit-b1': ('MixVisionTransformer', 64, 8),
     'mit-b4': ('MixVisionTransformer', 64, 41),
+    'dinov2-s': ('FrozenBackbone', 384, 12),
     'vit-b': ('VisionTransformer', 768, 12),
     'vit-l': ('VisionTransformer', 1024, 24),
     'swin-b': ('SwinTransformer', 128, 24),
@@ -166,6 +167,8 @@ def test_leaf_is_short_and_needs_no_setup(leaf):
 
 def size_of(backbone):
     """Return a backbone's width and its number of layers."""
+    if backbone.type == 'FrozenBackbone':
+        return size_of(backbone.backbone)
     if 'depth' in backbone:
         return backbone.get('base_channels', 64), backbone.depth
     layers = backbone.get('num_layers') or backbone.depths
@@ -217,7 +220,11 @@ def test_name_agrees_with_data(leaf):
         assert item.type in (kind, f'Sparse{kind}')
         crops = of_type(item.pipeline, 'RandomCrop', 'SparseRandomCrop')
         assert [tuple(c.crop_size) for c in crops] in ([crop], [])
-        assert crops or name['dataset'] == 'toy'
+        whole = [
+            tuple(step.scale[::-1])
+            for step in of_type(item.pipeline, 'Resize')
+        ]
+        assert crops or whole == [crop] or name['dataset'] == 'toy'
     names = DATASETS.get(used[0].type).METAINFO.get('classes')
     classes = len(names or used[0].classes)
     for head in dicts(cfg.model):

@@ -92,6 +92,8 @@ def shrink(cfg: Config, size: int = 64) -> Config:
         _shrink_mit(model)
     elif model.backbone.type == 'VisionTransformer':
         _shrink_vit(model, size)
+    elif model.backbone.type == 'FrozenBackbone':
+        _shrink_frozen(model, size)
     elif model.backbone.type == 'SwinTransformer':
         _shrink_swin(model)
     elif model.backbone.type.startswith('ResNet'):
@@ -129,6 +131,16 @@ def _shrink_vit(model: ConfigDict, size: int) -> None:
         head.update(in_channels=16, channels=16)
         if head.type == 'SegmenterMaskTransformerHead':
             head.update(embed_dims=16, num_heads=2, num_layers=1)
+
+
+def _shrink_frozen(model: ConfigDict, size: int) -> None:
+    model.backbone.update(cache_dir=None, stem_channels=(4, 6))
+    stages = len(model.backbone.backbone.out_indices)
+    model.backbone.backbone.update(
+        embed_dims=16, num_heads=2, num_layers=4, img_size=size,
+        out_indices=tuple(range(stages)),
+    )  # fmt: skip
+    model.decode_head.update(in_channels=[4, 6] + [16] * stages, channels=8)
 
 
 def _shrink_swin(model: ConfigDict) -> None:
