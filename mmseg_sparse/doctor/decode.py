@@ -193,11 +193,13 @@ def _describe_colours(
     text = f'{mode}, {plane.shape[2]} channels'
     if plane.shape[2] >= 3 and (colours == colours[..., :1]).all():
         return f'{text}, all with the same values'
-    if plane.shape[2] < 3 or not reading.palette:
+    if plane.shape[2] < 3:
         return text
     known = {tuple(c) for c in reading.palette} | _NO_CLASS
     # Some of the pixels are enough.
     some = colours.reshape(-1, 3)[:: max(1, colours.size // 30000)]
-    if {tuple(c) for c in np.unique(some, axis=0).tolist()} <= known:
-        return f'{text}, colours of the classes'
-    return text
+    found, counts = np.unique(some, axis=0, return_counts=True)
+    first = found[np.argsort(-counts, kind='stable')[:3]].tolist()
+    if reading.palette and {tuple(c) for c in found.tolist()} <= known:
+        text += ', colours of the classes'
+    return f'{text}: mostly {", ".join(str(tuple(c)) for c in first)}'

@@ -76,13 +76,17 @@ PER_FILE: dict[str, tuple[str, str, str]] = {
     ),
     'colour': (
         ERROR, 'label files hold colours instead of class indices',
-        'save one number per pixel, the class index, as an 8-bit PNG; if all '
-        "channels are equal: PIL.Image.open(f).getchannel(0).save(f)",
+        IMPORT.format('index-png')
+        + " --colours FILE, where FILE has a line such as 'cat 128,0,0' for "
+        'each class, or is a dataset type with these colours; without '
+        '--colours if all channels are equal',
     ),
     'lossy': (
         ERROR, 'label files have a format that changes their values',
         'save the label maps from their source as PNG: JPEG adds false '
-        'classes along every edge',
+        'classes along every edge. If there is no other source: '
+        + IMPORT.format('index-png')
+        + ' --colours FILE --option tolerance=32 unknown=unlabelled',
     ),
     'wide': (
         ERROR, 'label files hold values that do not fit into 8 bits: the '
@@ -108,8 +112,9 @@ PER_FILE: dict[str, tuple[str, str, str]] = {
     'palette-order': (
         ERROR, 'palette files number the colours of the classes in another '
         'order than the dataset: they were converted from pictures in colour',
-        'save the class index of each pixel: look up its colour in the '
-        "palette of the dataset, not in the palette of the file",
+        IMPORT.format('index-png')
+        + ' --colours FILE, where FILE is a dataset type with these colours, '
+        "or has a line such as 'cat 128,0,0' for each class",
     ),
     'size-mismatch': (
         ERROR, 'label files differ in size from their images',

@@ -19,7 +19,8 @@ FORMAT is one of
   scribblesup-xml  ScribbleSup: a folder of XML files
   whats-the-point  What's the Point: JSON of clicks
   index-png        PNGs of class indices, 255 = unlabelled (ScribbleSup,
-                   Scribbles4All): a folder, or one
+                   Scribbles4All): a folder, or one; with --colours, masks
+                   that are pictures in colour
   onehot-tags      image tags: cls_labels_onehot.npy
 """
 
@@ -155,6 +156,15 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
         'or nothing to leave a label out; or a JSON file {label: class}',
     )
     parser.add_argument(
+        '--colours',
+        metavar='FILE',
+        help='index-png: read masks in colour, in PNG, JPEG or another '
+        'format. FILE has a line for each class: "name r,g,b", '
+        '"name:r,g,b::" (labelmap.txt of CVAT), or "r g b" alone, in order '
+        'of the classes (palette of VOC); or it is a dataset type '
+        '(PascalVOCDataset). Default of --classes: the names in FILE',
+    )
+    parser.add_argument(
         '--skip-unknown',
         action='store_true',
         help='leave out unknown classes, missing images, images of another '
@@ -247,7 +257,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                 fill=args.fill,
                 overlap=args.overlap,
             ),
-            reader_options=reader_options(args.format, args.option),
+            reader_options=reader_options(
+                args.format,
+                [
+                    *args.option,
+                    *([f'colours={args.colours}'] if args.colours else []),
+                ],
+            ),
             overwrite=args.overwrite,
             workers=args.workers,
             progress=lambda what, done, total: progress(done, total, what),

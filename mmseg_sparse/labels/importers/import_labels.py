@@ -9,6 +9,7 @@ from typing import Any
 
 from ...utils.untrusted import FormatError, shown
 from ..classes import LEFT_OUT, Classes, ClassMap, make_classes, meaning
+from ..colours import read_colours
 from ..image_finder import ImageFinder
 from ..label_folder import LabelFile, check_label_folder, write_label_folder
 from ..label_map import NO_LABEL
@@ -148,7 +149,9 @@ def import_labels(
         out: Folder to make: a PNG for each image, at the image's path below
             ``images``, and ``labels.json``. It appears whole or not at all.
         images: Folder of the images. They are not decoded.
-        classes: Names and colours; None = the labels of the source, sorted.
+        classes: Names and colours; None = those of the reader's table of
+            colours, without what the class map names, or the labels of the
+            source, sorted.
         class_map: Class index, class name, 255 (void) or an empty text (leave
             out) by label.
         options: How labels are drawn.
@@ -169,6 +172,8 @@ def import_labels(
     check_label_folder(out, overwrite)
     if out.exists() and source.resolve().is_relative_to(out.resolve()):
         raise ValueError(f'{source} would be overwritten by its own import')
+    if classes is None:
+        classes = _coloured(format_name, class_map, reader_options)
     names = _class_map(format_name, classes, class_map)
     collector = Collector(
         ImageFinder(images, exclude=[out]),
@@ -273,6 +278,27 @@ def _write(
     return summary
 
 
+def _coloured(
+    format_name: str,
+    class_map: Mapping[str, int | str] | None,
+    reader_options: Mapping[str, Any],
+) -> Classes | None:
+    """Return the classes of a table of colours in its order, but for void."""
+    path = reader_options.get('colours')
+    table = None if path is None else read_colours(path)
+    if table is None or not table.named:
+        return None
+    words = WORDS.get(format_name, ())
+    colours: dict[str, tuple[int, ...]] = {}
+    for label, colour in zip(table.labels, table.colours, strict=True):
+        if meaning(label, words) is None and label not in (class_map or {}):
+            colours.setdefault(label, colour)
+    try:
+        return make_classes(list(colours), list(colours.values()))
+    except ValueError as error:
+        raise FormatError(path, '', str(error)) from error
+
+
 def _class_map(
     format_name: str,
     classes: Classes | None,
@@ -290,7 +316,8 @@ def _class_map(
         raise ValueError('a class map needs class names to map to')
     if format_name in NUMBERED:
         raise ValueError(
-            f'class names are needed: the labels of {format_name} are numbers'
+            f'class names are needed: the labels of {format_name} are '
+            'numbers; give --classes'
         )
     return None
 

@@ -1,13 +1,27 @@
-"""Reader of index PNGs, as ScribbleSup and Scribbles4All ship them."""
+"""Reader of index PNGs, as ScribbleSup and Scribbles4All ship them.
 
-from collections.abc import Iterator
+Masks that are pictures are read with a table of colours.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....utils.untrusted import FormatError, OnError, refuse
-from ...label_map import load_png_index
+from ...colours import (
+    BLACK_WHITE,
+    grey_of,
+    indices_of,
+    load_rgba,
+    most_frequent,
+    read_colours,
+)
+from ...image_finder import SUFFIXES
+from ...label_map import NO_LABEL, load_png_index
 from ..annotation import ImageAnnotation, PixelRegion
 from .shared import (
     each_file,
@@ -24,62 +38,160 @@ MAX_VALUES = 256
 def read(
     source: Path,
     *,
-    ignore_index: int = 255,
+    ignore_index: int | None = None,
     suffix: str = '',
+    colours: Path | None = None,
+    tolerance: int = 0,
+    unknown: str = 'error',
     on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
-    """Read PNGs whose pixels are class indices.
+    """Read PNGs whose pixels are class indices, or pictures in colour.
 
-    Labels are the decimal strings of the values, ``'0'`` with them. An image
-    is named as its PNG without the suffix, with its folders below ``source``.
+    Labels are the decimal strings of the values, ``'0'`` with them, or what
+    the table of colours names. An image is named as its mask without the
+    suffix, with its folders below ``source``.
 
     Args:
-        source: A PNG, or a folder of them, folders within included.
-        ignore_index: The value of pixels without a label.
+        source: A PNG, or a folder of them, folders within included. With
+            ``colours`` pictures of any format are read.
+        ignore_index: The value of pixels without a label. -1: every pixel has
+            one. By default it is 255, and an error if 0 and 255 are the only
+            values of all files: that is how masks in black and white look.
         suffix: What the name of a PNG has behind that of its image:
             ``_mask`` where ``a_mask.png`` is of ``a.jpg``. PNGs of a folder
             that do not end so are ignored.
+        colours: Table of the colours of masks in colour, the same as
+            ``--colours``.
+        tolerance: A colour whose channels differ from those of the nearest
+            colour of the table by at most so much counts as that.
+        unknown: What pixels of other colours are: ``error``, or
+            ``unlabelled``.
         on_error: Called with what is wrong with a file;
             where it returns, that is left out.
 
     Yields:
-        Every PNG's pixels, one :class:`PixelRegion` a value, in the order of
+        Every mask's pixels, one :class:`PixelRegion` a label, in the order of
         the paths; one without labelled pixels gives an image without shapes.
 
     Raises:
-        FormatError: If a file is broken, is in colour, or has more than 256
-            values.
+        FormatError: If a file is broken, is in colour and there is no table,
+            has colours that are not in it, or more than 256 values.
         OSError: If a file cannot be read.
+        ValueError: If an option is out of range.
     """
-    suffix = suffix.removesuffix('.png')
+    if unknown not in ('error', 'unlabelled') or not 0 <= tolerance <= 255:
+        raise ValueError(
+            'expected unknown=error or unlabelled and a tolerance from 0 to '
+            f'255, got {unknown} and {tolerance}'
+        )
+    for kind in SUFFIXES:
+        suffix = suffix.removesuffix(kind)
+    values: Counter[int] = Counter()
+    table = None if colours is None else read_colours(colours)
+    void = NO_LABEL if ignore_index is None else ignore_index
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
+        if table is None:
+            labels = _load(path)
+            numbers = np.bincount(labels.ravel())
+            values.update(
+                {int(v): int(numbers[v]) for v in np.flatnonzero(numbers)}
+            )
+            yield pixel_annotation(
+                labels, path, source, unlabeled=void, suffix=suffix
+            )
+            return
+        labels = indices_of(
+            load_rgba(path), table, path, tolerance=tolerance,
+            unknown=unknown == 'unlabelled',
+        )  # fmt: skip
         yield pixel_annotation(
-            load_png_index(path), path, source, unlabeled=ignore_index,
-            suffix=suffix,
+            labels, path, source, unlabeled=-1, suffix=suffix,
+            name=table.labels.__getitem__,
         )  # fmt: skip
 
-    paths = source_files(source, ['.png'], recursive=True, ending=suffix)
+    paths = _files(source, suffix, coloured=table is not None)
     yield from each_file(paths, one, on_error)
+    if ignore_index is None and sorted(values) == [0, NO_LABEL]:
+        raise FormatError(source, '', _black_white(values))
+
+
+def _files(source: Path, suffix: str, coloured: bool) -> list[Path]:
+    kinds = list(SUFFIXES) if coloured else ['.png']
+    try:
+        return source_files(source, kinds, recursive=True, ending=suffix)
+    except FormatError as error:
+        if coloured:
+            raise
+        others = list(SUFFIXES)
+        try:
+            found = source_files(source, others, recursive=True, ending=suffix)
+        except FormatError:
+            raise error from None
+        raise _in_colour(found[0], error) from error
+
+
+def _load(path: Path) -> NDArray[Any]:
+    """Read class indices, also of pictures whose channels are all equal."""
+    try:
+        return load_png_index(path)
+    except FormatError as error:
+        raised = error
+    try:
+        is_png = path.suffix.lower() == '.png'
+        grey = grey_of(load_rgba(path)) if is_png else None
+    except (FormatError, OSError):
+        raise raised from None
+    if grey is None:
+        raise _in_colour(path, raised) from raised
+    return grey
+
+
+def _in_colour(path: Path, error: FormatError) -> FormatError:
+    """Return an error that says what a picture shows and how to read it."""
+    try:
+        number, first = most_frequent(load_rgba(path))
+    except (FormatError, OSError):
+        return error
+    listed = ', '.join(f'{colour} in {n} pixels' for colour, n in first)
+    return FormatError(
+        path, '',
+        f'expected a PNG of class indices, got a picture of {number} '
+        f'{"colour" if number == 1 else "colours"}: {listed}'
+        f'{", ..." if number > len(first) else ""}. --colours FILE reads it, '
+        "where FILE has a line such as 'cat 128,0,0' for each class",
+    )  # fmt: skip
+
+
+def _black_white(values: Counter[int]) -> str:
+    return (
+        f'the values are 0 ({values[0]} pixels) and 255 ({values[NO_LABEL]} '
+        'pixels) alone, as in masks in black and white: 255 seems to be a '
+        f'class, not "no label". {BLACK_WHITE.format(1)} reads 0 as the first '
+        'and 255 as the second class; --option ignore_index=255 says that '
+        '255 is "no label"'
+    )
 
 
 def pixel_annotation(
-    labels: NDArray[np.uint8] | NDArray[np.uint16],
+    labels: NDArray[Any],
     path: Path,
     source: Path,
     *,
     unlabeled: int,
     suffix: str = '',
+    name: Callable[[int], str] = str,
 ) -> ImageAnnotation:
     """Return a label map as one region of pixels a value.
 
     Args:
-        labels: ``(H, W)``.
+        labels: ``(H, W)``, whole numbers.
         path: The map's file.
         source: What was asked to be read; where it is a folder the image is
             named relative to it.
         unlabeled: The value of pixels without a label.
         suffix: Taken from the end of the map's name, if it is there.
+        name: Returns the label of a value.
 
     Raises:
         FormatError: If there are more than 256 values.
@@ -88,7 +200,9 @@ def pixel_annotation(
         image=_image(path, source, suffix),
         source=str(path),
         size=(labels.shape[1], labels.shape[0]),
-        shapes=tuple(within_memory(_regions(labels, path, unlabeled), path)),
+        shapes=tuple(
+            within_memory(_regions(labels, path, unlabeled, name), path)
+        ),
     )
 
 
@@ -98,10 +212,12 @@ def _image(path: Path, source: Path, suffix: str) -> str:
 
 
 def _regions(
-    labels: NDArray[np.uint8] | NDArray[np.uint16], path: Path, unlabeled: int
+    labels: NDArray[Any],
+    path: Path,
+    unlabeled: int,
+    name: Callable[[int], str],
 ) -> Iterator[PixelRegion]:
-    counts = np.bincount(labels.ravel())
-    values = [int(v) for v in np.flatnonzero(counts) if v != unlabeled]
+    values = [int(v) for v in np.unique(labels) if v != unlabeled]
     if len(values) > MAX_VALUES:
         raise FormatError(
             path, '',
@@ -110,5 +226,5 @@ def _regions(
         )  # fmt: skip
     for value in values:
         yield from pixel_regions(
-            str(value), labels == value, entry=f'value {value}'
+            name(value), labels == value, entry=f'value {value}'
         )

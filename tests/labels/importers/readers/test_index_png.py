@@ -115,8 +115,8 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(OSError, match='missing'):
         list(index_png.read(tmp_path / 'missing'))
     path = tmp_path / 'a.png'
-    save(path, np.zeros((3, 3, 3), np.uint8))
-    with pytest.raises(FormatError, match=r'a\.png: .*indices.* in RGB'):
+    save(path, np.arange(27, dtype=np.uint8).reshape(3, 3, 3))
+    with pytest.raises(FormatError, match=r'a\.png: .*indices.* 9 colours'):
         list(index_png.read(path))
     save(path, np.arange(300, dtype=np.uint16).reshape(15, 20))
     with pytest.raises(FormatError, match=r'a\.png: 299 different .* 256'):
