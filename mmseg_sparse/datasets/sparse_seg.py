@@ -1,9 +1,9 @@
 """A dataset whose images are labelled in different ways."""
 
-import os
 import os.path as osp
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mmengine.fileio as fileio
@@ -14,10 +14,17 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS
 
 from ..labels.classes import check_classes, find_background, with_classes
-from ..labels.image_list import SUPERVISIONS, ImageEntry, parse_list
+from ..labels.image_list import (
+    SUPERVISIONS,
+    ImageEntry,
+    parse_list,
+    suffixes_of,
+    without_suffix,
+)
 from ..labels.label_folder import SIDECAR, read_sidecar
 from ..labels.label_map import NO_LABEL, complete_label_map
 from ..labels.tags import TagSpace, Vector, read_tag_file
+from .files_of_images import Listing, check_exist, check_unique, locate
 from .transforms.loading import LoadSparseAnnotations
 
 
@@ -61,8 +68,11 @@ class SparseSegDataset(BaseSegDataset):
             255. Samples have 255 in its place.
         check_files: Whether to look if every file is there before training.
             Not done where ``backend_args`` names a remote storage.
-        img_suffix, seg_map_suffix, metainfo, data_root, lazy_init,
-            backend_args, kwargs: As in ``BaseSegDataset``.
+        img_suffix: Suffix of the images, or a list of suffixes. Where a
+            ``labels.json`` (``ann_file``, ``tag_file`` or that of the label
+            files) has the path of an image below ``img_path``, that counts.
+        seg_map_suffix, metainfo, data_root, lazy_init, backend_args,
+            kwargs: As in ``BaseSegDataset``.
 
     Raises:
         ValueError: If an argument, a line, a tag or a class is wrong, an
@@ -87,6 +97,8 @@ class SparseSegDataset(BaseSegDataset):
         filter_cfg: Mapping[str, Any] | None = None,
         lazy_init: bool = False,
         check_files: bool = True,
+        *,
+        img_suffix: str | Sequence[str] = '.jpg',
         **kwargs: Any,
     ) -> None:
         folders = ('img_path', 'seg_map_path', *SUPERVISIONS[:-1])
@@ -109,8 +121,15 @@ class SparseSegDataset(BaseSegDataset):
             },
             filter_cfg=filter_cfg,
             lazy_init=True,
+            img_suffix=img_suffix,
             **kwargs,
         )
+        self.img_suffixes = suffixes_of(img_suffix)
+        if self.backend_args is not None and len(self.img_suffixes) > 1:
+            raise ValueError(
+                f'img_suffix={img_suffix!r}: images of several suffixes must '
+                f'be local files, got backend_args={self.backend_args}'
+            )
         self.supervision = supervision
         self.check_files = check_files
         self.tag_file = tag_file
@@ -164,7 +183,9 @@ class SparseSegDataset(BaseSegDataset):
         }
         self._metainfo['label_map'] = self.label_map
 
-    def _numbering(self, folder: str) -> dict[str, Any]:
+    def _numbering(
+        self, folder: str, sidecar: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         """Return what the values of the label files in a folder mean.
 
         This comes from ``labels.json`` there, else from the arguments.
@@ -172,10 +193,10 @@ class SparseSegDataset(BaseSegDataset):
         given = dict(
             label_map=self.label_map, reduce_zero_label=self.reduce_zero_label
         )
-        path = osp.join(folder, SIDECAR)
-        if not osp.lexists(path):
+        if sidecar is None:
             return given
-        found = tuple(read_sidecar(path)['classes'])
+        path = osp.join(folder, SIDECAR)
+        found = tuple(sidecar['classes'])
         if found == self.tag_space.classes:
             return dict(label_map=None, reduce_zero_label=False)
         if found == self.file_classes:
@@ -227,19 +248,58 @@ class SparseSegDataset(BaseSegDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return what is known of each image."""
         entries = self._entries()
-        tags = self._tags(entries)
         folders = {
             self._folder(entry) for entry in entries
             if entry.supervision != 'tag'
         }  # fmt: skip
-        numbering = {folder: self._numbering(folder) for folder in folders}
+        sidecars = {folder: _sidecar(folder) for folder in folders}
+        numbering = {
+            folder: self._numbering(folder, sidecar)
+            for folder, sidecar in sidecars.items()
+        }
+        listing = Listing()
+        entries = self._located(entries, sidecars, listing)
+        tags = self._tags(entries)
         items = [self._item(entry, tags, numbering) for entry in entries]
         if self.check_files and self.backend_args is None:
-            check_exist('image', entries, [i['img_path'] for i in items])
             check_exist(
-                'label file', entries, [i.get('seg_map_path') for i in items]
+                'image', entries, [i['img_path'] for i in items], listing
             )
+            check_exist(
+                'label file', entries,
+                [i.get('seg_map_path') for i in items], listing,
+            )  # fmt: skip
         return items
+
+    def _located(
+        self,
+        entries: Sequence[ImageEntry],
+        sidecars: Mapping[str, Mapping[str, Any] | None],
+        listing: Listing,
+    ) -> list[ImageEntry]:
+        """Return the entries with the paths of their images."""
+        folder = self.data_prefix['img_path']
+        ending = self.seg_map_suffix.rpartition('.')[0]
+        tagged: Mapping[str, Any] = {}
+        if self.tag_file and self.tag_file.endswith('.json'):
+            tagged = read_sidecar(self.tag_file)['images']
+        located = []
+        for entry in entries:
+            known = None
+            if entry.supervision != 'tag':
+                beside = sidecars[self._folder(entry)] or {'images': {}}
+                info = beside['images'].get(entry.name + ending, {})
+                known = info.get('image')
+            known = known or tagged.get(entry.name, {}).get('image')
+            if self.backend_args is not None:
+                path = known or entry.name + self.img_suffixes[0]
+                located.append(replace(entry, image=entry.image or path))
+                continue
+            located.append(
+                locate(entry, known, folder, self.img_suffixes, listing)
+            )
+        check_unique(located)
+        return located
 
     def filter_data(self) -> list[dict[str, Any]]:
         """Return the images that ``filter_cfg`` leaves."""
@@ -284,20 +344,20 @@ class SparseSegDataset(BaseSegDataset):
                 fileio.get(self.ann_file, backend_args=self.backend_args),
                 self.ann_file,
                 default=self.supervision,
-                img_suffix=self.img_suffix,
+                img_suffix=self.img_suffixes,
             )
             where = f'ann_file {self.ann_file}'
         else:
             if not fileio.isdir(folder, self.backend_args):
                 raise FileNotFoundError(f'img_path {folder!r} is not a folder')
             names = fileio.list_dir_or_file(
-                folder, list_dir=False, suffix=self.img_suffix,
+                folder, list_dir=False, suffix=self.img_suffixes,
                 recursive=True, backend_args=self.backend_args,
             )  # fmt: skip
             entries = [
                 ImageEntry(
-                    name.removesuffix(self.img_suffix), self.supervision,
-                    osp.join(folder, name),
+                    without_suffix(name, self.img_suffixes), self.supervision,
+                    osp.join(folder, name), image=name,
                 )
                 for name in sorted(names)
             ]  # fmt: skip
@@ -315,8 +375,10 @@ class SparseSegDataset(BaseSegDataset):
             tags: tuple[str, ...] | None = tuple(item.get('tags') or ())
             if not tags and kind != 'tag':
                 tags = None
-            name = name.removesuffix(osp.splitext(self.seg_map_suffix)[0])
-            entries.append(ImageEntry(name, kind, where, tags))
+            name = name.removesuffix(self.seg_map_suffix.rpartition('.')[0])
+            entries.append(
+                ImageEntry(name, kind, where, tags, item.get('image'))
+            )
         if not entries:
             raise ValueError(f'ann_file {self.ann_file} has no images')
         return entries
@@ -362,9 +424,7 @@ class SparseSegDataset(BaseSegDataset):
         numbering: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, Any]:
         item = dict(
-            img_path=osp.join(
-                self.data_prefix['img_path'], entry.name + self.img_suffix
-            ),
+            img_path=osp.join(self.data_prefix['img_path'], entry.image or ''),
             supervision=entry.supervision,
             label_map=None,
             reduce_zero_label=False,
@@ -393,6 +453,12 @@ class SparseSegDataset(BaseSegDataset):
         return item
 
 
+def _sidecar(folder: str) -> dict[str, Any] | None:
+    """Return the ``labels.json`` of a folder, if it has one."""
+    path = osp.join(folder, SIDECAR)
+    return read_sidecar(path) if osp.lexists(path) else None
+
+
 def one_of(name: str, values: Iterable[str], wanted: Sequence[str]) -> None:
     """Raise ValueError if a value is not among those wanted."""
     for value in values:
@@ -400,36 +466,3 @@ def one_of(name: str, values: Iterable[str], wanted: Sequence[str]) -> None:
             raise ValueError(
                 f'{name}: unknown {value!r}, want one of {", ".join(wanted)}'
             )
-
-
-def check_exist(
-    what: str, entries: Sequence[ImageEntry], paths: Sequence[str | None]
-) -> None:
-    """Look if every file is there; each folder is listed once.
-
-    Raises:
-        FileNotFoundError: If one is missing.
-    """
-    listed: dict[str, set[str]] = {}
-    missing = []
-    for entry, path in zip(entries, paths, strict=True):
-        if path is None:
-            continue
-        folder, name = osp.split(path)
-        if folder not in listed:
-            there = osp.isdir(folder or '.')
-            listed[folder] = set(os.listdir(folder or '.') if there else ())
-        if name not in listed[folder]:
-            missing.append((entry.where, path))
-    if not missing:
-        return
-    where, path = missing[0]
-    folder, name = osp.split(path)
-    stem = osp.splitext(name)[0]
-    alike = sorted(n for n in listed[folder] if osp.splitext(n)[0] == stem)
-    raise FileNotFoundError(
-        f'{where}: {what} {path} is missing'
-        + (f' (there is {alike[0]}: see the suffix)' if alike else '')
-        + ('' if osp.isdir(folder or '.') else f' (no folder {folder})')
-        + (f'; so are {len(missing) - 1} more' if missing[1:] else '')
-    )

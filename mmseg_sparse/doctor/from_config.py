@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from ..datasets.sparse_seg import SparseSegDataset
 from ..datasets.transforms import LoadSparseAnnotations
+from ..labels.image_finder import SUFFIXES
 from .from_folder import existing, find_beside, kind_of
 from .inputs import LabelItem, LabelSet, Reading
 
@@ -71,6 +72,7 @@ def from_config(
         whole.items += part.items
         whole.strays += part.strays
         whole.twice += part.twice
+        whole.unused += part.unused
         whole.refused += part.refused
         whole.dense = whole.dense or part.dense
     whole.title, whole.split, whole.from_config = title, split, True
@@ -133,6 +135,7 @@ def _leaf(
         '', items, classes, palette,
         strays=_strays(dataset, paths),
         twice=_twice(infos),
+        unused=_unused(dataset, infos),
         refused=_contradictions(loader, loader_class, dataset),
         dense=', '.join(sorted({os.path.dirname(m) for m in masks.values()}))
         or None,
@@ -243,6 +246,26 @@ def _strays(dataset: BaseSegDataset, paths: Sequence[str | None]) -> list[str]:
 def _twice(infos: Sequence[Mapping[str, Any]]) -> list[str]:
     count = Counter(info.get('img_path') for info in infos)
     return [path for path, number in count.items() if path and number > 1]
+
+
+def _unused(
+    dataset: BaseSegDataset, infos: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return images of other suffixes, where a whole folder is the data."""
+    folder = dataset.data_prefix.get('img_path')
+    if dataset.ann_file or dataset.filter_cfg or dataset._indices is not None:
+        return []
+    labels = {f for key, f in dataset.data_prefix.items() if key != 'img_path'}
+    if not folder or folder in labels:
+        return []
+    taken = {os.path.splitext(info['img_path'])[0] for info in infos}
+    return sorted(
+        path
+        for where, _, names in os.walk(folder)
+        for path in (os.path.join(where, name) for name in names)
+        if os.path.splitext(path)[1].lower() in SUFFIXES
+        and os.path.splitext(path)[0] not in taken
+    )
 
 
 def _contradictions(

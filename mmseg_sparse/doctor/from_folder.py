@@ -182,9 +182,15 @@ class _Collector:
 
     def _image(self, name: str) -> str | None:
         """Return the path of the image of a label file; mark it as taken."""
-        found = self.finder.find(name) if self.finder is not None else []
-        if self.finder is None or not found:
+        if self.finder is None:
             return None
+        stated = self.listed.get(name, {}).get('image')
+        found = self.finder.find(stated or name)
+        if not found:
+            return None
+        if len(found) > 1:
+            self.data.shared += [str(self.finder.folder / p) for p in found]
+            self.taken.update(found)
         self.taken.add(found[0])
         return str(self.finder.folder / found[0])
 

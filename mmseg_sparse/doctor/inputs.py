@@ -84,6 +84,8 @@ class LabelSet:
         strays: Label files without an image.
         twice: Images that are listed or labelled more than once.
         unlisted: Images that the ``labels.json`` of the folder does not list.
+        unused: Images of other suffixes that the data set does not take.
+        shared: Images of one name, which would share a label file.
         refused: Errors of the data set's own code.
         dense: The folder of dense masks, for the report.
         from_config: Whether a config says how the labels are read.
@@ -97,6 +99,8 @@ class LabelSet:
     strays: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     dense: str | None = None
     from_config: bool = False

@@ -1,10 +1,13 @@
 """What is wrong with the labels of a data set as a whole."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
+from ..labels.colours import BLACK_WHITE
 from ..labels.image_list import DENSE_KINDS
 from ..labels.label_map import NO_LABEL
 from .examine import Examination
@@ -19,6 +22,7 @@ from .findings import (
     named,
     percent,
 )
+from .inputs import LabelSet
 from .mask_rules import disagreements, labels_on_void, position_bias
 from .measure import Counts, FileStats
 
@@ -89,6 +93,7 @@ def pairing(found: Examination) -> Iterator[Finding]:
             'keep one line in ann_file, and one label file, for each image',
             len(data.twice), named([(path, '') for path in data.twice]),
         )  # fmt: skip
+    yield from suffixes(data)
     for code, groups, what in (
         ('same-labels', found.same_labels, 'label files'),
         ('same-images', found.same_images, 'images'),
@@ -105,6 +110,31 @@ def pairing(found: Examination) -> Iterator[Finding]:
                         + (f' and {len(g) - 3} more' if g[3:] else ''))
                        for g in groups]),
             )  # fmt: skip
+
+
+def suffixes(data: LabelSet) -> Iterator[Finding]:
+    """Find images that are left out, or confused, because of their suffix."""
+    if data.unused:
+        there = sorted({
+            Path(path).suffix
+            for path in (*data.unused, *(i.image for i in data.items))
+            if path is not None
+        })  # fmt: skip
+        yield Finding(
+            'image-of-other-suffix', WARNING,
+            'images of the folder are not used, as their suffix is not that '
+            'of the dataset',
+            f"dataset=dict(type='SparseSegDataset', img_suffix={there}), or "
+            "ann_file='.../labels.json' as import_labels writes it",
+            len(data.unused), named([(path, '') for path in data.unused]),
+        )  # fmt: skip
+    if data.shared:
+        yield Finding(
+            'images-share-labels', ERROR,
+            'images that differ only in the suffix share one label file',
+            'rename or remove one of them',
+            len(data.shared), named([(path, '') for path in data.shared]),
+        )  # fmt: skip
 
 
 def values(found: Examination) -> Iterator[Finding]:
@@ -124,9 +154,33 @@ def values(found: Examination) -> Iterator[Finding]:
             wrong[value] += number
         if own:
             files.append((one.item.name, _listed(own)))
+    yield from black_and_white(found)
     if wrong:
         yield _out_of_range(found, dict(wrong), files)
     yield from _reduced_too_much(found)
+
+
+def black_and_white(found: Examination) -> Iterator[Finding]:
+    """Find masks in black and white, whose objects count as unlabelled."""
+    used = np.flatnonzero(found.raw).tolist()
+    table = found.usable[0].item.reading.table if found.usable else ()
+    if used != [0, NO_LABEL] or table[0] != 0 or table[NO_LABEL] != NO_LABEL:
+        return
+    names = found.data.classes
+    names = (
+        names if len(names) > 1 else ('background', *(names or ('object',)))
+    )
+    yield Finding(
+        'black-and-white', ERROR,
+        f'the values are 0 ({found.raw[0]} pixels) and 255 '
+        f'({found.raw[NO_LABEL]} pixels) alone, as in masks in black and '
+        'white: 255 seems to be a class, but is read as "no label"',
+        f'{IMPORT.format("index-png")} --classes '
+        f'{shlex.quote(",".join(names))} '
+        f'{BLACK_WHITE.format(shlex.quote(names[1]))}; if 255 does mean "no '
+        'label": label a second class, as nothing can be learnt from one',
+        len(found.usable), named([(f.item.name, '') for f in found.usable]),
+    )  # fmt: skip
 
 
 def _out_of_range(

@@ -7,6 +7,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from mmseg_sparse.datasets.sparse_seg import SparseSegDataset
+from mmseg_sparse.labels.image_list import suffixes_of
 from mmseg_sparse.registry import CHILDREN, SCOPE, class_of
 
 #: The stock step in place of one of ours, and the arguments it does not have.
@@ -96,6 +97,8 @@ def _dense_dataset(
         default = given[key].default if key in given else value
         if dataset.get(key, default) != value:
             return f'{cls.__name__} with {key} is not for stock mmseg'
+    if len(suffixes_of(dataset.get('img_suffix', '.jpg'))) > 1:
+        return f'{cls.__name__} with several img_suffix is not for stock mmseg'
     if dataset.get('supervision') != 'dense':
         return f'{cls.__name__} with sparse labels is not for stock mmseg'
     meta = {**cls.METAINFO, **dict(dataset.get('metainfo') or {})}

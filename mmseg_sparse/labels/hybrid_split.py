@@ -4,7 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .image_list import SUPERVISIONS, ImageEntry, parse_list
+from .image_list import (
+    SUPERVISIONS,
+    ImageEntry,
+    parse_list,
+    suffixes_of,
+    without_suffix,
+)
 
 
 def choose_strong(
@@ -78,14 +84,16 @@ def hybrid_list(
     return '\n'.join(lines) + '\n'
 
 
-def read_names(path: str | Path, *, img_suffix: str = '.jpg') -> list[str]:
+def read_names(
+    path: str | Path, *, img_suffix: str | Sequence[str] = '.jpg'
+) -> list[str]:
     """Return the names of images: in a folder, a list or ``labels.json``.
 
     Args:
         path: A folder of images, whose folders are part of the names; a list
             that ``SparseSegDataset`` takes for ``ann_file``; or a
             ``labels.json``.
-        img_suffix: Suffix of the images.
+        img_suffix: Suffix of the images, or several.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
@@ -95,26 +103,33 @@ def read_names(path: str | Path, *, img_suffix: str = '.jpg') -> list[str]:
 
 
 def read_entries(
-    path: str | Path, *, img_suffix: str = '.jpg', default: str = 'tag'
+    path: str | Path,
+    *,
+    img_suffix: str | Sequence[str] = '.jpg',
+    default: str = 'tag',
 ) -> list[ImageEntry]:
     """Return what a folder or list says about its images.
 
     Args:
         path: As in :func:`read_names`.
-        img_suffix: Suffix of the images.
+        img_suffix: Suffix of the images, or several.
         default: Supervision where the list names none.
     """
     path = Path(path)
+    suffixes = suffixes_of(img_suffix)
     if path.is_dir():
-        files = sorted(path.rglob(f'*{img_suffix}'))
+        files = [
+            file for file in sorted(path.rglob('*'))
+            if file.name.endswith(suffixes)
+        ]  # fmt: skip
+        images = [file.relative_to(path).as_posix() for file in files]
         entries = [
             ImageEntry(
-                file.relative_to(path).as_posix().removesuffix(img_suffix),
-                default,
-                str(file),
+                without_suffix(image, suffixes), default, str(file),
+                image=image,
             )
-            for file in files
-        ]
+            for file, image in zip(files, images, strict=True)
+        ]  # fmt: skip
     elif not path.is_file():
         raise FileNotFoundError(f'{path} is neither a file nor a folder')
     elif path.suffix == '.json':
@@ -127,6 +142,7 @@ def read_entries(
                 item['supervision'],
                 f'{path}: {name}',
                 tuple(item['tags']) if item.get('tags') else None,
+                item.get('image'),
             )
             for name, item in images.items()
         ]
@@ -135,10 +151,10 @@ def read_entries(
             path.read_bytes(),
             str(path),
             default=default,
-            img_suffix=img_suffix,
+            img_suffix=suffixes,
         )
     if not entries:
-        raise ValueError(f'{path}: no images (suffix {img_suffix})')
+        raise ValueError(f'{path}: no images (suffix {", ".join(suffixes)})')
     return entries
 
 

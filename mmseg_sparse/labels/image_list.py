@@ -25,16 +25,45 @@ class ImageEntry:
         supervision: One of :data:`SUPERVISIONS`.
         where: The line, for messages.
         tags: Class names, or None where the line gives none.
+        image: Path of the image below its folder, with the suffix, where
+            it is known.
     """
 
     name: str
     supervision: str
     where: str
     tags: tuple[str, ...] | None = None
+    image: str | None = None
+
+
+def suffixes_of(img_suffix: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the suffixes that an argument ``img_suffix`` names.
+
+    Raises:
+        ValueError: If it names none, or one is not a string.
+    """
+    given = (img_suffix,) if isinstance(img_suffix, str) else img_suffix
+    suffixes = tuple(given)
+    if not suffixes or not all(isinstance(s, str) for s in suffixes):
+        raise ValueError(
+            "img_suffix: expected a suffix such as '.jpg' or a list of them, "
+            f'got {img_suffix!r}'
+        )
+    return suffixes
+
+
+def without_suffix(name: str, suffixes: Sequence[str]) -> str:
+    """Return a name without the longest of the suffixes that ends it."""
+    found = [s for s in suffixes if name.endswith(s) and name != s]
+    return name.removesuffix(max(found, key=len, default=''))
 
 
 def parse_list(
-    content: bytes, source: str, *, default: str, img_suffix: str
+    content: bytes,
+    source: str,
+    *,
+    default: str,
+    img_suffix: str | Sequence[str],
 ) -> list[ImageEntry]:
     """Read ``name [supervision [class name, class name...]]`` lines.
 
@@ -45,7 +74,7 @@ def parse_list(
         content: The list, UTF-8.
         source: Name of the list, for messages.
         default: Supervision of lines that name none.
-        img_suffix: Suffix of the images.
+        img_suffix: Suffix of the images, or several.
 
     Raises:
         ValueError: If a line is malformed, has an unknown supervision, or an
@@ -56,7 +85,8 @@ def parse_list(
     except UnicodeDecodeError as error:
         raise ValueError(f'{source}: is no UTF-8 text: {error}') from error
     entries: dict[str, ImageEntry] = {}
-    for entry in _parse(lines, source, default, img_suffix):
+    suffixes = suffixes_of(img_suffix)
+    for entry in _parse(lines, source, default, suffixes):
         if entry.name in entries:
             raise ValueError(
                 f'{entry.where}: {entry.name!r} stands here again, after '
@@ -67,7 +97,7 @@ def parse_list(
 
 
 def _parse(
-    lines: Sequence[str], source: str, default: str, img_suffix: str
+    lines: Sequence[str], source: str, default: str, suffixes: Sequence[str]
 ) -> Iterator[ImageEntry]:
     for number, line in enumerate(lines, 1):
         where = f'{source}:{number}'
@@ -90,11 +120,13 @@ def _parse(
                 f'{", ".join(SUPERVISIONS)} (a name with spaces stands in '
                 'double quotes)'
             )
+        stem = without_suffix(name, suffixes)
         yield ImageEntry(
-            name=name.removesuffix(img_suffix) or name,
+            name=stem,
             supervision=kind or default,
             where=where,
             tags=_split(classes[0], where) if classes else None,
+            image=None if stem == name else name,
         )
 
 

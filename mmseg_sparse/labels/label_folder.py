@@ -62,6 +62,7 @@ def label_file(
     supervision: str,
     size: tuple[int, int],
     tags: Sequence[str] = (),
+    image: str | None = None,
     **counts: Any,
 ) -> LabelFile:
     """Encode a label map and describe it.
@@ -74,6 +75,7 @@ def label_file(
         supervision: ``scribble``, ``point``, ``block``, ``dense`` or ``tag``.
         size: ``(width, height)`` of the image.
         tags: Class names.
+        image: Path of the image below its folder, with the suffix.
         counts: More for the sidecar, such as ``conflicts=3``.
     """
     info: dict[str, Any] = {'supervision': supervision, 'size': list(size)}
@@ -86,6 +88,8 @@ def label_file(
             )
         png = encode_index_png(labels, palette)
         info['labeled_pixels'] = int((labels != NO_LABEL).sum())
+    if image is not None:
+        info['image'] = image
     info.update(counts)
     info['tags'] = list(tags)
     return LabelFile(name, png, info)
@@ -217,7 +221,10 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
     for name, item in content.images.items():
         where = f'images[{name!r}]'
         image_name(name, path, where)
-        kind = decode_json(item, _Image, path, where).supervision
+        entry: _Image = decode_json(item, _Image, path, where)
+        if entry.image is not None:
+            image_name(entry.image, path, f'{where}.image')
+        kind = entry.supervision
         if kind not in SUPERVISIONS:
             raise FormatError(
                 path, f'{where}.supervision',
@@ -238,3 +245,4 @@ class _Sidecar(Struct):
 class _Image(Struct):
     supervision: str
     tags: list[str] = []
+    image: str | None = None

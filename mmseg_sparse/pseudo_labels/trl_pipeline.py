@@ -12,7 +12,11 @@ from typing import Any
 from mmengine.config import Config
 
 from mmseg_sparse.labels.hybrid_split import hybrid_list, read_entries
-from mmseg_sparse.labels.image_list import SUPERVISIONS, ImageEntry
+from mmseg_sparse.labels.image_list import (
+    SUPERVISIONS,
+    ImageEntry,
+    suffixes_of,
+)
 
 from ..utils.atomic import write_whole
 from .provenance import file_sha256, settings_of
@@ -119,12 +123,13 @@ class TRLPipeline:
         for name, cfg in self.configs.items():
             path = self.settings.configs[name]
             last_name(cfg, f'{path}: train_cfg')
-            suffix = self.datasets[name].img_suffix
-            if Path(f'name{suffix}').suffix != suffix:
-                raise ValueError(
-                    f'{path}: img_suffix={suffix!r}: files are named as the '
-                    'images without their suffix: expected one such as .jpg'
-                )
+            for suffix in suffixes_of(self.datasets[name].img_suffix):
+                if Path(f'name{suffix}').suffix != suffix:
+                    raise ValueError(
+                        f'{path}: img_suffix={suffix!r}: files are named as '
+                        'the images without their suffix: expected one such '
+                        'as .jpg'
+                    )
         final = self.datasets.get('final')
         if final is not None and final.seg_map_suffix != '.png':
             raise ValueError(
@@ -355,7 +360,9 @@ class TRLPipeline:
         raise StageError(f'the test left no mIoU in {out}')
 
 
-def _split_entries(split: Path, suffix: str) -> list[ImageEntry]:
+def _split_entries(
+    split: Path, suffix: str | Sequence[str]
+) -> list[ImageEntry]:
     """Return the images of the split.
 
     Raises:

@@ -223,6 +223,7 @@ class Labels(Sink):
             supervision='pseudo',
             size=(labels.shape[1], labels.shape[0]),
             tags=tags,
+            image=f'{image.name}{Path(image.path).suffix}',
         )
         self.listed[image.name] = file.info
         return file

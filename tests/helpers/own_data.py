@@ -13,9 +13,12 @@ CLASSES = ('background', 'cat', 'dog')
 SIZE = (7, 5)  # width, height: odd, so that a swap shows
 
 
-def write_image(path: Path, size: tuple[int, int] = SIZE) -> Path:
+def write_image(
+    path: Path, size: tuple[int, int] = SIZE, seed: int = 0
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3))
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 255, (size[1], size[0], 3))
     assert cv2.imwrite(str(path), noise.astype(np.uint8))
     return path
 

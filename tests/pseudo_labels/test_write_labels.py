@@ -244,6 +244,7 @@ def test_labels_of_new_tags_are_made_again(refiner, root, tmp_path):
         assert made.written == wanted
     listed = json.loads((tmp_path / 'labels.json').read_text())['images']
     assert listed['2']['tags'] == ['dog', 'cow']
+    assert listed['2']['image'] == '2.png'
 
 
 def test_what_does_not_fit_is_refused(plain, afa, tmp_path):

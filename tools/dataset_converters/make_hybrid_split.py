@@ -72,8 +72,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--img-suffix',
-        default='.jpg',
-        help='how the names of images end (default: %(default)s)',
+        nargs='+',
+        default=['.jpg'],
+        metavar='SUFFIX',
+        help='how the names of images end, in a folder or a list (default: '
+        '.jpg)',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
     return parser.parse_args(argv)

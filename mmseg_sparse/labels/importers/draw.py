@@ -167,6 +167,7 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
         supervision=supervision,
         size=job.size,
         tags=tags,
+        image=f'{job.name}{job.path.suffix}',
         **_counts(raster, names),
     )
 

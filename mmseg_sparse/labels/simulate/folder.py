@@ -226,10 +226,11 @@ def simulate_folder(
         with closing(_run(job, masks, paths, suffix, workers)) as results:
             for done, (name, checksum, file) in enumerate(results, 1):
                 sources[name] = checksum
-                yield _kept(file, images.pop(file.name, None))
+                yield _kept(job, file, images.pop(file.name, None))
                 if progress is not None:
                     progress(done, len(paths))
-        yield from _tagged(masks, images)
+        if job.kind in REDUCTIONS:
+            yield from _tagged(masks, images)
 
     meta = dict(
         tool='simulate_labels', format=f'index PNGs, {job.kind}',
@@ -266,7 +267,7 @@ def find_masks(masks: Path, suffix: str) -> list[Path]:
 
 
 def _read_images(job: FolderJob, masks: Path) -> dict[str, Any]:
-    """Return what ``labels.json`` says about sparse labels, by image.
+    """Return what ``labels.json`` says about the images, by name.
 
     Raises:
         ValueError: If it is malformed or has other classes.
@@ -280,17 +281,22 @@ def _read_images(job: FolderJob, masks: Path) -> dict[str, Any]:
             f'{masks / SIDECAR}: its labels are of the classes '
             f'{", ".join(found)}, not {", ".join(job.classes)}'
         )
-    return dict(sidecar['images']) if job.kind in REDUCTIONS else {}
+    return dict(sidecar['images'])
 
 
-def _kept(file: LabelFile, info: Any) -> LabelFile:
-    """Return a file of reduced labels with kind and tags of the old ones."""
+def _kept(job: FolderJob, file: LabelFile, info: Any) -> LabelFile:
+    """Return a file with what remains true of what its mask's entry says.
+
+    This is the path of the image and, of reduced labels, kind and tags.
+    """
     if info is None:
         return file
-    kind = info['supervision']
-    if kind not in ('point', 'block'):
-        kind = 'scribble'
-    kept = {'supervision': kind, 'tags': info.get('tags', [])}
+    kept = {'image': info['image']} if info.get('image') else {}
+    if job.kind in REDUCTIONS:
+        kind = info['supervision']
+        if kind not in ('point', 'block'):
+            kind = 'scribble'
+        kept |= {'supervision': kind, 'tags': info.get('tags', [])}
     return LabelFile(file.name, file.png, {**file.info, **kept})
 
 

@@ -147,7 +147,9 @@ def _all_tiles(
         source = _find(finder, name, path)
         for tile in _tiles(job, tiling, finder.folder, source, path):
             empty = False
-            yield replace(tile, name=f'{name}_{tile.name}')
+            name_of_tile = f'{name}_{tile.name}'
+            info = {**tile.info, 'image': f'{name_of_tile}.png'}
+            yield replace(tile, name=name_of_tile, info=info)
         if progress is not None:
             progress(done, len(masks))
     if empty:

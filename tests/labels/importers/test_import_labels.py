@@ -53,15 +53,15 @@ def test_what_is_written(tmp_path):
     assert 20 < conflicts < 40  # about three rows of ten pixels
     assert images == {
         'a': {'supervision': 'block', 'size': [40, 30], 'clipped': 1,
-              'void': 0,
+              'void': 0, 'image': 'a.jpg',
               'labeled_pixels': int((a != 255).sum()), 'vanished': 0,
               'tags': []},
         'b': {'supervision': 'point', 'size': [30, 40], 'conflicts': 0,
-              'void': 0,
+              'void': 0, 'image': 'b.jpg',
               'labeled_pixels': 1, 'clipped': 0, 'vanished': 0, 'tags': []},
         'sub/c': {'supervision': 'tag', 'size': [20, 20], 'conflicts': 0,
                   'clipped': 0, 'vanished': 0, 'tags': ['road'],
-                  'void': 0},
+                  'void': 0, 'image': 'sub/c.jpg'},
     }  # fmt: skip
     assert steps == [('read', n, None) for n in (1, 2, 3)] + [
         ('draw', n, 3) for n in (1, 2, 3)
