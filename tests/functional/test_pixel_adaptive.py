@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmseg_sparse.functional import pixel_adaptive_refine, pixel_affinity
+from mmseg_sparse.functional.pixel_adaptive import dilations_for
 from tests.helpers.dfr_cases import F64, WAITING, Operators, as_if_elsewhere
 from tests.helpers.par_cases import KERNEL, OPTIONS, close, make_case, slow
 
@@ -23,6 +24,25 @@ def test_equals_reference(dilations, block, monkeypatch):
 def test_defaults_are_those_of_the_release():
     prob, image = make_case(n=1, classes=2, height=6, width=9)
     close(pixel_adaptive_refine(prob, image), slow(prob, image))
+
+
+@pytest.mark.parametrize(
+    ('size', 'wanted'),
+    [
+        ((60, 80), (1, 2, 4)),  # tiles, halved: 80 / 250 of 24 is 7.7
+        ((187, 250), (1, 2, 4, 8, 12, 24)),  # VOC, halved: the paper's
+        ((160, 160), (1, 2, 4, 8, 12)),
+        ((512, 300), (1, 2, 4, 8, 12, 24)),
+        ((3, 5), (1,)),
+    ],
+)
+def test_automatic_dilations_reach_as_far_as_the_papers(size, wanted):
+    assert dilations_for(size) == dilations_for(size[::-1]) == wanted
+    if max(size) < 100:
+        prob, image = make_case(1, 2, *size)
+        found = pixel_adaptive_refine(prob, image, dilations='auto')
+        same = pixel_adaptive_refine(prob, image, dilations=wanted)
+        assert torch.equal(found, same)
 
 
 def test_ways_of_other_devices_equal_reference(monkeypatch):

@@ -95,6 +95,7 @@ def test_errors_name_what_is_wrong():
         ('dilations', (), 'dilations must'),
         ('dilations', (1, 0), r'dilations must .* \(1, 0\)'),
         ('dilations', (1.5,), 'dilations must'),
+        ('dilations', 'automatic', "dilations must .* 'auto', got"),
         ('w_rgb', 0.0, 'w_rgb must be positive, got 0'),
         ('w_pos', -1.0, 'w_pos must be positive, got -1'),
         ('w_mix', -1.0, 'w_mix must not be negative, got -1'),

@@ -37,10 +37,14 @@ class PixelAdaptiveRefinement(BaseModule):
 
     The dilations are in pixels of the size it refines at. At test time that
     is the input's, at which the predictions are compared; AFA halves the
-    images in training (``scale=0.5``).
+    images in training (``scale=0.5``). On images much smaller than VOC's
+    the paper's farther dilations cross whole objects; ``'auto'`` leaves them
+    out.
 
     Args:
-        dilations: Distances of the neighbours, in pixels.
+        dilations: Distances of the neighbours, in pixels; ``'auto'``: those
+            of the paper that suit the size it refines at
+            (:func:`~mmseg_sparse.functional.pixel_adaptive.dilations_for`).
         num_iters: Iterations; 10 as in the release, 15 in the paper's tables.
         w_rgb: Width of the colours' kernel, in standard deviations.
         w_pos: Width of the positions' kernel, in standard deviations.
@@ -54,7 +58,7 @@ class PixelAdaptiveRefinement(BaseModule):
 
     def __init__(
         self,
-        dilations: Sequence[int] = DILATIONS,
+        dilations: Sequence[int] | str = DILATIONS,
         num_iters: int = NUM_ITERS,
         w_rgb: float = W_RGB,
         w_pos: float = W_POS,
@@ -67,7 +71,9 @@ class PixelAdaptiveRefinement(BaseModule):
             raise ValueError(f'scale must lie in (0, 1], got {scale}')
         self.affinity = partial(
             pixel_affinity,
-            dilations=tuple(dilations),
+            dilations=(
+                dilations if isinstance(dilations, str) else tuple(dilations)
+            ),
             w_rgb=w_rgb,
             w_pos=w_pos,
             w_mix=w_mix,
