@@ -50,9 +50,10 @@ def config(name: str) -> str:
     for root in (package / '.mim' / 'configs', package.parent / 'configs'):
         if (root / name).is_file():
             return str(root / name)
-        # Ablations lay beside their parents: for one release.
+        # Ablations lay beside their parents, and AFA's had crops of 320: for
+        # one release.
         for moved in (root / name.partition('/')[0]).glob(
-            f'ablations/{Path(name).name}'
+            f'ablations/**/{Path(name).name}'
         ):
             warnings.warn(
                 f'{name!r} has moved to '

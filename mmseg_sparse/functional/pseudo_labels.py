@@ -139,6 +139,65 @@ def labels_from_two_scores(
     return _inside(labels, valid, ignore_index)
 
 
+def labels_from_margin(
+    scores: Tensor,
+    present: Tensor,
+    *,
+    keep: float,
+    valid: Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Label the surest pixels of each class, where there is no background.
+
+    The margin of a pixel is how far its best present class is above the next
+    one. Among the pixels of an image where class c is the best, let
+    :math:`t_c` be the :math:`\lceil k n_c\rceil` th largest of their
+    :math:`n_c` margins; those with a margin of at least :math:`t_c` become
+    labels, if it is above 0. Each class so keeps the share k of what it has,
+    however low its scores are beside those of others.
+
+    Where an image shows a single class, all of it is that class. Not in AFA,
+    whose data have a background that is a class of its own.
+
+    Args:
+        scores: ``(N, K + 1, H, W)``; the first map, which would be the
+            background's, is left out.
+        present: Bool ``(N, K + 1)``, as :func:`with_background` returns it.
+        keep: The share k, in (0, 1].
+        valid: Bool ``(N, H, W)``; false is padding, which gets no label.
+        ignore_index: Id of a pixel without label.
+
+    Returns:
+        int64 ``(N, H, W)``; no label in an image without a class.
+
+    Raises:
+        ValueError: If shapes disagree or ``keep`` is out of range.
+    """
+    check_maps('scores', scores, valid)
+    _check_present(scores, present)
+    if not 0 < keep <= 1:
+        raise ValueError(f'keep must lie in (0, 1], got {keep}')
+    shown = present[:, 1:] > 0
+    best, margin = _best_by_margin(scores[:, 1:], shown)
+    counted = shown.any(1)[:, None, None].expand_as(best)
+    if valid is not None:
+        counted = counted & valid
+    # Each class of each image is a group; what does not count is the last.
+    size = shown.shape[1]
+    first = size * torch.arange(len(best), device=best.device)
+    group = (best + first[:, None, None]).masked_fill(~counted, shown.numel())
+    flat = group.flatten()
+    order = margin.flatten().argsort(descending=True)
+    order = order[flat[order].argsort(stable=True)]
+    number = torch.bincount(flat, minlength=shown.numel() + 1)
+    # A share such as 0.1 is no binary fraction: 0.1 * 10 may exceed 1.
+    wanted = torch.ceil(number.double() * keep - 1e-9).long().clamp(min=1)
+    last = (number.cumsum(0) - number + wanted - 1).clamp(max=len(order) - 1)
+    least = margin.flatten()[order[last]]
+    sure = counted & (margin >= least[group]) & (margin > 0)
+    return best.masked_fill(~sure, ignore_index)
+
+
 def labels_from_best(
     scores: Tensor,
     present: Tensor,
@@ -315,6 +374,24 @@ def check_background_scores(high: float, low: float) -> None:
             'background scores must be 0 < low <= high < 1, got '
             f'low={low}, high={high}'
         )
+
+
+def _best_by_margin(scores: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the best present class and how far it is above the next.
+
+    Args:
+        scores: ``(N, K, H, W)``.
+        present: Bool ``(N, K)``.
+
+    Returns:
+        Two maps ``(N, H, W)``; the margin is 1 where no other class is.
+    """
+    absent = ~present[:, :, None, None]
+    among = scores.masked_fill(absent, -math.inf)
+    best, classes = among.max(1)
+    rest = among.scatter(1, classes.unsqueeze(1), -math.inf).amax(1)
+    margin = torch.where(rest == -math.inf, 1.0, best - rest)
+    return classes, margin
 
 
 def _best(scores: Tensor, present: Tensor) -> Tensor:

@@ -1,23 +1,39 @@
 """What the configs of AFA are about."""
 
+from pathlib import Path
+
 import pytest
+import torch
 from mmengine.optim import build_optim_wrapper
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
+import mmseg_sparse
 from tests.configs.test_content import leaf
-from tests.helpers.shipped import of_type, parse, without_weights
+from tests.helpers.shipped import (
+    ABLATIONS,
+    CONFIGS,
+    changes,
+    of_type,
+    parent_of,
+    parse,
+    without_weights,
+)
 
-VOC = 'mit-b1_segformer_1xb8-20k_voc12-tag-320x320'
+VOC = 'mit-b1_segformer_1xb8-20k_voc12-tag-512x512'
 MAIN = f'afa_{VOC}'
 TILES = 'afa_mit-b0_segformer_1xb8-2k_camvidtile-tag-120x160'
 TOY = 'afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64'
 OTHERS = (
     TILES,
     TOY,
-    'afa_mit-b1_segformer_1xb8-20k_voc12-tag-512x512',
+    'afa_mit-b1_segformer_1xb8-20k_voc12-tag-320x320',
     'afa_mit-b1_segformer_1xb8-80k_coco14-tag-512x512',
 )
+
+
+#: The names of the ablations when their crops were of 320.
+FORMER = sorted((CONFIGS / 'afa' / 'ablations' / 'crop_320').glob('*.py'))
 
 
 def regularizer(weight: float) -> list[dict]:
@@ -36,9 +52,6 @@ def test_setting_of_the_paper() -> None:
     assert cfg.optim_wrapper.optimizer.to_dict() == dict(
         type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01
     )
-    warm_up, decay = cfg.param_scheduler
-    assert (warm_up.type, warm_up.end) == ('LinearLR', 1500)
-    assert (decay.type, decay.power) == ('PolyLR', 1.0)
     backbone, head = cfg.model.backbone, cfg.model.decode_head
     assert backbone.strides == [4, 2, 2, 1]
     last = backbone.num_layers[-1] * backbone.num_heads[-1]
@@ -60,6 +73,7 @@ def test_setting_of_the_paper_that_is_the_default() -> None:
     assert (model.segmentation_begin, model.propagation_begin) == (2000, 6000)
     assert model.cam_scales == (1.0, 0.5, 1.5)
     assert model.decode_head.pooling == 'gmp'
+    assert model.selection.measured == (0.45, 0.35)  # table 3
     labels = model.label_propagation
     assert (labels.radius, labels.alpha, labels.refine_scale) == (8, 2.0, 0.5)
     assert labels.refiner.num_iters == 10  # the release; 15 in the tables
@@ -93,31 +107,106 @@ def test_heads_learn_ten_times_faster_and_norms_of_the_backbone_not() -> None:
     assert not found
 
 
-def test_printed_crop_differs_in_nothing_else() -> None:
-    printed = parse(leaf(OTHERS[2]))
-    main = parse(leaf(MAIN))
-    for cfg in (printed, main):
+@pytest.mark.parametrize(
+    ('name', 'wanted'),
+    [
+        (MAIN, {1500: 5.55e-5, 10000: 3.0e-5}),
+        (OTHERS[3], {1500: 5.8875e-5}),
+    ],
+)
+def test_the_decay_is_counted_from_the_first_iteration(name, wanted) -> None:
+    cfg = parse(leaf(name))
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=6e-5)
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(item, optimizer=optimizer))
+        for item in cfg.param_scheduler
+    ]
+    (group,) = optimizer.param_groups
+    assert group['lr'] == pytest.approx(6e-11)
+    for iteration in range(1, max(wanted) + 1):
+        for scheduler in schedulers:
+            scheduler.step()
+        if iteration in wanted:
+            rate = pytest.approx(wanted[iteration], rel=2e-4)
+            assert group['lr'] == rate
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+
+
+def test_crops_of_320_differ_in_nothing_else() -> None:
+    small, main = parse(leaf(OTHERS[2])), parse(leaf(MAIN))
+    for cfg, side in ((small, 320), (main, 512)):
         (crop,) = of_type(cfg.train_dataloader.dataset, 'RandomCrop')
-        assert tuple(crop.crop_size) == cfg.model.data_preprocessor.pop('size')
-        crop.crop_size = None
-    assert printed.model == main.model
-    assert printed.train_dataloader == main.train_dataloader
-    assert printed.optim_wrapper == main.optim_wrapper
-    assert printed.param_scheduler == main.param_scheduler
+        assert tuple(crop.crop_size) == cfg.model.data_preprocessor.size
+        assert tuple(crop.crop_size) == (side, side)
+    found = dict(changes(small.to_dict(), main.to_dict()))
+    pipelines = {key for key in found if key.endswith('crop_size')}
+    assert found.keys() == {'model.data_preprocessor.size'} | pipelines
 
 
-def test_coco_differs_in_data_and_length() -> None:
-    coco, main = parse(leaf(OTHERS[3])), parse(leaf(OTHERS[2]))
+def test_former_names_are_crops_of_320() -> None:
+    (first, *_) = FORMER
+    for path in FORMER:
+        now = path.parents[1] / path.name.replace('320x320', '512x512')
+        assert parent_of(path) == now
+        _, text = path.read_text('utf-8').split("512x512.py'")
+        assert text.strip(')\n') == (
+            first.read_text('utf-8').split("512x512.py'")[1].strip(')\n')
+        )
+    found = dict(
+        changes(parse(path).to_dict(), parse(parent_of(path)).to_dict())
+    )
+    pipelines = {key for key in found if key.endswith('crop_size')}
+    assert found.keys() == {'model.data_preprocessor.size'} | pipelines
+    assert len(pipelines) == 2
+    assert set(found.values()) == {(320, 320)}
+
+
+def test_every_ablation_had_a_name_with_320() -> None:
+    now = {path.stem for path in ABLATIONS if '_voc12-tag-' in path.name}
+    former = {path.stem.replace('320x320', '512x512') for path in FORMER}
+    assert former == {name for name in now if name.startswith('afa-')}
+    with pytest.warns(DeprecationWarning, match='crop_320/afa-noprop'):
+        found = mmseg_sparse.config(
+            'afa/ablations/afa-noprop_'
+            'mit-b1_segformer_1xb8-20k_voc12-tag-320x320.py'
+        )
+    assert Path(found).parent.name == 'crop_320'
+
+
+def test_test_time_augmentation_is_the_releases() -> None:
+    cfg = parse(leaf(MAIN))
+    assert cfg.tta_model.type == 'MaxLogitsTTAModel'
+    (augmented,) = of_type(cfg.tta_pipeline, 'TestTimeAug')
+    sizes, mirrors = augmented.transforms[:2]
+    assert [r.scale for r in sizes] == [(s, s) for s in (512, 256, 384)]
+    assert [flip.prob for flip in mirrors] == [0.0, 1.0]
+
+
+def test_coco_differs_in_data_and_phases() -> None:
+    coco, main = parse(leaf(OTHERS[3])), parse(leaf(MAIN))
     assert coco.optim_wrapper == main.optim_wrapper
-    assert coco.param_scheduler[1].end == 80000
-    coco.param_scheduler[1].end = 20000
-    assert coco.param_scheduler == main.param_scheduler
     model = coco.model
     assert model.pop('segmentation_begin') == 5000
-    assert model.pop('propagation_begin') == 5000 + 15000
+    assert model.pop('propagation_begin') == 15000
+    assert model.pop('affinity_from') == 'final'
+    assert model.pop('log_class_shares') is False  # 80 classes
+    assert model.pop('label_refiner') == dict(
+        type='PixelAdaptiveRefinement', num_iters=15
+    )
     assert model.decode_head.num_classes == 81
     model.decode_head.num_classes = 21
     assert model == main.model
+
+
+@pytest.mark.parametrize('name', [MAIN, *OTHERS])
+def test_validation_images_have_tags(name: str) -> None:
+    cfg = parse(leaf(name))
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        *_, packing = loader.dataset.pipeline
+        assert packing.type == 'PackSparseInputs'
+        if 'tag_file' not in loader.dataset:
+            assert packing.num_classes == cfg.model.decode_head.num_classes
+            assert packing.background == 0
 
 
 @pytest.mark.parametrize('name', [TILES, TOY])

@@ -301,7 +301,7 @@ def test_shrunk_model_builds(leaf):
     [
         ('sasformer_mit-b0_segformer_1xb8-2k_camvid-scribble-256x256', 3.45),
         ('sasformer_mit-b4_segformer_8xb2-40k_voc12-point-512x512', 61.4),
-        ('afa_mit-b1_segformer_1xb8-20k_voc12-tag-320x320', 13.7),
+        ('afa_mit-b1_segformer_1xb8-20k_voc12-tag-512x512', 13.7),
     ],
 )
 def test_full_model_builds(name, millions):

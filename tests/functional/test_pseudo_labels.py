@@ -3,6 +3,7 @@ import torch
 
 from mmseg_sparse.functional.pseudo_labels import (
     labels_from_best,
+    labels_from_margin,
     labels_from_scores,
     labels_from_two_scores,
     with_background,
@@ -70,6 +71,42 @@ def test_two_scores_equal_the_loop(cam, present, background):
         for n in range(3)
     ]
     assert found.tolist() == expected
+
+
+@pytest.mark.parametrize('keep', [0.01, 0.37, 1.0])
+def test_margins_equal_the_loop(cam, present, keep):
+    scores, shown = with_background(cam, present, None)
+    copies = scores.clone(), shown.clone()
+    found = labels_from_margin(scores, shown, keep=keep)
+    expected = [
+        reference.margin(scores[n, 1:], present[n].tolist(), keep)
+        for n in range(3)
+    ]
+    assert found.tolist() == expected
+    assert (found[1] == 3).all()  # one class: all of it
+    assert (found[2] == 255).all()  # none
+    assert torch.equal(scores, copies[0])
+    assert torch.equal(shown, copies[1])
+
+
+def test_padding_has_no_say_in_the_margins(cam, present):
+    scores, shown = with_background(cam, present, None)
+    valid = torch.zeros(3, 6, 9, dtype=torch.bool)
+    valid[:, :4, :7] = True
+    found = labels_from_margin(scores, shown, keep=0.4, valid=valid)
+    alone = labels_from_margin(scores[:, :, :4, :7], shown, keep=0.4)
+    assert torch.equal(found[:, :4, :7], alone)
+    assert (found[~valid] == 255).all()
+
+
+def test_equal_margins_share_their_fate_and_none_is_no_label():
+    maps = torch.tensor([[0.0] * 6, [3, 3, 3, 2, 1, 1], [1.0] * 6])
+    shown = torch.tensor([[False, True, True]])
+    # Margins of class 0: 2 2 2 1 0 0. Of six pixels, a share of 0.2 is two,
+    # of which the second has a margin of 2, as the third does.
+    for keep, wanted in ((0.2, [0] * 3), (0.6, [0] * 4), (1.0, [0] * 4)):
+        found = labels_from_margin(maps.view(1, 3, 1, 6), shown, keep=keep)
+        assert found.flatten().tolist() == wanted + [255] * (6 - len(wanted))
 
 
 @pytest.mark.parametrize('softmax', [True, False])
@@ -150,6 +187,8 @@ def test_refuses(cam, present):
     with pytest.raises(ValueError, match=r'present \(N, K\), got'):
         with_background(cam, present[:, :2], 0.4)
     maps, shown = with_background(cam, present, 0.45)
+    with pytest.raises(ValueError, match=r'keep must lie in \(0, 1\], got 0'):
+        labels_from_margin(maps, shown, keep=0.0)
     with pytest.raises(ValueError, match='high and low of one shape'):
         labels_from_two_scores(maps, maps[:, 1:], shown)
     with pytest.raises(ValueError, match=r'valid \(3, 6, 9\), got'):

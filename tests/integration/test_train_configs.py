@@ -38,7 +38,7 @@ TRAINED = [
     'blpseg-focal_r101_upernet_2xb5-42k_voc12-scribble-384x384',
     'blpseg_r101_upernet_2xb5-20k_pcontext60-scribble-384x384',
     'afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64',
-    'afa_mit-b1_segformer_1xb8-20k_voc12-tag-320x320',
+    'afa_mit-b1_segformer_1xb8-20k_voc12-tag-512x512',
 ]
 #: Losses of the decode head, of which every config has one.
 HEAD_LOSSES = ('loss_ce', 'loss_blp', 'loss_focal', 'loss_seg')

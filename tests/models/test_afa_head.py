@@ -12,6 +12,9 @@ from mmseg_sparse.functional import (
     top_k_pool,
 )
 from mmseg_sparse.models.backbones import AttentionRecorder
+from mmseg_sparse.models.decode_heads.affinity_from_attention import (
+    AffinityFromAttention,
+)
 from mmseg_sparse.models.segmentors import Features
 from tests.helpers import afa, stock
 
@@ -182,3 +185,11 @@ def test_needs_tags():
 def test_refuses(changes, words):
     with pytest.raises(ValueError, match=words):
         build(**changes)
+
+
+def test_the_affinity_starts_as_in_the_release():
+    """Kaiming's normal of the fan out: sqrt(2 / (1 + 5)) / 1."""
+    torch.manual_seed(0)
+    module = AffinityFromAttention(4000, stage=3)
+    assert module.conv.weight.std().item() == pytest.approx(0.577, rel=0.05)
+    assert abs(module.conv.weight.mean().item()) < 0.03

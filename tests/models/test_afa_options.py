@@ -6,14 +6,24 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmseg_sparse.functional import labels_from_best, mean_attention
+from mmseg_sparse.functional import (
+    labels_from_best,
+    labels_from_scores,
+    mean_attention,
+)
 from mmseg_sparse.models.padding import inside_image
 from mmseg_sparse.models.segmentors.multi_scale_cam import (
     first_images,
     multi_scale_cam,
 )
 from tests.helpers import afa, stock
-from tests.models.test_afa_segmentor import AFF, CLS, SEG, labels_by_hand
+from tests.models.test_afa_segmentor import (
+    AFF,
+    CLS,
+    SEG,
+    SHARE,
+    labels_by_hand,
+)
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def test_propagation_by_attention():
         assert layers[0].query_hw == (6, 6)
         with torch.no_grad():
             (walked,) = segmentor.label_propagation.walk(
-                found.cam, tags, [0.45], valid, transition(layers), (6, 6)
+                found.cam, tags, [0.35], valid, transition(layers), (6, 6)
             )
         expected = labels_from_best(walked, shown, valid=valid)
         labels = segmentor.pseudo_labels(images, samples).propagated
@@ -64,6 +74,7 @@ OPTIONS = {
     'radius': (dict(radius=1), 3),
     'alpha': (dict(alpha=8.0), 7),
     'background scores': (dict(background_scores=(0.45, 0.45)), 3),
+    'affinity from final labels': (dict(affinity_from='final'), 7),
     'one scale': (dict(cam_scales=(1.0,)), 3),
     'no mirror': (dict(cam_flip=False), 3),
 }
@@ -76,9 +87,10 @@ def test_options_change_the_losses(hub, name):
     images, samples = afa.batch()
     base = afa.build().loss(images, samples)
     losses = afa.build(**options).loss(images, samples)
-    assert losses.keys() == base.keys()
+    names = {key for key in base if f'{SHARE}_' not in key}
+    assert {key for key in losses if f'{SHARE}_' not in key} == names
     assert all(torch.isfinite(value).all() for value in losses.values())
-    changed = {key for key in base if not torch.equal(base[key], losses[key])}
+    changed = {key for key in names if not torch.equal(base[key], losses[key])}
     assert CLS not in changed
     assert SEG in changed or AFF in changed
 
@@ -112,6 +124,40 @@ def test_another_background_or_none(hub, background):
     assert shown <= ({0, 2, 3} if background == 3 else {0, 2})
     if background is None:
         assert (found.final[1] == 255).all()
+        # No constant score competes: each class keeps its share, and the log
+        # shows it.
+        kept = found.labels[0] != 255
+        for index in shown:
+            of_class = found.final[0] == index
+            share = (kept & of_class).sum() / of_class.sum()
+            assert 0.8 <= share < 0.81
+            assert losses[f'{SHARE}_{index}'] == pytest.approx(share.item())
+        assert losses[SHARE] < 0.81
+    names = {key for key in losses if f'{SHARE}_' in key}
+    assert names <= {f'{SHARE}_{c}' for c in (0, 2, 4)}
+    assert names
+    quiet = afa.build(dict(background=background), log_class_shares=False)
+    assert not any(f'{SHARE}_' in k for k in quiet.loss(images, samples))
+
+
+def test_scores_of_what_is_measured(hub):
+    images, samples = afa.batch()
+    tags = torch.stack([sample.gt_label for sample in samples])
+    model = afa.build(measured_scores=(0.3, 0.6)).eval()
+    found = model.pseudo_labels(images, samples)
+    valid = inside_image(samples, images[:, 0])
+    expected = labels_from_scores(
+        found.activation, tags, high=0.3, low=0.3, valid=valid
+    )
+    assert torch.equal(found.cam, expected)
+    # More background beside a higher score; training is not concerned.
+    plain = afa.build().eval()
+    plain.load_state_dict(model.state_dict())
+    other = plain.pseudo_labels(images, samples)
+    for field, sign in (('cam', 1), ('propagated', -1)):
+        ground = [(getattr(f, field) == 0).sum() for f in (other, found)]
+        assert sign * (ground[0] - ground[1]) > 0
+    assert torch.equal(found.labels, other.labels)
 
 
 def test_regularizers_get_the_pseudo_labels(hub):
@@ -183,6 +229,9 @@ def test_names_the_stage_that_is_not_square(hub):
         (dict(propagation='walk'), "must be in .* got 'walk'"),
         (dict(background_scores=(0.3, 0.5)), 'low=0.5, high=0.3'),
         (dict(background_scores=(0.3,)), r'must be two, got \(0.3,\)'),
+        (dict(measured_scores=(0.3, 1.5)), r'low=0.3, high=1.5'),
+        (dict(label_share=0.0), r'label_share must lie in \(0, 1\], got 0.0'),
+        (dict(affinity_from='cam'), "affinity_from must be in .* got 'cam'"),
         (dict(cam_scales=()), r'cam_scales must be positive, got \(\)'),
         (dict(propagation_begin=1), r'propagation_begin, got 2 and 1'),
     ],

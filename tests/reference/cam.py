@@ -129,3 +129,29 @@ def two_scores(high, low, present, background):
                 row.append(background)
         rows.append(row)
     return rows
+
+
+def margin(scores, present, keep):
+    """The surest share of each class's pixels, of maps (K, H, W)."""
+    shown = [k for k in range(len(scores)) if present[k]]
+    rows = [[IGNORED] * scores.shape[2] for _ in range(scores.shape[1])]
+    pixels = {k: [] for k in shown}
+    for y in range(scores.shape[1]):
+        for x in range(scores.shape[2]):
+            if not shown:
+                continue
+            ranked = sorted(
+                shown, key=lambda k: scores[k, y, x].item(), reverse=True
+            )
+            apart = 1.0
+            if len(ranked) > 1:
+                best, second = (scores[k, y, x].item() for k in ranked[:2])
+                apart = best - second
+            pixels[ranked[0]].append((apart, y, x))
+    for k, found in pixels.items():
+        ranked = sorted((apart for apart, _, _ in found), reverse=True)
+        least = ranked[math.ceil(keep * len(found)) - 1] if found else None
+        for apart, y, x in found:
+            if apart >= least and apart > 0:
+                rows[y][x] = k
+    return rows

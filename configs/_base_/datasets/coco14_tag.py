@@ -4,7 +4,7 @@
 # training images in tags/train2014/labels.json (which lists the images too),
 # and dense masks of the val images in masks/val2014/: 0 = background, 1..80
 # the classes in order of their category ids. Samples have `gt_label`, and 255
-# everywhere.
+# everywhere; those for validation tags too, from their masks.
 dataset_type = 'SparseCOCODataset'
 data_root = 'data/coco14'
 train_pipeline = [
@@ -21,7 +21,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(640, 640), keep_ratio=True),
     dict(type='LoadSparseAnnotations'),
-    dict(type='PackSegInputs'),
+    dict(type='PackSparseInputs', num_classes=81, background=0),
 ]
 tta_pipeline = [
     dict(type='LoadImageFromFile'),

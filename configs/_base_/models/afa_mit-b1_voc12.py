@@ -4,7 +4,7 @@ _base_ = 'mmseg::_base_/models/segformer_mit-b0.py'
 checkpoint = 'https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/mit_b1_20220624-02e5a6a1.pth'
 model = dict(
     type='AFASegmentor',
-    data_preprocessor=dict(size=(320, 320)),
+    data_preprocessor=dict(size=(512, 512)),
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint=checkpoint),
         embed_dims=64,

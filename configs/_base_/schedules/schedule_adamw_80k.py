@@ -1,8 +1,8 @@
 # AFA's schedule of 20k iterations, four times as long: COCO.
 _base_ = './schedule_adamw_20k.py'
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0,
-         end=1500),
+    dict(type='LinearLR', start_factor=1e-6, end_factor=0.98125,
+         by_epoch=False, begin=0, end=1500),
     dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=False, begin=1500,
          end=80000),
 ]  # fmt: skip

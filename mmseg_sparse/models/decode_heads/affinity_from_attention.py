@@ -1,5 +1,6 @@
 """AFA's affinity: what the heads of a stage say, weighed and learned."""
 
+import math
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
@@ -16,7 +17,10 @@ class AffinityFromAttention(BaseModule):
     :func:`~mmseg_sparse.functional.symmetric_scores` computes it without the
     heads' matrices.
 
-    Source: AFA, eq. 3; that the MLP is one convolution is the release.
+    Source: AFA, eq. 3; that the MLP is one convolution is the release, and so
+    are its initial weights: normal, of standard deviation
+    :math:`1/\sqrt 3 = 0.577` (Kaiming's for the fan out and
+    :math:`a = \sqrt 5`), four times PyTorch's for 16 heads.
 
     Args:
         heads: Number of heads of all layers of the stage together.
@@ -41,6 +45,9 @@ class AffinityFromAttention(BaseModule):
         self.stage = stage
         self.scaled = scaled
         self.conv = nn.Conv2d(heads, 1, 1)
+        nn.init.kaiming_normal_(
+            self.conv.weight, a=math.sqrt(5), mode='fan_out'
+        )
 
     def forward(self, layers: Sequence[Attention]) -> Tensor:
         """Return affinities in (0, 1), ``(N, M, M)``, in float32 or wider.

@@ -14,11 +14,8 @@ from mmseg_sparse.functional import (
     Attention,
     affinity_labels,
     affinity_loss,
-    labels_from_best,
-    labels_from_two_scores,
     mean_attention,
 )
-from mmseg_sparse.functional.pseudo_labels import check_background_scores
 from mmseg_sparse.functional.resize import shrink_labels
 
 from ..contracts import MapRefiner
@@ -27,11 +24,14 @@ from ..features import Features
 from ..padding import inside_image
 from ..progress import training_iteration
 from .label_propagation import LabelPropagation, LabelSteps
+from .label_selection import LabelSelection
 from .multi_scale_cam import first_images, multi_scale_cam
 from .pseudo_labels import PseudoLabels, add_to_results
 from .sparse_encoder_decoder import NO_LABEL, SparseEncoderDecoder
 
 LOSS_CLS = 'decode.loss_cls'
+AFFINITY_FROM = ('refined', 'final')
+SHARE = 'pseudo_labeled_share'
 
 
 @MODELS.register_module()
@@ -43,26 +43,32 @@ class AFASegmentor(SparseEncoderDecoder):
     tags and two background scores,
 
     * :math:`M`, refined by ``label_refiner``, gives labels
-      (:func:`~mmseg_sparse.functional.labels_from_two_scores`), those give
-      affinity labels, and the affinity of the head learns from them;
+      (:class:`~.label_selection.LabelSelection`), those give affinity
+      labels, and the affinity of the head learns from them;
     * the segmentation learns from the same labels until
       ``propagation_begin``, then from :math:`M` propagated by a random walk
       and refined after that.
+
+    Without a background (``background=None`` of the head) no background
+    score competes with the classes: of each class of an image the share
+    ``label_share`` becomes labels.
 
     The iteration is the training's own count: a resumed training goes on in
     its phase. Losses are ``decode.loss_cls``, ``decode.loss_seg``,
     ``decode.loss_aff`` and those of the regularizers, which get the
     segmentation's labels; ``gt_sem_seg`` is never looked at but for its
-    size. ``pseudo_labeled_share`` is the share of pixels with a label.
-    Padding takes no part in anything.
+    size. Padding takes no part in anything. The log shows the share of pixels
+    with a label, ``pseudo_labeled_share``, and that of the pixels where the
+    class of index c is the best, ``pseudo_labeled_share_c``.
 
     **Activation maps** come from forward passes of their own, at
     ``cam_scales`` times the images' size, each with a mirror image, without
     gradient and in evaluation mode: dropout and stochastic depth are off and
     the statistics of batch norms are the running ones, which stay as they
-    are. The release's backbone, MiT, has layer norms alone, so that no
-    statistics were concerned there. The affinity that propagates is that of
-    the largest scale, of the images that are not mirrored.
+    are. The release makes them in training mode, by the whole model: there
+    stochastic depth acts on them, and the decoder's batch norm takes
+    statistics of all scales. The affinity that propagates is that of the
+    largest scale, of the images that are not mirrored.
 
     In inference the segmentation branch runs alone. With
     ``test_cfg=dict(pseudo_labels=True)`` the results also hold the pseudo
@@ -81,6 +87,11 @@ class AFASegmentor(SparseEncoderDecoder):
         cam_scales: Scales of the activation maps.
         cam_flip: Whether mirror images take part.
         background_scores: :math:`\beta_h` and :math:`\beta_l` (table 11).
+        measured_scores: The background scores at which
+            :meth:`pseudo_labels` measures activation maps and propagated
+            maps, as the release does for table 3.
+        label_share: Where there is no background, the share of the pixels
+            of each class, in each image, that become labels.
         cam_softmax: Whether activation maps are made probabilities before
             they are refined, as they are before the random walk.
         radius: Reach of affinity labels and of the random walk, in tokens
@@ -88,8 +99,12 @@ class AFASegmentor(SparseEncoderDecoder):
         alpha: Exponent of eq. 6.
         propagation: ``'affinity'``; ``'attention'``: the mean attention in
             place of the affinity; None: no propagation (table 3).
+        affinity_from: What affinity labels are made of: ``'refined'``, maps
+            that are not propagated; ``'final'``, the segmentation's labels
+            (the release on COCO).
         segmentation_begin: First iteration after the first warm-up.
         propagation_begin: First iteration with propagated labels.
+        log_class_shares: Whether the log shows the shares of single classes.
         decode_head: Config of an ``AFAHead``.
         **kwargs: The arguments of ``SparseEncoderDecoder``.
 
@@ -110,12 +125,16 @@ class AFASegmentor(SparseEncoderDecoder):
         cam_scales: Sequence[float] = (1.0, 0.5, 1.5),
         cam_flip: bool = True,
         background_scores: tuple[float, float] = (0.55, 0.35),
+        measured_scores: tuple[float, float] = (0.45, 0.35),
+        label_share: float = 0.8,
         cam_softmax: bool = True,
         radius: int = 8,
         alpha: float = 2.0,
         propagation: str | None = 'affinity',
+        affinity_from: str = 'refined',
         segmentation_begin: int = 2000,
         propagation_begin: int = 6000,
+        log_class_shares: bool = True,
         **kwargs: Any,
     ) -> None:
         """Build the model, then the refiner of labels."""
@@ -134,6 +153,14 @@ class AFASegmentor(SparseEncoderDecoder):
         self.cam_scales = tuple(cam_scales)
         self.cam_flip = cam_flip
         self.background_scores = tuple(background_scores)
+        self.selection = LabelSelection(
+            self.decode_head.background,
+            background_scores=self.background_scores,
+            measured_scores=measured_scores,
+            keep=label_share,
+        )
+        self.affinity_from = affinity_from
+        self.log_class_shares = log_class_shares
         self.segmentation_begin = segmentation_begin
         self.propagation_begin = propagation_begin
         refiner: MapRefiner | None = None
@@ -156,11 +183,11 @@ class AFASegmentor(SparseEncoderDecoder):
             raise ValueError(
                 f'cam_scales must be positive, got {self.cam_scales}'
             )
-        if len(self.background_scores) != 2:
+        if self.affinity_from not in AFFINITY_FROM:
             raise ValueError(
-                f'background_scores must be two, got {self.background_scores}'
+                f'affinity_from must be in {AFFINITY_FROM}, got '
+                f'{self.affinity_from!r}'
             )
-        check_background_scores(*self.background_scores)
         begins = (0, self.segmentation_begin, self.propagation_begin)
         if sorted(begins) != list(begins):
             raise ValueError(
@@ -192,20 +219,11 @@ class AFASegmentor(SparseEncoderDecoder):
         module_inputs.check(inputs.module_inputs)
         tags = head.stack_tags(data_samples)
         losses = head.classification_loss(scores, tags)
-        iteration = training_iteration()
-        begun = iteration >= self.segmentation_begin
+        begun = training_iteration() >= self.segmentation_begin
         first = labels = valid.long().fill_(NO_LABEL)
+        shares: dict[str, Tensor] = {}
         if begun:
-            assert inputs.image is not None
-            _, steps = self._label_steps(
-                inputs.image,
-                valid,
-                tags,
-                self.background_scores,
-                propagate=iteration >= self.propagation_begin,
-            )
-            first = self._two_scores(steps.refined, steps.shown, valid)
-            labels = self._two_scores(steps.final, steps.shown, valid)
+            first, labels, shares = self._training_labels(inputs, valid, tags)
         inputs.labels = labels
         parts = head.segmentation_losses(logits, labels)
         if not begun:
@@ -215,13 +233,43 @@ class AFASegmentor(SparseEncoderDecoder):
             losses['loss_aff'] = self._affinity_loss(inputs, first, begun)
         share = (labels != NO_LABEL).sum() / valid.sum().clamp(min=1)
         losses = add_prefix(losses, 'decode')
-        losses['pseudo_labeled_share'] = share
+        losses[SHARE] = share
+        losses.update(shares)
         if begun:  # also the regularizers of eq. 12
             self._add_regularizers(losses, logits, inputs)
         else:  # their parameters must be in the graph
             for part in self.regularizers.parameters():
                 losses[LOSS_CLS] = losses[LOSS_CLS] + part.sum() * 0
         return losses
+
+    def _training_labels(
+        self, feats: Features, valid: Tensor, tags: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Make the labels of a batch.
+
+        Returns:
+            Those of the affinity and those of the segmentation, each
+            ``(N, H, W)``, and the shares of single classes to be logged.
+        """
+        assert feats.image is not None
+        _, steps = self._label_steps(
+            feats.image,
+            valid,
+            tags,
+            self.selection.scores,
+            propagate=training_iteration() >= self.propagation_begin,
+        )
+        labels = self.selection.labels(steps.final, steps.shown, valid)
+        first = labels
+        if self.affinity_from == 'refined':
+            first = self.selection.labels(steps.refined, steps.shown, valid)
+        shares: dict[str, Tensor] = {}
+        if self.log_class_shares:
+            found = self.selection.class_shares(
+                labels, steps.final, steps.shown, valid
+            )
+            shares = {f'{SHARE}_{c}': share for c, share in found.items()}
+        return first, labels, shares
 
     def _affinity_loss(
         self, feats: Features, labels: Tensor, begun: bool
@@ -249,6 +297,7 @@ class AFASegmentor(SparseEncoderDecoder):
         scores: Sequence[float | None],
         *,
         propagate: bool,
+        walk_scores: Sequence[float | None] | None = None,
     ) -> tuple[Tensor, LabelSteps]:
         """Go from tags to maps that become labels.
 
@@ -270,7 +319,7 @@ class AFASegmentor(SparseEncoderDecoder):
             layers = first_images(found.layers, len(images))
             transition = (self._transition(layers), layers[0].query_hw)
         return found.cam, self.label_propagation(
-            found.cam, tags, scores, images, valid, transition
+            found.cam, tags, scores, images, valid, transition, walk_scores
         )
 
     def _transition(self, layers: Sequence[Attention]) -> Tensor:
@@ -286,18 +335,6 @@ class AFASegmentor(SparseEncoderDecoder):
                 "propagation='attention' of stage "
                 f'{head.attention_stage}: {error}'
             ) from error
-
-    def _two_scores(
-        self, maps: Sequence[Tensor], shown: Tensor, valid: Tensor
-    ) -> Tensor:
-        high, low = maps
-        return labels_from_two_scores(
-            high,
-            low,
-            shown,
-            background=self.decode_head.background,
-            valid=valid,
-        )
 
     @torch.no_grad()
     def pseudo_labels(
@@ -317,25 +354,25 @@ class AFASegmentor(SparseEncoderDecoder):
         """
         tags = self.decode_head.stack_tags(data_samples).to(inputs.device)
         valid = inside_image(data_samples, inputs[:, 0])
-        background = self.decode_head.background
-        high, low = self.background_scores
-        middle = None if background is None else (high + low) / 2
+        selection = self.selection
+        # The first maps are measured; labels are made of the others.
+        of_maps, of_walk = selection.measured
         cam, steps = self._label_steps(
-            inputs, valid, tags, (middle, high, low), propagate=True
+            inputs,
+            valid,
+            tags,
+            (of_maps, *selection.scores),
+            propagate=True,
+            walk_scores=(of_walk, *selection.scores),
         )
-        best = partial(
-            labels_from_best,
-            present=steps.shown,
-            background=background,
-            valid=valid,
-        )
+        best = partial(selection.best, shown=steps.shown, valid=valid)
         walked = steps.propagated
         return PseudoLabels(
             cam=best(steps.maps[0]),
             refined=best(steps.refined[0]),
             propagated=None if walked is None else best(walked[0]),
             final=best(steps.final[0]),
-            labels=self._two_scores(steps.final[1:], steps.shown, valid),
+            labels=selection.labels(steps.final[1:], steps.shown, valid),
             scores=steps.final[0],
             activation=cam * (tags > 0)[:, :, None, None],
         )

@@ -99,6 +99,7 @@ class LabelPropagation(nn.Module):
         images: Tensor,
         valid: Tensor,
         transition: tuple[Tensor, tuple[int, int]] | None,
+        walk_scores: Sequence[float | None] | None = None,
     ) -> LabelSteps:
         """Put the background beside the maps, refine, propagate, refine.
 
@@ -111,6 +112,8 @@ class LabelPropagation(nn.Module):
             valid: Bool ``(N, H, W)``, false in padding.
             transition: What propagates, ``(N, M, M)``, and its grid; None:
                 no propagation.
+            walk_scores: As ``scores``, for the maps that are propagated;
+                None: the same.
         """
         pairs = [
             with_background(cam, tags, score, softmax=self.softmax)
@@ -120,7 +123,8 @@ class LabelPropagation(nn.Module):
         refined = final = self.refine(maps, images, valid, shown)
         walked = None
         if transition is not None:
-            walked = self.walk(cam, tags, scores, valid, *transition)
+            walk_scores = scores if walk_scores is None else walk_scores
+            walked = self.walk(cam, tags, walk_scores, valid, *transition)
             final = self.refine(walked, images, valid, shown)
         return LabelSteps(shown, maps, refined, walked, final)
 

@@ -16,8 +16,9 @@ class PseudoLabels:
     """The labels that a batch is given on the way from tags to masks.
 
     Maps are of the images' size and all ``(N, H, W)`` but for ``scores``,
-    255 in padding. But for ``labels`` every pixel has a class, the
-    background score being the mean of the two.
+    255 in padding. But for ``labels`` every pixel has a class; the background
+    scores are ``measured_scores``, the first for ``cam`` and ``refined``, the
+    second for ``propagated``. ``final`` has the score of what was refined.
 
     Attributes:
         cam: Best class of the activation maps.
@@ -27,7 +28,8 @@ class PseudoLabels:
         final: Of the maps the training labels come from: propagated, then
             refined, or without propagation ``refined``.
         labels: What the segmentation learns from, 255 where the two
-            background scores disagree.
+            background scores disagree or, without a background, where the
+            margin to the next class is among the least.
         scores: The maps of ``final``, ``(N, tags + 1, H, W)``, the background
             first; 0 for absent classes, and for the background where there
             is no such class.

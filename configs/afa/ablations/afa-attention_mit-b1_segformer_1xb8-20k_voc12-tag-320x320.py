@@ -1,3 +1,0 @@
-# Table 3, AFA propagating with the mean attention.
-_base_ = '../afa_mit-b1_segformer_1xb8-20k_voc12-tag-320x320.py'
-model = dict(propagation='attention')

@@ -1,3 +1,0 @@
-# Tables 4 and 8: PAR without its position kernel.
-_base_ = './afa-baseline-par_mit-b1_segformer_1xb8-20k_voc12-tag-320x320.py'
-model = dict(label_refiner=dict(w_mix=0.0))

@@ -1,0 +1,7 @@
+# Tables 4 and 8: activation maps refined by PAR.
+_base_ = './afa-baseline-pseudo_mit-b1_segformer_1xb8-20k_voc12-tag-512x512.py'
+model = dict(
+    label_refiner=dict(
+        _delete_=True, type='PixelAdaptiveRefinement', num_iters=15
+    )
+)

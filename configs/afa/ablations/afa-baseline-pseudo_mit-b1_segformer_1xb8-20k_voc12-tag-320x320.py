@@ -1,5 +1,0 @@
-# Measures activation maps: tables 1, 4 and 8 without refinement.
-_base_ = './afa-baseline_mit-b1_segformer_1xb8-20k_voc12-tag-320x320.py'
-model = dict(test_cfg=dict(pseudo_labels=True))
-val_evaluator = dict(_delete_=True, type='PseudoLabelMetric')
-test_evaluator = val_evaluator
