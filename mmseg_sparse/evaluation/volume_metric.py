@@ -58,7 +58,8 @@ class VolumeMetric(BaseMetric):
             number; the slices of a volume must be numbered without a gap.
         spacing: Distances of voxels between slices, rows and columns, in
             millimetres: three numbers for all volumes, or a dict of them by
-            name of the volume, or the path of a JSON file with such a dict.
+            name of the volume, or the path of a JSON file with such a dict,
+            or of the ``labels.json`` of labels imported from volumes.
             None: HD95 is in voxels, as Luo et al. give it.
         background: Index of the class that is not scored; None: score all.
         ignore_index: Void in the masks; counts neither as mask nor as
@@ -92,7 +93,9 @@ class VolumeMetric(BaseMetric):
                 f'(?P<slice>...), got {pattern!r}'
             )
         if isinstance(spacing, str):
-            given = json.loads(Path(spacing).read_text('utf-8'))
+            given = self._of_volumes(
+                json.loads(Path(spacing).read_text('utf-8'))
+            )
         else:
             given = spacing
         self.spacing: Spacing | dict[str, Spacing] | None = None
@@ -177,6 +180,17 @@ class VolumeMetric(BaseMetric):
             MMLogger.get_current_instance(),
         )
         return metrics
+
+    def _of_volumes(self, given: Any) -> Any:
+        """Return the spacings of a ``labels.json`` by volume."""
+        if not isinstance(given, Mapping) or 'images' not in given:
+            return given
+        found = {}
+        for name, info in given['images'].items():
+            match = self.pattern.fullmatch(Path(name).name)
+            if match and 'spacing' in info:
+                found[match['volume']] = info['spacing']
+        return found
 
     def _spacing_of(self, volume: str) -> Spacing:
         if not isinstance(self.spacing, dict):

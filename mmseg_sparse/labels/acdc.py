@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..utils.atomic import built_beside
 from .label_map import NO_LABEL, distinct_palette, save_index_png
+from .volumes import grey, load_nifti, whole_numbers
 
 CLASSES = 4
 #: What the public scribbles have where there is no label.
@@ -214,40 +215,9 @@ def read_nifti(path: Path, labelled: bool, scribbles: Path) -> Slices:
     return Slices(name, 0, image, mask, scribble, spacing)
 
 
-def load_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
-    """Return voxels as (slices, rows, columns), and their spacing."""
-    import nibabel
-
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: expected this file, found none')
-    try:
-        picture = nibabel.Nifti1Image.from_filename(path)
-        voxels = np.asarray(picture.dataobj)
-        spacing = [float(step) for step in picture.header.get_zooms()[:3]]
-    except Exception as error:  # nibabel raises many types
-        raise ValueError(f'{path}: cannot be read: {error}') from error
-    if voxels.ndim != 3:
-        raise ValueError(
-            f'{path}: expected a volume of 3 dimensions, got {voxels.shape}'
-        )
-    return voxels.T, tuple(spacing[::-1])
-
-
 def indices(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-    """Return labels as class indices; some files have them as floats."""
-    whole = values.astype(np.uint8)
-    if not np.array_equal(whole, values):
-        raise ValueError(
-            f'{path}: expected whole numbers 0 to {UNLABELLED} as labels, '
-            f'got {values.dtype} from {values.min()} to {values.max()}'
-        )
-    return whole
-
-
-def grey(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Stretch a slice to 0 to 255; one of a single value becomes 0."""
-    image = image.astype(np.float64) - image.min()
-    return np.rint(255 * image / max(image.max(), 1e-12)).astype(np.uint8)
+    """Return labels as class indices."""
+    return whole_numbers(values, path, NO_LABEL).astype(np.uint8)
 
 
 def write(part: Slices, out: Path, split: str) -> None:

@@ -93,3 +93,34 @@ def coco_panoptic(
              'supercategory': ''} for i, label in enumerate(labels)
         ],
     }  # fmt: skip
+
+
+def save_nifti(
+    path: Path,
+    voxels: NDArray[Any],
+    spacing: tuple[float, float, float],
+    order: Sequence[int] = (0, 1, 2),
+    signs: Sequence[int] = (1, 1, 1),
+) -> None:
+    """Save a volume with its axes in any order and direction.
+
+    Args:
+        path: The file to write.
+        voxels: From right to left, from front to back, from feet to head.
+        spacing: Millimetres along these.
+        order: Which of them is the first, second and third in the file.
+        signs: -1 where an axis of ``voxels`` runs the other way in the file.
+    """
+    import nibabel
+
+    affine = np.zeros((4, 4))
+    affine[3, 3] = 1
+    # NIfTI's world runs to the right, to the front and to the head.
+    world = (-1, -1, 1)
+    for axis, first in enumerate(order):
+        affine[first, axis] = world[first] * signs[first] * spacing[first]
+    turned = voxels[tuple(slice(None, None, sign) for sign in signs)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    turned = turned.transpose(order)
+    picture = nibabel.Nifti1Image(turned, affine, dtype=turned.dtype)
+    nibabel.save(picture, path)

@@ -16,6 +16,9 @@ FORMAT is one of
   qupath           QuPath: GeoJSON, a file or a folder
   csv              points in a table, CoralNet's among them
   label-images     napari and similar tools: PNG or TIFF, 0 = unlabelled
+  nifti            label volumes: .nii or .nii.gz, a file or a folder; the
+                   slices that slice_volumes makes
+  nnunet           nnU-Net: the folder of dataset.json and labelsTr
   scribblesup-xml  ScribbleSup: a folder of XML files
   whats-the-point  What's the Point: JSON of clicks
   index-png        PNGs of class indices, 255 = unlabelled (ScribbleSup,
@@ -271,6 +274,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         progress.finish()
         sys.exit('import_labels.py: interrupted, nothing was written')
+    except ModuleNotFoundError as error:
+        progress.finish()
+        fail(f'reading these files needs {error.name}: pip install '
+             f'{error.name}')  # fmt: skip
     except (OSError, ValueError, MemoryError) as error:
         progress.finish()
         fail(str(error) or type(error).__name__)

@@ -102,6 +102,8 @@ class ImageAnnotation:
         shapes: In the order of the source.
         tags: Class names that hold for the whole image.
         files: Further files that it was read from.
+        spacing: Of a slice of a volume: millimetres between slices, rows and
+            columns, where known.
     """
 
     image: str
@@ -110,3 +112,4 @@ class ImageAnnotation:
     shapes: tuple[Shape, ...] = ()
     tags: tuple[str, ...] = field(default=())
     files: tuple[str, ...] = ()
+    spacing: tuple[float, float, float] | None = None

@@ -131,6 +131,7 @@ def draw_all(
 def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
     """Draw one image; None if no pixel and no tag is labelled."""
     annotation = job.annotation()
+    spacing = annotation.spacing
     ids = {drawing.class_ids[tag] for tag in annotation.tags}
     if drawing.options.supervision == 'tag':
         ids |= {drawing.class_ids[s.label] for s in annotation.shapes}
@@ -169,6 +170,7 @@ def draw(job: ImageJob, drawing: Drawing) -> LabelFile | None:
         tags=tags,
         image=f'{job.name}{job.path.suffix}',
         **_counts(raster, names),
+        **({'spacing': list(spacing)} if spacing else {}),
     )
 
 

@@ -25,6 +25,8 @@ MODULES = {
     'qupath': 'qupath',
     'csv': 'csv_points',
     'label-images': 'label_images',
+    'nifti': 'nifti',
+    'nnunet': 'nnunet',
     'scribblesup-xml': 'scribblesup_xml',
     'whats-the-point': 'whats_the_point',
     'index-png': 'index_png',
@@ -39,6 +41,7 @@ FORMATS: dict[str, str] = {
 #: Formats whose labels are numbers, and the number of the first class.
 NUMBERED = {
     'index-png': 0,
+    'nifti': 0,
     'label-images': 1,
     'whats-the-point': 0,
     'onehot-tags': 0,
@@ -55,11 +58,12 @@ WORDS = {
     # A class with a star is ignored; that region is a frame round others.
     'qupath': ((r'Region\*', LEFT_OUT), (r'.*\*', NO_LABEL)),
     'index-png': (('255', NO_LABEL),),
+    'nifti': (('255', NO_LABEL),),
     'whats-the-point': (('255', NO_LABEL),),
 }
 
 #: Formats that hold strokes as pixels.
-PIXEL_STROKES = ('index-png', 'label-images')
+PIXEL_STROKES = ('index-png', 'label-images', 'nifti', 'nnunet')
 
 
 def load_reader(name: str) -> Reader:

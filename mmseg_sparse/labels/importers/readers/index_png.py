@@ -201,7 +201,9 @@ def pixel_annotation(
         source=str(path),
         size=(labels.shape[1], labels.shape[0]),
         shapes=tuple(
-            within_memory(_regions(labels, path, unlabeled, name), path)
+            within_memory(
+                value_regions(labels, path, unlabeled, name), path
+            )
         ),
     )
 
@@ -211,12 +213,17 @@ def _image(path: Path, source: Path, suffix: str) -> str:
     return name.removesuffix(suffix) if path.stem != suffix else name
 
 
-def _regions(
+def value_regions(
     labels: NDArray[Any],
     path: Path,
     unlabeled: int,
-    name: Callable[[int], str],
+    name: Callable[[int], str] = str,
 ) -> Iterator[PixelRegion]:
+    """Yield one region of pixels a value, but for that without a label.
+
+    Raises:
+        FormatError: If there are more than 256 values.
+    """
     values = [int(v) for v in np.unique(labels) if v != unlabeled]
     if len(values) > MAX_VALUES:
         raise FormatError(

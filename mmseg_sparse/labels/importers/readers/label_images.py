@@ -73,7 +73,7 @@ def read(
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
         tiff = path.suffix.lower() != '.png'
-        labels = _load_tiff(path) if tiff else load_png_index(path)
+        labels = load_tiff_index(path) if tiff else load_png_index(path)
         yield pixel_annotation(
             labels, path, source, unlabeled=UNLABELED,
             suffix=SUFFIX if ending is None else ending,
@@ -85,7 +85,7 @@ def read(
     yield from each_file(paths, one, on_error)
 
 
-def _load_tiff(
+def load_tiff_index(
     path: Path,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Read a TIFF of whole numbers, its size checked before decoding."""

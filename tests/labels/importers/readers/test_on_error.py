@@ -128,6 +128,21 @@ def maps(suffix: str) -> Callable[[Path], list[str]]:
     return make
 
 
+def volumes(folder: Path) -> list[str]:
+    labels = np.array([[[1], [2], [1]]], np.uint8)
+    for name in '12':
+        writers_c.save_nifti(folder / f'{name}.nii', labels, (1, 1, 1))
+    (folder / '15.nii').write_bytes(b'cut')
+    return ['15.nii']
+
+
+def nnunet(folder: Path) -> list[str]:
+    content = {'labels': {'cat': 1, 'dog': 2}, 'file_ending': '.png'}
+    (folder / 'dataset.json').write_text(json.dumps(content))
+    (folder / 'labelsTr').mkdir()
+    return [f'labelsTr/{name}' for name in maps('.png')(folder / 'labelsTr')]
+
+
 def tags(folder: Path) -> list[str]:
     good = np.array([0, 1, 1.0])
     content = {'1.jpg': good, 'x': good[:2], 'y': good * 7, '2.jpg': good}
@@ -162,6 +177,8 @@ SOURCES = {
     ),
     'csv': table,
     'label-images': maps('.tif'),
+    'nifti': volumes,
+    'nnunet': nnunet,
     'scribblesup-xml': in_folder(scribbles, '.xml', LINE, LINE),
     'whats-the-point': in_file(
         clicks, lambda content: content,
@@ -184,7 +201,9 @@ def test_the_rest_is_read(name: str, tmp_path: Path) -> None:
     read = load_reader(name)
     errors: list[FormatError] = []
     found = list(read(source, on_error=errors.append))
-    assert [Path(a.image).stem for a in found] == ['1', '2']
+    # Slices and channels have a number behind the name.
+    stems = [Path(a.image).stem.partition('_')[0] for a in found]
+    assert stems == ['1', '2']
     assert {len(a.shapes or a.tags) for a in found} == {2}
     assert len(errors) == len(wrong)
     for error, file in zip(errors, wrong, strict=True):

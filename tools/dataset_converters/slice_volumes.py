@@ -1,0 +1,108 @@
+r"""Cut NIfTI volumes into grey PNGs of 8 bits, an image for each slice.
+
+SOURCE/a.nii.gz becomes OUT/a_slice_0.png, OUT/a_slice_1.png, ... The axes lie
+in the directions of the patient, whatever their order in the file: axial
+slices are counted from the feet to the head, with the front above and the
+patient's right on the left. Labels are imported with the same --axis:
+
+  python -m mmseg_sparse slice_volumes ct images/train --window -160 240
+  python -m mmseg_sparse import_labels nifti labels masks/train \
+      --images images/train --classes background,liver
+
+and of a data set of nnU-Net so:
+
+  python -m mmseg_sparse slice_volumes Dataset001_A/imagesTr images/train \
+      --suffix _0000
+  python -m mmseg_sparse import_labels nnunet Dataset001_A masks/train \
+      --images images/train
+
+Needs nibabel. OUT is written whole or not at all.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _arguments import ProgressBar, command, fail
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog=command(__file__),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'source', type=Path, help='.nii or .nii.gz file, or a folder of them'
+    )
+    parser.add_argument('out', type=Path, help='folder to make')
+    parser.add_argument(
+        '--axis',
+        choices=['axial', 'coronal', 'sagittal'],
+        default='axial',
+        help='direction of the slices (default: %(default)s)',
+    )
+    grey = parser.add_mutually_exclusive_group()
+    grey.add_argument(
+        '--window',
+        nargs=2,
+        type=float,
+        metavar=('LOW', 'HIGH'),
+        help='intensities that become 0 and 255, such as -160 240 Hounsfield '
+        'units',
+    )
+    grey.add_argument(
+        '--percentiles',
+        nargs=2,
+        type=float,
+        default=[0.5, 99.5],
+        metavar=('LOW', 'HIGH'),
+        help="percentiles of a volume's intensities that become 0 and 255 "
+        '(default: 0.5 99.5)',
+    )
+    parser.add_argument(
+        '--channel',
+        type=int,
+        metavar='N',
+        help='the one of volumes of four dimensions that is wanted, from 0',
+    )
+    parser.add_argument(
+        '--suffix',
+        default='',
+        help="end of the files' names, before .nii, which the slices do not "
+        'have; other files are ignored (_0000: first channel of nnU-Net)',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Cut the volumes."""
+    args = parse_args(argv)
+    from mmseg_sparse.labels.slice_volumes import slice_volumes
+
+    try:
+        count = slice_volumes(
+            args.source,
+            args.out,
+            axis=args.axis,
+            window=args.window and tuple(args.window),
+            percentiles=tuple(args.percentiles),
+            channel=args.channel,
+            suffix=args.suffix,
+            progress=ProgressBar(),
+        )
+    except KeyboardInterrupt:
+        sys.exit('slice_volumes.py: interrupted, nothing was written')
+    except ModuleNotFoundError as error:
+        fail(f'reading these files needs {error.name}: pip install '
+             f'{error.name}')  # fmt: skip
+    except (OSError, ValueError, MemoryError) as error:
+        fail(str(error) or type(error).__name__)
+    print(f'{args.out}: {count} slices', flush=True)
+
+
+if __name__ == '__main__':
+    main()
