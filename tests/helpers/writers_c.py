@@ -3,6 +3,9 @@
 A writer knows nothing of its reader: it writes what the tool would.
 """
 
+import csv
+import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,3 +127,31 @@ def save_nifti(
     turned = turned.transpose(order)
     picture = nibabel.Nifti1Image(turned, affine, dtype=turned.dtype)
     nibabel.save(picture, path)
+
+
+def via_table(content: Mapping[str, Any], older: bool) -> str:
+    """Write the images of VIA's JSON as its table.
+
+    Args:
+        content: An export in JSON, its regions a list.
+        older: With the '#' of VIA 1.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow([
+        '#' * older + 'filename', 'file_size', 'file_attributes',
+        'region_count', 'region_id', 'region_shape_attributes',
+        'region_attributes',
+    ])  # fmt: skip
+    for image in content.values():
+        regions = image['regions'] or [
+            {'shape_attributes': {}, 'region_attributes': {}}
+        ]
+        for number, region in enumerate(regions):
+            writer.writerow([
+                image['filename'], image['size'],
+                json.dumps(image['file_attributes']), len(image['regions']),
+                number, json.dumps(region['shape_attributes']),
+                json.dumps(region['region_attributes']),
+            ])  # fmt: skip
+    return file.getvalue()

@@ -11,7 +11,8 @@ FORMAT is one of
   coco             COCO: JSON of instances or keypoints
   coco-panoptic    COCO panoptic: JSON, and its folder of PNGs
   supervisely      Supervisely: JSON files, or a project's folder
-  via              VGG Image Annotator 2: project or export, JSON
+  via              VGG Image Annotator 1 and 2: project or export, JSON or
+                   CSV
   isat             ISAT: a JSON file, or a folder of them
   qupath           QuPath: GeoJSON, a file or a folder
   csv              points in a table, CoralNet's among them
@@ -85,7 +86,7 @@ def _describe(name: str, read: ast.FunctionDef) -> Iterator[str]:
         kind = ast.unparse(argument.annotation or ast.Constant(None))
         value = values.get(kind.partition(' | ')[0], 'TEXT')
         part = '.PART' if 'Mapping' in kind else ''
-        yield f'  {name:16} {key}{part}={value}'
+        yield f'  {name:16} {key.rstrip("_")}{part}={value}'
         found = re.search(
             rf'^    {key}: (.*?)$(?=\n    \w|\n\n)', documented, re.M | re.S
         )

@@ -92,10 +92,12 @@ def reader_options(name: str, settings: Sequence[str]) -> dict[str, Any]:
     """
     options: dict[str, Any] = {}
     read = load_reader(name)
-    known = {
+    keys = [
         key for key, parameter in inspect.signature(read).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and key != 'on_error'
-    }  # fmt: skip
+    ]  # fmt: skip
+    # What Python calls class_ is the option class.
+    known = {key.rstrip('_'): key for key in keys}
     hints = get_type_hints(read)
     for setting in settings:
         key, equals, text = setting.partition('=')
@@ -107,6 +109,7 @@ def reader_options(name: str, settings: Sequence[str]) -> dict[str, Any]:
             raise ValueError(
                 f'the format {name} has no option {key!r}; it has: {has}'
             )
+        key = known[key]
         kinds = [
             kind for kind in get_args(hints[key]) or (hints[key],)
             if kind is not type(None)

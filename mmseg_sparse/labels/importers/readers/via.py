@@ -1,4 +1,4 @@
-"""Reader of VGG Image Annotator (VIA) 2 JSON: a project or an export."""
+"""Reader of VGG Image Annotator (VIA) 1 and 2: a project or an export."""
 
 import math
 import re
@@ -14,14 +14,17 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
+    decode_text,
     image_name,
     load_json,
+    read_bytes,
     refuse,
     shown,
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from ..coverage import ellipse, rectangle
 from .shared import NULL, Coordinate, Length, class_name, each, members, ring
+from .via_csv import is_table, table_images
 
 #: File attributes of every new project; not classes.
 DESCRIPTIONS = ('caption', 'public_domain', 'image_url')
@@ -33,10 +36,11 @@ def read(
     source: Path,
     *,
     attribute: str | None = None,
+    class_: str | None = None,
     tag_attribute: str | None = None,
     on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
-    """Read the regions of a VIA 2 project, or of its JSON export.
+    """Read the regions of a VIA project, or of its export.
 
     Points stay points, polylines become strokes; polygons, rectangles,
     circles and ellipses become areas. The class of a region is the value of
@@ -46,9 +50,11 @@ def read(
 
     Args:
         source: The JSON of a project (with ``_via_img_metadata``) or of the
-            annotations alone. VIA 1's objects of regions are read too.
+            annotations alone, or their table (CSV), of VIA 1 or 2.
         attribute: The region attribute that names the class. None: the only
             one in the file, else ``label`` or ``class``.
+        class_: The class of every region, where the file has none; with
+            ``attribute`` only of regions in which that is missing or empty.
         tag_attribute: The file attribute whose values are tags of the image:
             a text, a choice, each box ticked. None: all but those that VIA
             gives every project (caption, public_domain, image_url).
@@ -64,8 +70,12 @@ def read(
             if several attributes may name it.
         OSError: If the file cannot be read.
     """
-    images = _images(source)
-    named = _class_attribute(images, attribute, source)
+    images = _images(source, on_error)
+    if class_ is not None:
+        class_ = class_name(class_, source, 'option class')
+    named = None
+    if class_ is None or attribute is not None:
+        named = _class_attribute(images, attribute, source)
 
     def one(entry: str, item: Raw) -> Iterator[ImageAnnotation]:
         image: _Image = decode_json(item, _Image, source, entry)
@@ -74,7 +84,7 @@ def read(
             name = _file_of(name)
         shapes = each(
             _regions(image, entry),
-            lambda where, region: [_shape(region, named, source, where)],
+            lambda where, item: [_shape(item, named, class_, source, where)],
             on_error,
         )
         yield ImageAnnotation(
@@ -146,8 +156,11 @@ def _file_of(address: str) -> str:
     return unquote(re.split('[?#]', path)[0].rpartition('/')[2])
 
 
-def _images(source: Path) -> list[tuple[str, Raw]]:
-    content: dict[str, Raw] = load_json(source, dict[str, Raw])
+def _images(source: Path, on_error: OnError) -> list[tuple[str, Raw]]:
+    data = read_bytes(source)
+    if is_table(text := decode_text(data, source)):
+        return table_images(text, source, on_error)
+    content: dict[str, Raw] = load_json(source, dict[str, Raw], text=data)
     if '_via_img_metadata' in content:
         key = '_via_img_metadata'
         content = decode_json(content[key], dict[str, Raw], source, key)
@@ -198,15 +211,25 @@ def _class_attribute(
     raise FormatError(source, 'region_attributes', problem)
 
 
-def _shape(item: Raw, attribute: str, source: Path, entry: str) -> Shape:
+def _shape(
+    item: Raw,
+    attribute: str | None,
+    class_: str | None,
+    source: Path,
+    entry: str,
+) -> Shape:
     region: _Region = decode_json(item, _Region, source, entry)
     where = f'{entry}.region_attributes[{shown(attribute)}]'
-    chosen = region.region_attributes.get(attribute, NULL)
-    classes = _values(chosen, source, where)
+    chosen = region.region_attributes.get(attribute or '', NULL)
+    classes = _values(chosen, source, where) if attribute else []
+    if not classes and class_ is not None:
+        classes = [class_]
     if len(classes) != 1:
         raise FormatError(
-            source, where, f'expected one class, got {shown(classes)}'
-        )
+            source, where,
+            f'expected one class, got {shown(classes)}; '
+            '--option class=NAME is for regions without one',
+        )  # fmt: skip
     label = classes[0]
     entry = f'{entry}.shape_attributes'
     kind = decode_json(region.shape_attributes, _Named, source, entry).name

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmseg_sparse.labels.importers import reader_options
 from mmseg_sparse.labels.importers.annotation import ImageAnnotation
 from mmseg_sparse.labels.importers.readers import via
+from mmseg_sparse.utils.untrusted import FormatError
 
 from ....helpers.drawn import LABELS, points, regions, strokes
 from ....helpers.fuzzing import MODEST, as_values, fuzz_json
@@ -154,6 +156,27 @@ def test_the_attribute_of_the_class(
     }
     (annotation,) = read_content(tmp_path, content, **options)
     assert annotation.shapes[0].label == found
+
+
+def test_regions_without_a_class(tmp_path: Path) -> None:
+    shape = {'name': 'point', 'cx': 1, 'cy': 2}
+    regions = [region(shape), region(shape, note='left'),
+               region(shape, note=''), {'shape_attributes': shape,
+                                        'region_attributes': {}}]  # fmt: skip
+    content = {'k': {'filename': 'a', 'regions': regions}}
+    with pytest.raises(FormatError, match=r'got \[\]; --option class=NAME'):
+        read_content(tmp_path, content)
+    for attribute, labels in (
+        (None, ['cat'] * 4), ('note', ['cat', 'left', 'cat', 'cat'])
+    ):  # fmt: skip
+        options = {'class_': ' cat', 'attribute': attribute}
+        (found,) = read_content(tmp_path, content, **options)
+        assert [s.label for s in found.shapes] == labels
+    with pytest.raises(FormatError, match="expected 'nota' in one, got"):
+        read_content(tmp_path, content, class_='cat', attribute='nota')
+    with pytest.raises(FormatError, match='option class: expected the name'):
+        read_content(tmp_path, content, class_=' ')
+    assert reader_options('via', ['class=cat']) == {'class_': 'cat'}
 
 
 def test_the_attribute_of_tags(tmp_path: Path) -> None:
