@@ -75,8 +75,18 @@ def test_setting_of_the_paper():
     assert resize.ratio_range == (0.5, 2.0)
     assert of_type(train, 'RandomFlip')
     assert of_type(train, 'PhotoMetricDistortion')
-    ratios = [r.scale_factor for r in of_type(cfg.tta_pipeline, 'Resize')]
-    assert ratios == [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+
+
+@pytest.mark.parametrize('data', ['voc12', 'pcontext59', 'pcontext60'])
+def test_scales_of_the_multi_scale_test_are_of_the_size_tested_at(data):
+    cfg = parse(leaf(MAIN.replace('voc12', data)))
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    (single,) = of_type(pipeline, 'Resize')
+    found = [r.scale for r in of_type(cfg.tta_pipeline, 'Resize')]
+    assert found == [
+        tuple(int(side * ratio) for side in single.scale)
+        for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+    ]
 
 
 @pytest.mark.parametrize('classes', [59, 60])

@@ -201,9 +201,7 @@ def pixel_annotation(
         source=str(path),
         size=(labels.shape[1], labels.shape[0]),
         shapes=tuple(
-            within_memory(
-                value_regions(labels, path, unlabeled, name), path
-            )
+            within_memory(value_regions(labels, path, unlabeled, name), path)
         ),
     )
 
