@@ -46,12 +46,48 @@ def slice_volumes(
 
     Raises:
         FileExistsError: If ``out`` is not empty.
-        FormatError: If a file cannot be read or is no volume of finite
-            numbers.
+        FormatError: If a file is no volume of finite numbers.
         ModuleNotFoundError: If nibabel is not installed.
         OSError: If ``source`` is missing.
         ValueError: If an argument is wrong, or two volumes have one name.
     """
+    _check_range(window, percentiles)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(
+            f'{out} exists: name another folder or remove it'
+        )
+    files = _named_files(source, suffix)
+    count = 0
+    with built_beside(out) as making:
+        for done, (name, path) in enumerate(files.items(), 1):
+            slices = load_slices(path, axis, channel).slices
+            if not np.isfinite(slices).all():
+                problem = 'expected finite intensities, got NaN or infinity'
+                raise FormatError(path, '', problem)
+            low, high = window or np.percentile(slices, percentiles)
+            (making / name).parent.mkdir(parents=True, exist_ok=True)
+            for number, values in enumerate(slices):
+                picture = Image.fromarray(grey(values, low, high))
+                picture.save(making / f'{name}_slice_{number}.png')
+            count += len(slices)
+            if progress is not None:
+                progress(done, len(files))
+    return count
+
+
+def _named_files(source: Path, suffix: str) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in volume_files(source, suffix):
+        name = volume_name(path, source, suffix)
+        if name in files:
+            raise ValueError(f'{files[name]} and {path} have the same name')
+        files[name] = path
+    return files
+
+
+def _check_range(
+    window: tuple[float, float] | None, percentiles: tuple[float, float]
+) -> None:
     low, high = window or percentiles
     if not low < high or (not window and not 0 <= low < high <= 100):
         raise ValueError(
@@ -59,32 +95,3 @@ def slice_volumes(
             f'{"" if window else " from 0 to 100"}, the lower one first, got '
             f'{low:g} and {high:g}'
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(
-            f'{out} exists: name another folder or remove it'
-        )
-    files: dict[str, Path] = {}
-    for path in volume_files(source, suffix):
-        name = volume_name(path, source, suffix)
-        if name in files:
-            raise ValueError(f'{files[name]} and {path} have the same name')
-        files[name] = path
-    count = 0
-    with built_beside(out) as making:
-        for done, (name, path) in enumerate(files.items(), 1):
-            volume = load_slices(path, axis, channel)
-            if not np.isfinite(volume.slices).all():
-                raise FormatError(
-                    path,
-                    '',
-                    'expected finite intensities, got NaN or infinity',
-                )
-            low, high = window or np.percentile(volume.slices, percentiles)
-            (making / name).parent.mkdir(parents=True, exist_ok=True)
-            for number, values in enumerate(volume.slices):
-                picture = Image.fromarray(grey(values, low, high))
-                picture.save(making / f'{name}_slice_{number}.png')
-            count += len(volume.slices)
-            if progress is not None:
-                progress(done, len(files))
-    return count

@@ -155,3 +155,36 @@ def via_table(content: Mapping[str, Any], older: bool) -> str:
                 json.dumps(region['region_attributes']),
             ])  # fmt: skip
     return file.getvalue()
+
+
+def label_studio_vectors(
+    annotation: ImageAnnotation, seed: int
+) -> list[dict[str, Any]]:
+    """Write strokes as open and areas as closed VectorLabels, as one task.
+
+    The vertices of a path are shuffled: what joins them is their ids.
+    """
+    width, height = annotation.size or (1, 1)
+    rng = np.random.default_rng(seed)
+    results = []
+    for number, shape in enumerate(annotation.shapes):
+        closed = isinstance(shape, Region)
+        line = shape.rings[0] if closed else shape.points
+        vertices = [
+            {'id': f'p{i}', 'x': 100 * x / width, 'y': 100 * y / height,
+             'prevPointId': f'p{i - 1}' if i else None, 'isBezier': False,
+             'disconnected': False}
+            for i, (x, y) in enumerate(line.tolist())
+        ]  # fmt: skip
+        rng.shuffle(vertices)
+        results.append({
+            'id': f'r{number}', 'type': 'vectorlabels', 'to_name': 'image',
+            'from_name': 'label', 'origin': 'manual', 'image_rotation': 0,
+            'original_width': width, 'original_height': height,
+            'value': {'vertices': vertices, 'closed': closed,
+                      'vectorlabels': [shape.label]},
+        })  # fmt: skip
+    return [{
+        'id': 1, 'data': {'image': f'/data/upload/1/{annotation.image}'},
+        'annotations': [{'id': 1, 'result': results}],
+    }]  # fmt: skip

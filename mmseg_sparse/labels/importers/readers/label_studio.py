@@ -20,8 +20,9 @@ from ....utils.untrusted import (
     shown,
     size,
 )
-from ..annotation import ImageAnnotation, Point, Region, Shape
+from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from ..coverage import ellipse, rectangle
+from .label_studio_vector import Vector, vector_lines
 from .rle import decode_brush
 from .shared import (
     MAX_COORDINATE,
@@ -55,7 +56,8 @@ def read(
     """Read tasks as Label Studio exports them in the format "JSON".
 
     Key points are points; polygons, rectangles and ellipses (turned ones
-    too) and brush strokes are areas; choices for the whole image are tags.
+    too) and brush strokes are areas; vectors are strokes, closed ones areas;
+    choices for the whole image are tags.
     All annotations of a task that were not cancelled count, later ones above
     earlier ones; predictions and drafts do not. A shape with several labels
     is there once for each. Coordinates are percent of the image's sides, from
@@ -142,6 +144,7 @@ _SHAPES = {
     'rectangle': _Rectangle,
     'ellipse': _Ellipse,
     'brush': _Brush,
+    'vector': Vector,
 }
 
 
@@ -275,6 +278,15 @@ def _shapes(
         ((x, y),) = _pixels([(value.x, value.y)], extent, source, where)
         for label in labels:
             yield Point(label, (float(x), float(y)), entry=entry)
+    elif isinstance(value, Vector):
+        for line in vector_lines(value, extent, source, where):
+            _check_range(line, source, where)
+            for label in labels:
+                if value.closed:
+                    outline = ring(line, source, f'{where}.vertices')
+                    yield Region(label, (outline,), entry=entry)
+                else:
+                    yield Stroke(label, line, entry=entry)
     else:
         where += '.points' * isinstance(value, _Polygon)
         outline = ring(_outline(value, extent, source, where), source, where)
@@ -312,10 +324,16 @@ def _pixels(
 ) -> NDArray[np.float64]:
     """Return ``[[x, y], ...]`` in pixels, of values in percent."""
     points = np.array(percent) * extent / 100
+    _check_range(points, source, entry)
+    return points
+
+
+def _check_range(
+    points: NDArray[np.float64], source: Path, entry: str
+) -> None:
     far = points[np.abs(points) > MAX_COORDINATE]
     if len(far):
         coordinate(float(far[0]), source, entry)  # raises
-    return points
 
 
 def _image(data: Mapping[str, Any], source: Path, entry: str) -> str:

@@ -40,48 +40,44 @@ def read(
     tag_attribute: str | None = None,
     on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
-    """Read the regions of a VIA project, or of its export.
+    """Read the regions of a VIA project or export.
 
-    Points stay points, polylines become strokes; polygons, rectangles,
-    circles and ellipses become areas. The class of a region is the value of
-    one of its attributes: a text, the choice of a drop-down list or radio
-    button, or the one box that is ticked. Coordinates are pixels from the
-    corner of the image, as here, which VIA rounds to whole ones.
+    Points stay points, polylines become strokes, all else areas. The class of
+    a region is the value of one of its attributes: a text, the choice of a
+    drop-down list or radio button, or the one box that is ticked. Coordinates
+    are pixels from the corner of the image, which VIA rounds to whole ones.
+    Images given by an address are called by its last part.
 
     Args:
         source: The JSON of a project (with ``_via_img_metadata``) or of the
             annotations alone, or their table (CSV), of VIA 1 or 2.
         attribute: The region attribute that names the class. None: the only
             one in the file, else ``label`` or ``class``.
-        class_: The class of every region, where the file has none; with
-            ``attribute`` only of regions in which that is missing or empty.
-        tag_attribute: The file attribute whose values are tags of the image:
-            a text, a choice, each box ticked. None: all but those that VIA
-            gives every project (caption, public_domain, image_url).
+        class_: The class of every region; with ``attribute``, of those in
+            which that is missing or empty.
+        tag_attribute: The file attribute whose values are tags of the image.
+            None: all but those that VIA gives every project (caption,
+            public_domain, image_url).
         on_error: Called with what is wrong with an image or a region;
             where it returns, that is left out.
 
     Yields:
-        Every image in the order of the file, also without regions. Of an
-        image given by its address the last part is the name.
+        Every image in the order of the file, also without regions.
 
     Raises:
-        FormatError: If the file is malformed, if a region has no class, or
-            if several attributes may name it.
+        FormatError: If the file is malformed, or a region's class not clear.
         OSError: If the file cannot be read.
     """
     images = _images(source, on_error)
     if class_ is not None:
         class_ = class_name(class_, source, 'option class')
-    named = None
-    if class_ is None or attribute is not None:
-        named = _class_attribute(images, attribute, source)
+    has_class = class_ is None or attribute is not None
+    named = _class_attribute(images, attribute, source) if has_class else None
 
     def one(entry: str, item: Raw) -> Iterator[ImageAnnotation]:
         image: _Image = decode_json(item, _Image, source, entry)
         name = image.filename
-        if '://' in name:
-            name = _file_of(name)
+        name = _file_of(name) if '://' in name else name
         shapes = each(
             _regions(image, entry),
             lambda where, item: [_shape(item, named, class_, source, where)],
