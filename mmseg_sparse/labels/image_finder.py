@@ -1,13 +1,18 @@
 """Images of a folder by the names that annotation files give them."""
 
+import difflib
+import heapq
 import os
+import re
+import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, unquote_plus
 
 from PIL import Image, UnidentifiedImageError
 
-from ..utils.untrusted import FormatError, reason, size
+from ..utils.untrusted import FormatError, reason, shown, size
 
 SUFFIXES = (
     '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif',
@@ -16,6 +21,14 @@ SUFFIXES = (
 _ORIENTATION = 0x0112
 #: Orientations of EXIF that swap width and height.
 _TURNED = (5, 6, 7, 8)
+_SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+)://')
+_DRIVE = re.compile(r'[A-Za-z]:')
+#: What Label Studio puts before the name of an upload: eight random digits.
+_UPLOAD = re.compile(r'[0-9a-f]{8}-(.+)', re.DOTALL)
+#: Where it keeps uploads, with the number of the project.
+_UPLOADS = re.compile(r'(.*/)?upload/(\d+/)?[^/]+', re.DOTALL)
+#: Longer names than a file can have are compared by their end.
+_MAX_NAME = 255
 
 
 class ImageFinder:
@@ -35,7 +48,7 @@ class ImageFinder:
         if not folder.is_dir():
             raise FileNotFoundError(f'no folder of images: {folder}')
         for path in _walk(folder, {p.resolve() for p in exclude}):
-            self.images.setdefault(path.stem, []).append(path)
+            self.images.setdefault(_nfc(path.stem), []).append(path)
         if not self.images:
             raise FileNotFoundError(
                 f'no images in {folder} (looked for {", ".join(SUFFIXES)})'
@@ -49,23 +62,164 @@ class ImageFinder:
 
         The name may have more or fewer folders in front, no suffix, or that
         of another image format. The nearest match counts: the same path, the
-        same path but for the suffix, the same path but for folders in front;
-        the same suffix before another one.
+        same path but for the suffix, the same path but for folders in front,
+        with as many folders in common as possible; the same suffix before
+        another one. It does not matter how accents are composed (NFC, NFD).
         """
         wanted = PurePosixPath(name)
         if wanted.suffix.lower() not in SUFFIXES:
             stem, suffix = wanted.name, ''  # its dots are part of the name
         else:
             stem, suffix = wanted.stem, wanted.suffix
-        parts = (*wanted.parts[:-1], stem)
-        ranked: dict[tuple[bool, bool], list[PurePosixPath]] = {}
-        for path in self.images.get(stem, ()):
-            own = (*path.parts[:-1], path.stem)
+        parts = tuple(_nfc(part) for part in (*wanted.parts[:-1], stem))
+        ranked: dict[tuple[object, ...], list[PurePosixPath]] = {}
+        for path in self.images.get(_nfc(stem), ()):
+            own = tuple(_nfc(part) for part in (*path.parts[:-1], path.stem))
             shorter = min(len(own), len(parts))
             if own[-shorter:] == parts[-shorter:]:
-                rank = (own != parts, path.suffix != suffix)
+                rank = (
+                    own != parts, -shorter, path.suffix != suffix,
+                    path != wanted,
+                )  # fmt: skip
                 ranked.setdefault(rank, []).append(path)
         return sorted(ranked[min(ranked)]) if ranked else []
+
+    def locate(
+        self, stored: str, folders: Sequence[str] = (), base: str = ''
+    ) -> list[PurePosixPath]:
+        """Return the images that a name in an annotation file may mean.
+
+        Args:
+            stored: The name as it stands in the file; what it may mean is
+                tried in the order of :func:`possible_names`.
+            folders: Names of folders that the image is said to be in (a
+                subset, a data set). Each chooses if several images are found.
+            base: The folder that the name starts from, relative to the
+                folder of images.
+        """
+        for name in possible_names(stored, base):
+            found = self.find(name)
+            if found:
+                break
+        else:
+            return []
+        for folder in folders:
+            inside = [p for p in found if is_inside(p, [folder])]
+            found = inside or found
+        return found
+
+    def nearest(self, stored: str) -> str:
+        """Return the names most like one that is not found, for messages."""
+        names = possible_names(stored) or [stored]
+        wanted = names[-1].rpartition('/')[2][-_MAX_NAME:]
+        matcher = difflib.SequenceMatcher(b=wanted, autojunk=False)
+
+        def likeness(path: PurePosixPath, quick: bool) -> float:
+            matcher.set_seq1(path.name)
+            return matcher.quick_ratio() if quick else matcher.ratio()
+
+        paths = [path for group in self.images.values() for path in group]
+        near = heapq.nlargest(20, paths, lambda path: likeness(path, True))
+        near = heapq.nlargest(2, near, lambda path: likeness(path, False))
+        return ' and '.join(shown(str(path), 2 * _MAX_NAME) for path in near)
+
+
+def is_inside(path: PurePosixPath, folders: Iterable[str]) -> bool:
+    """Tell whether one of the folders of a path has one of the names."""
+    wanted = {_nfc(folder).casefold() for folder in folders}
+    return any(_nfc(part).casefold() in wanted for part in path.parts[:-1])
+
+
+def possible_names(stored: str, base: str = '') -> list[str]:
+    r"""Return what the name of an image in an annotation file may mean.
+
+    The name may be a path of this or another machine (``C:\pictures\a.jpg``,
+    ``../images/a.jpg``), a URL, a local file or an upload of Label Studio. In
+    order: the name as it is stored, with ``/`` between folders and without
+    root or leading ``..``; of paths that lead elsewhere, and of URLs, the
+    last part; the same with ``%20`` and the like decoded; with ``+`` as a
+    space; all of these without the random digits before an upload's name.
+
+    Args:
+        stored: The name as it stands in the file.
+        base: The folder that the name starts from; of names that lead
+            elsewhere, it is tried with the last part.
+
+    Returns:
+        Relative paths; none if there is no name (``/``, ``..``).
+    """
+    names: list[str] = []
+    for text, elsewhere in _readings(stored):
+        for part in dict.fromkeys((text, unquote(text), unquote_plus(text))):
+            names += _paths(part, base, elsewhere)
+    for whole in tuple(names):
+        folder, slash, name = whole.rpartition('/')
+        upload = _UPLOAD.fullmatch(name)
+        if upload:
+            names.append(f'{folder}{slash}{upload[1]}')
+    return list(dict.fromkeys(names))
+
+
+def _paths(path: str, base: str, elsewhere: bool) -> list[str]:
+    """Return what one reading of a name may mean, below the images."""
+    folders, name, leads_out = split_name(path)
+    if not name:
+        return []
+    whole = '/'.join((*folders, name))
+    inside = [f'{base}/{name}'] if base else []
+    if path.replace('\\', '/').startswith('..') and base:
+        folders, name, _ = split_name(f'{base}/{path}')
+        return ['/'.join((*folders, name)), *inside, name]
+    if elsewhere or leads_out:
+        return [*inside, whole, name]
+    return [f'{base}/{whole}' if base else whole]
+
+
+def split_name(stored: str) -> tuple[tuple[str, ...], str, bool]:
+    """Split a path of this or another machine.
+
+    Returns:
+        The folders in it, without root and leading ``..``; the last part,
+        empty if there is none; and whether it led out of its folder.
+    """
+    text = stored.replace('\\', '/')
+    drive = _DRIVE.match(text)
+    leads_out = bool(drive) or text.startswith('/')
+    leads_out |= bool(_SCHEME.match(text) or _UPLOADS.fullmatch(text))
+    parts: list[str] = []
+    for part in (text[2:] if drive else text).split('/'):
+        if part == '..':
+            leads_out |= not parts
+            del parts[-1:]
+        elif part not in ('', '.'):
+            parts.append(part)
+    if not parts or text.endswith(('/', '/.', '/..')):
+        return tuple(parts), '', leads_out
+    return tuple(parts[:-1]), parts[-1], leads_out
+
+
+def _readings(stored: str) -> Iterator[tuple[str, bool]]:
+    """Yield the paths that a name or URL holds, and if they lead elsewhere."""
+    text = stored.replace('\\', '/')
+    address, mark, query = text.partition('?')
+    if address.rstrip('/').endswith('/local-files') and mark:
+        for setting in query.split('&'):
+            key, _, value = setting.partition('=')
+            if key == 'd':
+                yield value, False
+        return
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        yield text, False
+    elif scheme[1].lower() in ('http', 'https', 'file'):
+        path = re.split('[?#]', text[scheme.end() :])[0]
+        yield path.partition('/')[2], True
+    else:  # s3, gs, azure-blob: bucket and key
+        yield text[scheme.end() :], True
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize('NFC', text)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def test_every_argument_arrives(call, tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 2.0, 'supervision': 'scribble',
         'skip_unknown': True, 'keep_empty': True, 'fill': None,
-        'overlap': 'later-on-top', 'reader': {},
+        'overlap': 'later-on-top', 'annotator': 'merge', 'reader': {},
     }  # fmt: skip
     filled = call('labelme', 'json', 'filled', *line[3:], '--fill', 'sky')
     assert filled[0] == 0
@@ -143,7 +143,7 @@ def test_reader_options_and_dataset_types(call, tmp_path):
         (('labelme', 'json', 'out', '--class-map', 'a=b'), 'needs class'),
         (('labelme', 'json', 'out', '--workers', '0'), 'at least 1, got 0'),
         (('labelme', 'json', 'out', '--stroke-width', 'nan'), 'got nan'),
-        (('labelme', 'json', 'out', '--option', 'a=1'), 'it has: none'),
+        (('cvat', 'json', 'out', '--option', 'a=1'), 'it has: none'),
         (('labelme', 'images', 'out'), r'no \*.json in the folder'),
         (('coco', 'json', 'out'), 'expected a file, got a folder'),
     ],

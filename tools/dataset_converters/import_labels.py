@@ -230,6 +230,14 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
         'not overlap. Default: the smaller area where the format has no order '
         '(coco, via, qupath); in the others layers, then the later one',
     )
+    parser.add_argument(
+        '--annotator',
+        metavar='NAME',
+        default='merge',
+        help='whose labels count where SOURCE tells who made them and several '
+        "people labelled an image: a name, 'first' = the first in SOURCE, or "
+        "'merge' = everybody's (default: %(default)s)",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -260,6 +268,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 keep_empty=args.keep_empty,
                 fill=args.fill,
                 overlap=args.overlap,
+                annotator=args.annotator,
             ),
             reader_options=reader_options(
                 args.format,

@@ -10,7 +10,7 @@ decimal strings (``'3'``). Turning names into class indices is the job of the
 importer, not of a reader.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,12 +95,23 @@ class ImageAnnotation:
     """What a source says about one image.
 
     Attributes:
-        image: File name of the image as the source has it, maybe with
-            folders, maybe without a suffix.
+        image: Name of the image as the source has it: what it may mean is up
+            to :func:`..image_finder.possible_names`.
         source: The file that says so, for messages.
         size: ``(width, height)`` where the source says so, else None.
         shapes: In the order of the source.
         tags: Class names that hold for the whole image.
+        entry: What makes it an image of its own, where not its name alone
+            does, with words for messages (``"image[1], subset 'val'"``).
+            Annotations of one image are drawn as one; two images that are
+            found in one file are an error.
+        base: Folder below that of the images from which the name starts, as
+            the folder of the annotation file does.
+        folders: Folders that the image is said to be in (a subset, a data
+            set); they choose where several images are found.
+        beside: Name that the image has if it is called as the annotation
+            file is; for formats with a file an image that name it besides.
+        annotator: Who says so, where the source tells.
         files: Further files that it was read from.
         spacing: Of a slice of a volume: millimetres between slices, rows and
             columns, where known.
@@ -110,6 +121,11 @@ class ImageAnnotation:
     source: str
     size: tuple[int, int] | None = None
     shapes: tuple[Shape, ...] = ()
-    tags: tuple[str, ...] = field(default=())
+    tags: tuple[str, ...] = ()
+    entry: str = ''
+    base: str = ''
+    folders: tuple[str, ...] = ()
+    beside: str = ''
+    annotator: str = ''
     files: tuple[str, ...] = ()
     spacing: tuple[float, float, float] | None = None

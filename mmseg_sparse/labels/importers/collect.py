@@ -1,6 +1,7 @@
 """Collect what an import reads, by image."""
 
 import hashlib
+import itertools
 import pickle
 import zlib
 from collections import Counter
@@ -11,7 +12,12 @@ from typing import Any
 
 from ...utils.untrusted import FormatError, shown
 from ..classes import LEFT_OUT, ClassMap, meaning
-from ..image_finder import ImageFinder, image_size
+from ..image_finder import (
+    ImageFinder,
+    image_size,
+    is_inside,
+    possible_names,
+)
 from .annotation import ImageAnnotation, Shape
 
 
@@ -26,20 +32,26 @@ class ImageJob:
         name: Path below the folder of images, without the suffix.
         path: The image.
         size: ``(width, height)``.
+        first: The first annotation, without its shapes.
         packed: Annotations, in the order they were read.
         tags: Labels of the whole image.
+        annotators: Whose labels it has, where the source tells.
     """
 
     name: str
     path: Path
     size: tuple[int, int]
+    first: ImageAnnotation
     packed: list[bytes] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
+    annotators: list[str] = field(default_factory=list)
 
     def add(self, annotation: ImageAnnotation) -> None:
         """Add an annotation; its shapes lie above those of equal z."""
         self.packed.append(zlib.compress(pickle.dumps(annotation), 1))
         self.tags += annotation.tags
+        if annotation.annotator not in ('', *self.annotators):
+            self.annotators.append(annotation.annotator)
 
     def annotation(self) -> ImageAnnotation:
         """Return the annotations as one."""
@@ -57,6 +69,8 @@ class Collector:
         words: The tool's own words, as in :class:`ClassMap`.
         skip_unknown: Leave out what has an unknown class, a missing image or
             one of another size, and what is malformed.
+        annotator: Whose labels of an image count: 'merge' = everybody's,
+            'first' = those of the first in the source, else a name.
 
     Attributes:
         jobs: One for each image that the source names, by its name.
@@ -67,6 +81,8 @@ class Collector:
         skipped_sizes: Names of images that have another size.
         skipped_entries: How many other entries are left out.
         reasons: What is wrong with the first of them.
+        annotators: Number of annotations by who made them.
+        skipped_annotations: How many are of annotators that do not count.
     """
 
     #: So many reasons are kept.
@@ -79,11 +95,13 @@ class Collector:
         skip_unknown: bool = False,
         *,
         words: Sequence[tuple[str, int]] = (),
+        annotator: str = 'merge',
     ) -> None:
         self.finder = finder
         self.class_map = class_map
         self.words = words
         self.skip_unknown = skip_unknown
+        self.annotator = annotator
         self.jobs: dict[str, ImageJob] = {}
         self.labels: set[str] = set()
         self.sources: set[str] = set()
@@ -92,7 +110,10 @@ class Collector:
         self.skipped_sizes: list[str] = []
         self.skipped_entries = 0
         self.reasons: list[str] = []
+        self.annotators: Counter[str] = Counter()
+        self.skipped_annotations = 0
         self._named: set[PurePosixPath] = set()
+        self._folders: set[str] = set()
 
     @property
     def unannotated(self) -> int:
@@ -117,9 +138,11 @@ class Collector:
         Raises:
             FormatError: If its image is missing, broken or not the only one
                 of that name, its size is another one, or a class is unknown;
-                unless such are to be skipped.
+                unless such are to be skipped. Also if the image is that of
+                another entry, which is never skipped.
         """
         self.sources.update((annotation.source, *annotation.files))
+        self._folders.update(annotation.folders)
         try:
             job = self._job(annotation)
         except FormatError as error:
@@ -127,6 +150,10 @@ class Collector:
             return
         if job is None:
             return
+        _check_same_image(annotation, job)
+        if not self._counts(annotation, job):
+            return
+        self.jobs[job.name] = job
         shapes = [
             shape for shape in annotation.shapes
             if self._known(shape.label, annotation.source, shape.entry)
@@ -137,14 +164,91 @@ class Collector:
         ]  # fmt: skip
         job.add(replace(annotation, shapes=tuple(shapes), tags=tuple(tags)))
 
+    def check(self) -> None:
+        """Look at what only the whole source shows.
+
+        Raises:
+            FormatError: If an image is in the folder of another subset than
+                its own.
+            ValueError: If an annotator is asked for who is not there.
+        """
+        for job in self.jobs.values():
+            own, path = job.first.folders, self._relative(job)
+            others = self._folders - set(own)
+            if is_inside(path, others) and own and not is_inside(path, own):
+                raise FormatError(
+                    job.first.source, f'image {shown(job.first.image)}',
+                    f'{_entry(job.first)} is in {shown(own[0])}, but the only '
+                    f'image of that name is {job.path}',
+                )  # fmt: skip
+        if self.annotator == 'merge' or self.annotator in self.annotators:
+            return
+        if self.annotator != 'first' or not self.annotators:
+            names = ', '.join(map(shown, sorted(self.annotators)[:12]))
+            raise ValueError(
+                f'annotator: expected merge, first or one of {names}, got '
+                f'{self.annotator!r}'
+                if self.annotators
+                else f'annotator: {self.annotator!r} was asked for, but the '
+                'source does not say who made which label'
+            )
+
+    def _relative(self, job: ImageJob) -> PurePosixPath:
+        return PurePosixPath(job.path.relative_to(self.finder.folder))
+
+    def _counts(self, annotation: ImageAnnotation, job: ImageJob) -> bool:
+        """Tell whether an annotation's annotator counts for its image."""
+        who = annotation.annotator
+        self.annotators.update([who] * bool(who))
+        if self.annotator == 'first':
+            counts = not who or job.annotators[:1] in ([], [who])
+        else:
+            counts = self.annotator in ('merge', who)
+        self.skipped_annotations += not counts
+        return counts
+
+    def _find(self, annotation: ImageAnnotation) -> list[PurePosixPath]:
+        """Return the images that an annotation may be of.
+
+        An image that is called as the annotation file is, is meant where the
+        name in the file leads nowhere, as after renaming both, or to several.
+
+        Raises:
+            FormatError: If the two names lead to two images of one folder,
+                and both have the size.
+        """
+        found = self.finder.locate(
+            annotation.image, annotation.folders, annotation.base
+        )
+        named = self.finder.find(annotation.beside)
+        both = [path for path in found if path in named]
+        if both or not found:
+            return both or named
+        for path, other in itertools.product(found, named):
+            if path.parent == other.parent and self._fits(other, annotation):
+                raise FormatError(
+                    annotation.source, f'image {shown(annotation.image)}',
+                    f'the file is called as {other} and names {path}: which '
+                    'image is it of? (--option image=file or image=path)',
+                )  # fmt: skip
+        return found
+
+    def _fits(self, path: PurePosixPath, annotation: ImageAnnotation) -> bool:
+        size = image_size(self.finder.folder / path)
+        return annotation.size in (None, size)
+
     def _job(self, annotation: ImageAnnotation) -> ImageJob | None:
-        source, entry = annotation.source, f'image {annotation.image!r}'
-        found = self.finder.find(annotation.image)
+        source, entry = annotation.source, f'image {shown(annotation.image)}'
+        found = self._find(annotation)
         if not found and self.skip_unknown:
             self.skipped_images.append(annotation.image)
             return None
         if not found:
-            raise FormatError(source, entry, f'not in {self.finder.folder}')
+            raise FormatError(
+                source, entry,
+                f'not in {self.finder.folder}; the nearest names are '
+                f'{self.finder.nearest(annotation.image)}',
+            )  # fmt: skip
         if len(found) > 1:
             raise FormatError(
                 source, entry,
@@ -154,11 +258,15 @@ class Collector:
         self._named.add(found[0])
         path = self.finder.folder / found[0]
         name = found[0].with_suffix('').as_posix()
-        job = self.jobs.get(name) or ImageJob(name, path, image_size(path))
+        job = self.jobs.get(name) or ImageJob(
+            name, path, image_size(path), replace(annotation, shapes=())
+        )
         if job.path != path:
             raise FormatError(
-                source, entry, f'{job.path} and {path} have the same name'
-            )
+                source, entry,
+                f'{path} and {job.path} of {_entry(job.first)} have the same '
+                'name',
+            )  # fmt: skip
         if annotation.size not in (None, job.size):
             if self.skip_unknown:
                 self.skipped_sizes.append(annotation.image)
@@ -170,7 +278,6 @@ class Collector:
                 f'{_times(job.size)} in {path}'
                 + (' (turned by its EXIF data?)' if turned else ''),
             )  # fmt: skip
-        self.jobs[name] = job
         return job
 
     def _known(self, label: str, source: str, entry: str) -> bool:
@@ -188,6 +295,39 @@ class Collector:
             return False
         self.labels.add(label)
         return True
+
+
+def _check_same_image(annotation: ImageAnnotation, job: ImageJob) -> None:
+    """Raise unless an annotation and the first of a job are of one image.
+
+    Raises:
+        FormatError: If they are entries of their own, or their names differ
+            by more than a suffix that one of them leaves out.
+    """
+    first = job.first
+    if annotation.entry or first.entry:
+        same = annotation.entry == first.entry
+    else:
+        one, other = (
+            possible_names(item.image, item.base)[0]
+            for item in (annotation, first)
+        )
+        short, long = sorted((one, other), key=len)
+        same = short == long or f'{short}{job.path.suffix}' == long
+    if not same:
+        raise FormatError(
+            annotation.source, f'image {shown(annotation.image)}',
+            f'{_entry(annotation)} and {_entry(first)} of {first.source} are '
+            f'two images, but both are found in {job.path}; put the images '
+            'into folders as the source has them, or import the entries one '
+            'by one',
+        )  # fmt: skip
+
+
+def _entry(annotation: ImageAnnotation) -> str:
+    """Return what to call an annotation's image in messages."""
+    name = '/'.join(filter(None, (annotation.base, annotation.image)))
+    return annotation.entry or shown(name, 200)
 
 
 def checksums(

@@ -54,6 +54,9 @@ class ImportOptions:
         overlap: Which of several shapes has a pixel: one of
             ``rasterize.OVERLAPS``; 'auto' = the smaller area where the format
             has no order, else layers.
+        annotator: Whose labels count where several people labelled an image:
+            'merge' = everybody's, 'first' = those of the first in the source,
+            else a name.
     """
 
     stroke_width: float = 3.0
@@ -63,6 +66,7 @@ class ImportOptions:
     keep_empty: bool = False
     fill: str | None = None
     overlap: str = 'auto'
+    annotator: str = 'merge'
 
     def __post_init__(self) -> None:
         if self.overlap not in ('auto', *OVERLAPS):

@@ -45,6 +45,8 @@ class ImportSummary:
         empty: Images that have no label in the source.
         unannotated: Images that the source does not name.
         unused: Labels of the class map that the source does not have.
+        merged: Images with labels of several annotators.
+        skipped_annotations: Annotations of others than the one asked for.
     """
 
     classes: tuple[str, ...] = ()
@@ -66,6 +68,8 @@ class ImportSummary:
     empty: list[str] = field(default_factory=list)
     unannotated: int = 0
     unused: tuple[str, ...] = ()
+    merged: int = 0
+    skipped_annotations: int = 0
 
     @property
     def conflicts(self) -> int:
@@ -111,6 +115,10 @@ class ImportSummary:
              f'shapes and tags left out, by class: {skipped}'),
             (len(self.skipped_images),
              f'missing images left out: {_some(self.skipped_images)}'),
+            (self.merged, 'images with labels of several annotators, all '
+             'drawn (--annotator chooses)'),
+            (self.skipped_annotations, 'annotations of other annotators left '
+             'out'),
             (len(self.skipped_sizes), 'annotations of images of another size '
              f'left out: {_some(self.skipped_sizes)}'),
             (self.skipped_entries, 'malformed entries or files left out, the '
@@ -180,8 +188,10 @@ def import_labels(
         names,
         options.skip_unknown,
         words=WORDS.get(format_name, ()),
+        annotator=options.annotator,
     )
     _read(format_name, source, out, reader_options, collector, report)
+    collector.check()
     if classes is None or names is None:
         classes, names = _collected(format_name, source, collector)
     drawing = Drawing(
@@ -271,6 +281,8 @@ def _write(
         skipped_entries=collector.skipped_entries,
         reasons=collector.reasons,
         unannotated=collector.unannotated,
+        merged=sum(len(job.annotators) > 1 for job in collector.jobs.values()),
+        skipped_annotations=collector.skipped_annotations,
     )
     jobs = list(collector.jobs.values())
     with closing(_drawn(jobs, drawing, workers, summary, report)) as files:

@@ -67,7 +67,9 @@ def test_folders_tell_images_of_one_name_apart(tmp_path):
 def test_labels_among_the_sources_are_no_sources(tmp_path):
     content = {
         **CONTENT,
-        'deep/er': labelme('b.jpg', CONTENT['a']['shapes'][1]),
+        'deep/er': labelme(
+            '../b.jpg', CONTENT['a']['shapes'][1], size=(30, 40)
+        ),
     }
     (tmp_path / 'json' / 'deep').mkdir(parents=True)
     written = []

@@ -72,7 +72,7 @@ def write(kind):
         'far': labelme('a.jpg', {**point, 'points': [[1e300, 1]]}),
         'huge': labelme('a.jpg', size=(10**9, 10**9)),
         'large': labelme('a.jpg', size=(65000, 65000)),
-        'name climbs': coco('../images/a.jpg', [1200], [30, 40]),
+        'name climbs': coco('../secret.jpg', [1200], [30, 40]),
         'absolute name': coco('/etc/passwd', [1200], [30, 40]),
         'RLE too long': coco('a.jpg', [10**9, 10**9], [30, 40]),
         'RLE too large': coco('a.jpg', [10**10], [10**5, 10**5]),
@@ -93,6 +93,7 @@ def write(kind):
 def test_refused(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_source(tmp_path)
+    Image.new('RGB', (40, 30)).save('secret.jpg')
     name = write(kind)
     before = sorted(tmp_path.rglob('*'))
     tracemalloc.start()

@@ -78,7 +78,7 @@ def test_what_is_recorded(tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 0.0, 'supervision': 'auto',
         'skip_unknown': False, 'keep_empty': False, 'fill': None,
-        'overlap': 'layers',
+        'overlap': 'layers', 'annotator': 'merge',
         'reader': {},
     }  # fmt: skip
     assert sidecar['sources'] == {

@@ -70,10 +70,11 @@ def test_sizes_shapes_and_files_can_be_skipped(tmp_path):
     outline = shape('sky', 'polygon', [1, 1], [9, 9])
     broken = [shape('sky', 'cube', [1, n]) for n in range(6)]
     content = {
-        **CONTENT, 'v': labelme('c', *broken, size=(20, 20)),
+        **CONTENT, 'v': labelme('sub/c', *broken, size=(20, 20)),
         'w': labelme('a.jpg', size=(1, 1)),
         'x': labelme('b.jpg', outline, shape('tree', 'point', [1, 1])),
-        'y': labelme('c', size=(20, 20)), 'z': labelme('c', size=(0, 0)),
+        'y': labelme('sub/c', size=(20, 20)),
+        'z': labelme('sub/c', size=(0, 0)),
     }  # fmt: skip
     source = make_source(tmp_path, content)
     (source / 'y.json').write_text('{"shapes": [')
@@ -120,7 +121,7 @@ def test_images_of_one_name(tmp_path):
     (tmp_path / 'images' / 'a.png').write_bytes(image)
     content = labelme('a.png', size=(40, 30))
     (tmp_path / 'json' / 'x.json').write_text(json.dumps(content))
-    refused(tmp_path, r"x.json: image 'a.png': .*a.jpg and .*a.png have the")
+    refused(tmp_path, r"x.json: image 'a.png': .*a.png and .*a.jpg of 'a.jpg'")
 
 
 def test_broken_sources_and_images(tmp_path):

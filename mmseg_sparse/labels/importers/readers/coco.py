@@ -12,7 +12,6 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
-    image_name,
     load_json,
     refuse,
     shown,
@@ -32,6 +31,7 @@ from .shared import (
     members,
     pixel_regions,
     ring,
+    stored_name,
     within_memory,
 )
 
@@ -92,8 +92,9 @@ def read(
             on_error,
         )
         yield ImageAnnotation(
-            image=image_name(image.file_name, source, f'{entry}.file_name'),
+            image=stored_name(image.file_name, source, f'{entry}.file_name'),
             source=str(source),
+            entry=entry,
             size=extent,
             shapes=tuple(within_memory(shapes, source, entry)),
         )

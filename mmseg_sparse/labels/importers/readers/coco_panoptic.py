@@ -20,7 +20,13 @@ from ....utils.untrusted import (
 from ...label_map import load_png_rgb
 from ..annotation import ImageAnnotation, PixelRegion
 from .coco import Id, ImageEntry, by_id, class_names, lookup
-from .shared import each, members, pixel_regions, within_memory
+from .shared import (
+    each,
+    members,
+    pixel_regions,
+    stored_name,
+    within_memory,
+)
 
 #: The id of pixels that belong to no segment.
 UNLABELED = 0
@@ -72,8 +78,9 @@ def read(
             shapes = _shapes(path, extent, segments, classes, source)
             files = (str(path),)
         yield ImageAnnotation(
-            image=image_name(image.file_name, source, f'{entry}.file_name'),
+            image=stored_name(image.file_name, source, f'{entry}.file_name'),
             source=str(source),
+            entry=entry,
             size=extent,
             shapes=tuple(within_memory(shapes, source, entry)),
             files=files,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,12 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_text,
-    image_name,
     read_bytes,
     refuse,
     shown,
 )
 from ..annotation import ImageAnnotation, Point
-from .shared import class_name, coordinate, each, parse_number
+from .shared import class_name, coordinate, each, parse_number, stored_name
 
 #: What a column is called, in lower case, if no option says so.
 NAMES = {
@@ -26,6 +26,7 @@ NAMES = {
     'column': ('column', 'col'),
     'x': ('x',),
     'y': ('y',),
+    'annotator': ('annotator',),
 }
 DELIMITERS = ',;\t'
 
@@ -42,19 +43,22 @@ def read(
     ``3.0``) that count pixels from 0 (CoralNet; row before column), and lies
     in the middle of the pixel; or by ``x`` and ``y``, numbers from the corner
     of the image. The order of the columns does not matter, nor does upper or
-    lower case; further columns are not read. Fields are separated by comma,
+    lower case. A column ``Annotator`` says who set a point; further columns
+    are not read. Fields are separated by comma,
     semicolon or tab, whichever the first line has most of.
 
     Args:
         source: The CSV file, UTF-8.
         columns: What columns are called here, for ``image``, ``label`` and
-            ``row``, ``column`` or ``x``, ``y``, where it is not ``Name``,
-            ``Label`` and so on: ``{'image': 'photo', 'label': 'species'}``.
+            ``row``, ``column`` or ``x``, ``y``, and for ``annotator`` if
+            there is one, where it is not ``Name``, ``Label`` and so on:
+            ``{'image': 'photo', 'label': 'species'}``.
         on_error: Called with what is wrong with a line;
             where it returns, that is left out.
 
     Yields:
-        The images in the order of their first line.
+        The images in the order of their first line; where several people set
+        points in one, once for each row of points of the same.
 
     Raises:
         FormatError: If a column is missing or there twice, or a line is
@@ -66,11 +70,15 @@ def read(
     unknown = sorted(set(columns) - set(NAMES))
     if unknown:
         raise ValueError(f'columns are {", ".join(NAMES)}, got {unknown}')
-    points: dict[str, list[Point]] = {}
-    for image, point in _points(source, columns, on_error):
-        points.setdefault(image, []).append(point)
-    for image, group in points.items():
-        yield ImageAnnotation(image, str(source), shapes=tuple(group))
+    points: dict[str, list[tuple[str, Point]]] = {}
+    for image, who, point in _points(source, columns, on_error):
+        points.setdefault(image, []).append((who, point))
+    for image, items in points.items():
+        for who, group in itertools.groupby(items, lambda item: item[0]):
+            shapes = tuple(point for _, point in group)
+            yield ImageAnnotation(
+                image, str(source), shapes=shapes, annotator=who
+            )
 
 
 @dataclass(frozen=True)
@@ -83,16 +91,19 @@ class _Layout:
     x: int
     y: int
     pixels: bool  # x and y are column and row
+    annotator: int | None
 
 
 def _points(
     source: Path, columns: Mapping[str, str], on_error: OnError
-) -> Iterator[tuple[str, Point]]:
+) -> Iterator[tuple[str, str, Point]]:
     lines = _lines(source)
     header = next(lines, (0, []))[1]
     layout = _layout(header, columns, source)
 
-    def point(number: int, fields: list[str]) -> Iterator[tuple[str, Point]]:
+    def point(
+        number: int, fields: list[str]
+    ) -> Iterator[tuple[str, str, Point]]:
         entry = f'line {number}'
         if len(fields) != layout.width:
             raise FormatError(
@@ -100,14 +111,15 @@ def _points(
                 f'expected {layout.width} fields, got {len(fields)}: '
                 f'{shown(fields)}',
             )  # fmt: skip
-        image = image_name(fields[layout.image].strip(), source, entry)
+        image = stored_name(fields[layout.image].strip(), source, entry)
         label = class_name(fields[layout.label], source, entry)
         x, y = (
             _place(fields[index], layout.pixels, source,
                    f'{entry}, {header[index].strip()}')
             for index in (layout.x, layout.y)
         )  # fmt: skip
-        yield image, Point(label, (x, y), entry=entry)
+        who = '' if layout.annotator is None else fields[layout.annotator]
+        yield image, who.strip(), Point(label, (x, y), entry=entry)
 
     yield from each(lines, point, on_error)
 
@@ -156,7 +168,10 @@ def _layout(
             'expected columns Row and Column, or x and y (name them by '
             f'the option columns), got {shown(header)}',
         )  # fmt: skip
-    for part in ('image', 'label', *places[0]):
+    optional = ['annotator'] * (
+        'annotator' in columns or bool(found['annotator'])
+    )
+    for part in ('image', 'label', *places[0], *optional):
         if len(found[part]) != 1:
             raise FormatError(
                 source, 'header',
@@ -166,7 +181,9 @@ def _layout(
     image, label, x, y = (
         found[part][0] for part in ('image', 'label', *places[0])
     )
-    return _Layout(len(header), image, label, x, y, places[0] == pairs[0])
+    annotator = found['annotator'][0] if optional else None
+    pixels = places[0] == pairs[0]
+    return _Layout(len(header), image, label, x, y, pixels, annotator)
 
 
 def _find(

@@ -1,6 +1,6 @@
 """Reader of CVAT for images 1.1: its XML, or the ZIP that holds it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from lzma import LZMAError
 from pathlib import Path
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ....utils.untrusted import (
     FormatError,
     OnError,
-    image_name,
     load_xml,
     read_bytes,
     read_zip_member,
@@ -38,6 +37,7 @@ from .shared import (
     parse_int,
     parse_number,
     ring,
+    stored_name,
     within_memory,
 )
 
@@ -53,7 +53,8 @@ def read(
     Polylines are strokes, points are points; polygons, boxes and ellipses
     (turned ones too) and masks are areas, tags are tags. ``z_order`` is
     kept; attributes, groups and the like are not used. Coordinates are pixels
-    from the corner of the image, as here.
+    from the corner of the image, as here. Where several images have the name
+    of one, that in the folder of its subset or task is meant.
 
     Args:
         source: ``annotations.xml``, or the ZIP file it came in.
@@ -81,8 +82,10 @@ def read(
             "tracks of a video are not supported; export as 'CVAT for images'",
         )  # fmt: skip
 
+    tasks = _tasks(root)
+
     def one(index: int, image: Element) -> Iterator[ImageAnnotation]:
-        read = _read_image(image, name, f'image[{index}]', on_error)
+        read = _read_image(image, tasks, name, f'image[{index}]', on_error)
         yield replace(read, source=str(source))
 
     yield from each(enumerate(root.findall('image')), one, on_error)
@@ -105,11 +108,16 @@ def _content(source: Path) -> tuple[str, bytes]:
 
 
 def _read_image(
-    image: Element, source: str, entry: str, on_error: OnError
+    image: Element,
+    tasks: Mapping[str, Element],
+    source: str,
+    entry: str,
+    on_error: OnError,
 ) -> ImageAnnotation:
-    name = image_name(
+    name = stored_name(
         _attribute(image, 'name', source, entry), source, f'{entry}.name'
     )
+    own, folders = _place(entry, image, tasks)
     entry = f'{entry} {shown(name)}'
     width, height = (
         parse_int(image.get(side), source, f'{entry}.{side}')
@@ -136,7 +144,32 @@ def _read_image(
         size=extent,
         shapes=tuple(within_memory(shapes, source, entry)),
         tags=tuple(dict.fromkeys(tags)),
+        entry=own,
+        folders=folders,
     )
+
+
+def _tasks(root: Element) -> dict[str, Element]:
+    """Return the tasks of a project by their ids, that of a task by ''."""
+    tasks = {
+        task.findtext('id', ''): task
+        for task in root.iterfind('meta/project/tasks/task')
+    }
+    return {'': root.find('meta/task') or Element('task'), **tasks}
+
+
+def _place(
+    entry: str, image: Element, tasks: Mapping[str, Element]
+) -> tuple[str, tuple[str, ...]]:
+    """Return what to call an image, and the folders it may be in."""
+    task = image.get('task_id', '')
+    about = tasks.get(task, Element('task'))
+    subset = image.get('subset') or about.findtext('subset') or ''
+    words = [entry]
+    words += [f'subset {shown(subset)}'] * bool(subset)
+    words += [f'task {shown(task)[1:-1]}'] * bool(task)
+    names = (subset, about.findtext('name') or '')
+    return ', '.join(words), tuple(filter(None, names))
 
 
 def _read_shape(element: Element, source: str, entry: str) -> list[Shape]:

@@ -11,7 +11,6 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
-    image_name,
     load_json,
     refuse,
     shown,
@@ -24,8 +23,8 @@ from .shared import (
     class_name,
     each,
     each_file,
+    image_of_file,
     members,
-    name_below,
     ring,
     source_files,
 )
@@ -35,7 +34,7 @@ DESCRIPTION, LAYER = 'ISAT', 2.0
 
 
 def read(
-    source: Path, *, on_error: OnError = refuse
+    source: Path, *, image: str | None = None, on_error: OnError = refuse
 ) -> Iterator[ImageAnnotation]:
     """Read the polygons of ISAT files, one an image.
 
@@ -48,6 +47,9 @@ def read(
 
     Args:
         source: A JSON file, or a folder of them, folders within included.
+        image: What names the image: ``path`` = the name in ``info``, ``file``
+            = the name of the JSON file. None: both, and it is an error if
+            they lead to two images of one size.
         on_error: Called with what is wrong with a file or an object;
             where it returns, that is left out.
 
@@ -62,7 +64,7 @@ def read(
     """
     yield from each_file(
         source_files(source, ['.json'], recursive=True),
-        lambda path: _read_file(path, source, on_error),
+        lambda path: _read_file(path, source, image, on_error),
         on_error,
     )
 
@@ -86,7 +88,7 @@ class _Object(Struct):
 
 
 def _read_file(
-    path: Path, source: Path, on_error: OnError
+    path: Path, source: Path, image: str | None, on_error: OnError
 ) -> Iterator[ImageAnnotation]:
     content: _File = load_json(path, _File)
     info = content.info
@@ -106,9 +108,8 @@ def _read_file(
     layers = sorted({layer for layer, _ in drawn})
     z = {layer: index for index, layer in enumerate(layers)}
     unknown = info.width is None and info.height is None
-    yield ImageAnnotation(
-        image=_image(info.name, path, source),
-        source=str(path),
+    yield replace(
+        image_of_file(info.name, path, source, 'info.name', image),
         size=None if unknown else size(info.width, info.height, path, 'info'),
         shapes=tuple(replace(shape, z=z[layer]) for layer, shape in drawn),
     )
@@ -122,9 +123,3 @@ def _read_object(item: Raw, path: Path, entry: str) -> tuple[float, Region]:
     label = class_name(content.category, path, f'{entry}.category')
     layer = LAYER if content.layer is None else content.layer
     return layer, Region(label, (outline,), entry=entry)
-
-
-def _image(name: str, path: Path, source: Path) -> str:
-    folder = name_below(path, source).rpartition('/')[0]
-    name = image_name(name, path, 'info.name')
-    return f'{folder}/{name}' if folder else name

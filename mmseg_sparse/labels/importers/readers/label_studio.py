@@ -1,10 +1,9 @@
 """Reader of Label Studio's JSON export."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 import numpy as np
 from msgspec import Raw, Struct, field
@@ -14,12 +13,12 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
-    image_name,
     load_json,
     refuse,
     shown,
     size,
 )
+from ...image_finder import possible_names
 from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from ..coverage import ellipse, rectangle
 from .label_studio_vector import Vector, vector_lines
@@ -37,6 +36,7 @@ from .shared import (
     members,
     pixel_regions,
     ring,
+    stored_name,
     within_memory,
 )
 
@@ -45,8 +45,6 @@ Labelled = tuple[str, '_Result', list[str]]
 
 #: Results that say nothing of classes.
 _REMARKS = ('datetime', 'number', 'pairwise', 'rating', 'relation', 'textarea')
-#: What an upload is stored as: eight digits of a random id, then its name.
-_UPLOAD = re.compile(r'(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?([^/]+)')
 _PICTURES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
@@ -59,13 +57,13 @@ def read(
     too) and brush strokes are areas; vectors are strokes, closed ones areas;
     choices for the whole image are tags.
     All annotations of a task that were not cancelled count, later ones above
-    earlier ones; predictions and drafts do not. A shape with several labels
-    is there once for each. Coordinates are percent of the image's sides, from
-    its corner.
+    earlier ones; predictions and drafts do not. Who made them is told by
+    ``completed_by``: the address, or the number where there is none. A shape
+    with several labels is there once for each. Coordinates are percent of the
+    image's sides, from its corner.
 
     The image is named by the task's data: by ``image``, else by the only
-    value that looks like a picture. Uploads lose the random id before their
-    name, local files keep their folders, other URLs their last part alone.
+    value that looks like a picture.
 
     Args:
         source: The JSON file.
@@ -73,7 +71,8 @@ def read(
             where it returns, that is left out.
 
     Yields:
-        Every task in the order of the file, without shapes too.
+        Every annotation of every task in the order of the file; of tasks
+        without any, an image without shapes.
 
     Raises:
         FormatError: If the file is malformed, or a result is of a type that
@@ -98,9 +97,15 @@ class _Result(Struct):
     item_index: float | None = None
 
 
+class _User(Struct):
+    id: int | None = None
+    email: str | None = None
+
+
 class _Annotation(Struct):
     result: list[_Result] | None
     was_cancelled: bool | None = None
+    completed_by: int | str | _User | None = None
 
 
 class _Task(Struct):
@@ -157,17 +162,28 @@ def _read_task(
             source, entry,
             "no 'annotations'; export in the format JSON, not JSON-MIN",
         )  # fmt: skip
-    results = [
-        labelled
+    image = stored_name(*_image(task.data, source, f'{entry}.data'))
+    done = [
+        (where, annotation)
         for where, annotation in members(
             f'{entry}.annotations', task.annotations
         )
         if not annotation.was_cancelled
-        for labelled in _labelled(
-            list(members(f'{where}.result', annotation.result or [])), source
-        )
     ]
-    drawn = [item for item in results if item[1].type != 'choices']
+    if not done:
+        yield ImageAnnotation(image, str(source))
+    for where, annotation in done:
+        read = _read_annotation(annotation, source, where, on_error)
+        yield replace(read, image=image)
+
+
+def _read_annotation(
+    annotation: _Annotation, source: Path, entry: str, on_error: OnError
+) -> ImageAnnotation:
+    """Return what one person says about the image of a task."""
+    results = list(members(f'{entry}.result', annotation.result or []))
+    labelled = list(_labelled(results, source))
+    drawn = [item for item in labelled if item[1].type != 'choices']
     shapes = each(
         drawn,
         lambda where, result, labels: _shapes(result, labels, source, where),
@@ -175,7 +191,7 @@ def _read_task(
     )
     tags = dict.fromkeys(
         label
-        for _, result, labels in results
+        for _, result, labels in labelled
         if result.type == 'choices'
         for label in labels
     )
@@ -185,13 +201,20 @@ def _read_task(
             source, entry,
             f'one image has several sizes: {shown(sorted(sizes))}',
         )  # fmt: skip
-    yield ImageAnnotation(
-        image=_image(task.data, source, f'{entry}.data'),
+    return ImageAnnotation(
+        image='',
         source=str(source),
         size=next(iter(sizes), None),
         shapes=tuple(within_memory(shapes, source, entry)),
         tags=tuple(tags),
+        annotator=_annotator(annotation.completed_by),
     )
+
+
+def _annotator(user: int | str | _User | None) -> str:
+    if isinstance(user, _User):
+        user = user.email or user.id
+    return '' if user is None else str(user)
 
 
 def _labelled(
@@ -336,14 +359,19 @@ def _check_range(
         coordinate(float(far[0]), source, entry)  # raises
 
 
-def _image(data: Mapping[str, Any], source: Path, entry: str) -> str:
-    """Return the name of a task's image."""
+def _image(
+    data: Mapping[str, Any], source: Path, entry: str
+) -> tuple[object, Path, str]:
+    """Return the value that names a task's image, and where it stands."""
     key = 'image'
     if key not in data:
         found = [
             name for name, value in data.items()
             if isinstance(value, str)
-            and _file_of(value).lower().endswith(_PICTURES)
+            and any(
+                part.lower().endswith(_PICTURES)
+                for part in possible_names(value)
+            )
         ]  # fmt: skip
         if len(found) != 1:
             raise FormatError(
@@ -352,31 +380,4 @@ def _image(data: Mapping[str, Any], source: Path, entry: str) -> str:
                 f'got {shown(list(data))}',
             )  # fmt: skip
         key = found[0]
-    where = f'{entry}.{key}'
-    url = data[key]
-    if not isinstance(url, str):
-        raise FormatError(
-            source, where, f'expected a string, got {shown(url)}'
-        )
-    if url.startswith('data:'):
-        raise FormatError(
-            source,
-            where,
-            f'a picture within the file has no name: {shown(url)}',
-        )
-    return image_name(_file_of(url), source, where)
-
-
-def _file_of(url: str) -> str:
-    """Return the file that a URL of a task stands for."""
-    scheme, separator, rest = url.partition('://')
-    if separator and scheme not in ('http', 'https'):  # s3, gs, azure-blob
-        return url.rpartition('/')[2]
-    address = f'/{rest.partition("/")[2]}' if separator else url
-    path, _, query = address.partition('?')
-    if path.rstrip('/').endswith('/local-files'):
-        return parse_qs(query).get('d', [''])[0]
-    upload = _UPLOAD.fullmatch(path)
-    if upload:
-        return unquote(upload[1])
-    return unquote(path.rpartition('/')[2]) if separator else url
+    return data[key], source, f'{entry}.{key}'

@@ -5,6 +5,7 @@ import binascii
 import io
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
-    image_name,
     load_json,
     reason,
     refuse,
@@ -39,8 +39,8 @@ from .shared import (
     class_name,
     each,
     each_file,
+    image_of_file,
     members,
-    name_below,
     ring,
     source_files,
     within_memory,
@@ -60,7 +60,7 @@ _POINTS = {
 
 
 def read(
-    source: Path, *, on_error: OnError = refuse
+    source: Path, *, image: str | None = None, on_error: OnError = refuse
 ) -> Iterator[ImageAnnotation]:
     r"""Read the shapes and flags of LabelMe files, one an image.
 
@@ -72,13 +72,16 @@ def read(
 
     Coordinates are pixels from the corner of the image, as here.
 
-    An image is looked for beside its file, by ``imagePath``. Where that leads
-    elsewhere (``../images/a.jpg``, ``C:\a.jpg``), as it does when labels
-    are in a folder of their own or come from another machine, its file name
-    alone is used.
+    An image is looked for beside its file, by ``imagePath``, of which the last
+    part counts where it leads elsewhere (``../images/a.jpg``, ``C:\a.jpg``).
+    Where there is no such image, one that is called as the file is meant:
+    both were renamed.
 
     Args:
         source: A JSON file, or a folder of them, folders within included.
+        image: What names the image: ``path`` = imagePath, ``file`` = the name
+            of the JSON file. None: both, and it is an error if they lead to
+            two images of one size.
         on_error: Called with what is wrong with a file or a shape;
             where it returns, that is left out.
 
@@ -93,7 +96,7 @@ def read(
     """
     yield from each_file(
         source_files(source, ['.json'], recursive=True),
-        lambda path: _read_file(path, source, on_error),
+        lambda path: _read_file(path, source, image, on_error),
         on_error,
     )
 
@@ -114,7 +117,7 @@ class _Shape(Struct):
 
 
 def _read_file(
-    path: Path, source: Path, on_error: OnError
+    path: Path, source: Path, image: str | None, on_error: OnError
 ) -> Iterator[ImageAnnotation]:
     content: _File = load_json(path, _File)
     drawn = each(
@@ -124,9 +127,8 @@ def _read_file(
     )
     width, height = content.image_width, content.image_height
     unknown = width is None and height is None
-    yield ImageAnnotation(
-        image=_image(content.image_path, path, source),
-        source=str(path),
+    yield replace(
+        image_of_file(content.image_path, path, source, 'imagePath', image),
         size=None if unknown else size(width, height, path, 'image'),
         shapes=tuple(within_memory(drawn, path)),
         tags=tuple(
@@ -135,16 +137,6 @@ def _read_file(
             if decode_json(flag, bool, path, f'flags.{name}')
         ),
     )
-
-
-def _image(name: str, path: Path, source: Path) -> str:
-    """Return the image's path below ``source``, beside its file."""
-    parts = name.replace('\\', '/').split('/')
-    if parts[0] == '' or parts[0].endswith(':') or '..' in parts:
-        parts = parts[-1:]
-    image = image_name('/'.join(parts), path, 'imagePath')
-    folder, slash, _ = name_below(path, source).rpartition('/')
-    return f'{folder}{slash}{image}'
 
 
 def _read_shape(item: Raw, path: Path, entry: str) -> list[Shape]:

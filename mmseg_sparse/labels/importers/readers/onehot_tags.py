@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....utils.npy import load_npy
-from ....utils.untrusted import FormatError, OnError, image_name, refuse, shown
+from ....utils.untrusted import FormatError, OnError, refuse, shown
 from ..annotation import ImageAnnotation
-from .shared import each
+from .shared import each, stored_name
 
 #: More classes than any data set has.
 MAX_CLASSES = 100_000
@@ -75,7 +75,7 @@ def _image(key: object, source: Path, entry: str) -> str:
         if not 0 <= key < 10**18:
             raise FormatError(source, '', f'not an image id: {entry}')
         key = str(int(key))
-    return image_name(key, source, entry)
+    return stored_name(key, source, entry)
 
 
 def _present(vector: object, source: Path, entry: str) -> NDArray[np.bool_]:

@@ -12,7 +12,8 @@ from msgspec import Meta, Raw
 from numpy.typing import NDArray
 
 from ....utils.untrusted import FormatError, OnError, shown
-from ..annotation import PixelRegion, Shape
+from ...image_finder import possible_names
+from ..annotation import ImageAnnotation, PixelRegion, Shape
 
 T = TypeVar('T')
 
@@ -73,6 +74,37 @@ def source_files(
         wanted = ' or '.join(f'*{ending}{suffix}' for suffix in suffixes)
         raise FormatError(source, '', f'no {wanted} in the folder')
     return found
+
+
+def image_of_file(
+    stored: str, path: Path, source: Path, entry: str, image: str | None
+) -> ImageAnnotation:
+    """Return the annotation of an annotation file's image, without shapes.
+
+    Args:
+        stored: Name of the image in the file.
+        path: One of ``source_files(source)``.
+        source: As there.
+        entry: Where the name stands, for messages.
+        image: What names the image: 'path' = the name in the file, 'file' =
+            that of the file, None = both.
+
+    Raises:
+        FormatError: If the name can be none.
+        ValueError: If ``image`` is something else.
+    """
+    if image not in (None, 'path', 'file'):
+        raise ValueError(f"image: expected 'path' or 'file', got {image!r}")
+    name = name_below(path, source)
+    base = name.rpartition('/')[0]
+    if image == 'file':
+        return ImageAnnotation(name, str(path))
+    return ImageAnnotation(
+        image=stored_name(stored, path, entry),
+        source=str(path),
+        base=base,
+        beside=name if image is None else '',
+    )
 
 
 def name_below(path: Path, source: Path) -> str:
@@ -147,6 +179,37 @@ def class_name(value: object, source: object, entry: str) -> str:
             source, entry, f'unprintable character in the name {shown(value)}'
         )
     return name
+
+
+def stored_name(value: object, source: object, entry: str = '') -> str:
+    """Return the name of an image as it is stored, if it can be one.
+
+    It may be a path of another machine or a URL; what it means is found out
+    when the image is looked for.
+
+    Raises:
+        FormatError: If it is not a text, names no file, is a picture itself
+            (``data:``), or has characters that cannot be printed.
+    """
+    if isinstance(value, str) and value.startswith('data:'):
+        raise FormatError(
+            source, entry,
+            f'a picture within the file has no name: {shown(value)}',
+        )  # fmt: skip
+    if (
+        not isinstance(value, str)
+        or not value.strip()
+        or not possible_names(value)
+    ):
+        raise FormatError(
+            source, entry, f'expected the name of an image, got {shown(value)}'
+        )
+    # Control characters, and halves of surrogate pairs, which no file has.
+    if any(unicodedata.category(sign) in ('Cc', 'Cs') for sign in value):
+        raise FormatError(
+            source, entry, f'unprintable character in the name {shown(value)}'
+        )
+    return value
 
 
 def ring(

@@ -3,8 +3,10 @@
 import base64
 import binascii
 import io
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +67,8 @@ def read(
 
     Points stay points, lines become strokes, polygons (with holes) and
     rectangles areas, bitmaps areas of pixels. Later objects lie above
-    earlier ones. Other geometries (cuboid, graph ...) are an error.
+    earlier ones. Other geometries (cuboid, graph ...) are an error. Who made
+    an object is told by ``labelerLogin``.
 
     Where every coordinate of a file is a whole number, as its exports have
     them, they count pixels: the middle of the pixel is meant, and a rectangle
@@ -80,14 +83,18 @@ def read(
 
     Yields:
         One image a file, in the order of the paths, named as its file without
-        ``.json``.
+        ``.json``; where several people made its objects, one for each row of
+        objects of the same. Where several images have the name of one, that
+        in the folder of its data set is meant.
 
     Raises:
         FormatError: If a file is malformed.
         OSError: If a file cannot be read.
     """
     yield from each_file(
-        _files(source), lambda path: _read_file(path, on_error), on_error
+        _files(source),
+        lambda path: _read_file(path, source, on_error),
+        on_error,
     )
 
 
@@ -119,11 +126,14 @@ class _Bitmap(Struct):
 class _Object(Struct, rename='camel'):
     geometry_type: str
     class_title: str
+    labeler_login: str | None = None
     points: Raw = NULL
     bitmap: Raw = NULL
 
 
-def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
+def _read_file(
+    path: Path, source: Path, on_error: OnError
+) -> Iterator[ImageAnnotation]:
     content: _File = load_json(path, _File)
     extent = size(content.size.width, content.size.height, path, 'size')
     tags = each(
@@ -132,13 +142,29 @@ def _read_file(path: Path, on_error: OnError) -> Iterator[ImageAnnotation]:
         on_error,
     )
     shapes = _shapes(content.objects, extent, path, on_error)
-    yield ImageAnnotation(
+    whole = ImageAnnotation(
         image=path.name.removesuffix('.json'),
         source=str(path),
         size=extent,
-        shapes=tuple(within_memory(shapes, path)),
         tags=tuple(tags),
+        entry=str(path),
+        folders=_folders(path, source),
     )
+    drawn = list(shapes)
+    list(within_memory((shape for _, shape in drawn), path))
+    groups = itertools.groupby(drawn, lambda item: item[0])
+    parts = [(who, tuple(s for _, s in group)) for who, group in groups]
+    for who, group in parts or [('', ())]:
+        yield replace(whole, annotator=who, shapes=group)
+        whole = replace(whole, tags=())
+
+
+def _folders(path: Path, source: Path) -> tuple[str, ...]:
+    """Return the folders of a file below ``source`` but for ``ann``."""
+    if path == source:
+        return ()
+    parts = path.relative_to(source).parts[:-1]
+    return tuple(part for part in parts if part != 'ann')
 
 
 def _files(source: Path) -> list[Path]:
@@ -164,7 +190,8 @@ def _shapes(
     sides: tuple[int, int],
     path: Path,
     on_error: OnError,
-) -> Iterator[Shape]:
+) -> Iterator[tuple[str, Shape]]:
+    """Yield the objects with who made them."""
     outlined = list(
         each(
             members('objects', objects),
@@ -176,12 +203,15 @@ def _shapes(
 
     def one(
         entry: str, item: _Object, lines: list[NDArray[np.float64]]
-    ) -> Iterator[Shape]:
+    ) -> Iterator[tuple[str, Shape]]:
+        who = item.labeler_login or ''
         label = class_name(item.class_title, path, f'{entry}.classTitle')
         if item.geometry_type == 'bitmap':
-            yield _bitmap(item.bitmap, label, sides, path, f'{entry}.bitmap')
+            where = f'{entry}.bitmap'
+            yield who, _bitmap(item.bitmap, label, sides, path, where)
         else:
-            yield _vector(item.geometry_type, label, lines, half, path, entry)
+            kind = item.geometry_type
+            yield who, _vector(kind, label, lines, half, path, entry)
 
     yield from each(outlined, one, on_error)
 

@@ -1,10 +1,8 @@
 """Reader of VGG Image Annotator (VIA) 1 and 2: a project or an export."""
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 from msgspec import Raw, Struct
@@ -15,7 +13,6 @@ from ....utils.untrusted import (
     OnError,
     decode_json,
     decode_text,
-    image_name,
     load_json,
     read_bytes,
     refuse,
@@ -23,7 +20,16 @@ from ....utils.untrusted import (
 )
 from ..annotation import ImageAnnotation, Point, Region, Shape, Stroke
 from ..coverage import ellipse, rectangle
-from .shared import NULL, Coordinate, Length, class_name, each, members, ring
+from .shared import (
+    NULL,
+    Coordinate,
+    Length,
+    class_name,
+    each,
+    members,
+    ring,
+    stored_name,
+)
 from .via_csv import is_table, table_images
 
 #: File attributes of every new project; not classes.
@@ -46,7 +52,6 @@ def read(
     a region is the value of one of its attributes: a text, the choice of a
     drop-down list or radio button, or the one box that is ticked. Coordinates
     are pixels from the corner of the image, which VIA rounds to whole ones.
-    Images given by an address are called by its last part.
 
     Args:
         source: The JSON of a project (with ``_via_img_metadata``) or of the
@@ -74,23 +79,23 @@ def read(
     has_class = class_ is None or attribute is not None
     named = _class_attribute(images, attribute, source) if has_class else None
 
-    def one(entry: str, item: Raw) -> Iterator[ImageAnnotation]:
+    def one(index: int, entry: str, item: Raw) -> Iterator[ImageAnnotation]:
         image: _Image = decode_json(item, _Image, source, entry)
-        name = image.filename
-        name = _file_of(name) if '://' in name else name
         shapes = each(
             _regions(image, entry),
             lambda where, item: [_shape(item, named, class_, source, where)],
             on_error,
         )
         yield ImageAnnotation(
-            image=image_name(name, source, f'{entry}.filename'),
+            image=stored_name(image.filename, source, f'{entry}.filename'),
             source=str(source),
+            entry=f'{entry} (image {index})',
             shapes=tuple(shapes),
             tags=_tags(image, tag_attribute, source, entry),
         )
 
-    yield from each(images, one, on_error)
+    numbered = ((index, *item) for index, item in enumerate(images))
+    yield from each(numbered, one, on_error)
 
 
 class _Image(Struct):
@@ -144,12 +149,6 @@ SHAPES = {
     'circle': _Circle,
     'ellipse': _Ellipse,
 }
-
-
-def _file_of(address: str) -> str:
-    """Return the last part of a URL's path."""
-    path = address.partition('://')[2].partition('/')[2]
-    return unquote(re.split('[?#]', path)[0].rpartition('/')[2])
 
 
 def _images(source: Path, on_error: OnError) -> list[tuple[str, Raw]]:

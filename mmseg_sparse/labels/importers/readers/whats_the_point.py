@@ -10,13 +10,13 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
-    image_name,
     load_json,
     refuse,
     shown,
 )
+from ...image_finder import possible_names
 from ..annotation import ImageAnnotation, Point
-from .shared import Coordinate, each, members
+from .shared import Coordinate, each, members, stored_name
 
 #: The class of background clicks.
 BACKGROUND = 0
@@ -75,12 +75,15 @@ def _clicks(
 ) -> dict[str, list[Point]]:
     """Return the clicks of every image; of no class but ``only``, if given."""
     clicks: dict[str, list[Point]] = {}
+    seen: set[str] = set()
 
     def one(key: str, values: Raw) -> Iterator[tuple[str, list[Point]]]:
         entry = shown(key)
-        name = image_name(key, path, entry)
-        if name in clicks:
+        name = stored_name(key, path, entry)
+        same = possible_names(name)[0]
+        if same in seen:
             raise FormatError(path, entry, 'a second entry of the image')
+        seen.add(same)
         items = decode_json(values, list[Raw], path, entry)
         points = each(
             members(entry, items),

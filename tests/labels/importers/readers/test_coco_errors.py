@@ -38,7 +38,7 @@ def polygon(*values: Any) -> dict[str, Any]:
     ({'images': []}, 'categories: missing'),
     (spoil('images', 1, id=5), r'images\[2\]\.id: 5 .* images\[1\] already'),
     (spoil('images', 0, width=0), r'images\[0\]\.width: .* 1 to 65500, got 0'),
-    (spoil('images', 0, file_name='../a.jpg'), r"file_name: .*'\.\./a\.jpg'"),
+    (spoil('images', 0, file_name='a/..'), r"file_name: .*'a/\.\.'"),
     (spoil('categories', 0, name=7), r'categories\[0\]\.name: .* got 7'),
     (spoil('annotations', 2, image_id=8),
      r'annotations\[2\]\.image_id: nothing has the id 8'),

@@ -137,7 +137,7 @@ def test_an_exact_name_beats_the_case(tmp_path: Path) -> None:
         ('name,x,y,label\na,1_0,1,c\n', r"line 2, x: .*number, got '1_0'"),
         ('name,x,y,label\na,1e9,1,c\n', r'line 2, x: .*coordinate.* got 10'),
         ('name,x,y,label\na,1,1, \n', r"line 2: .*name of a class, got ' '"),
-        ('name,x,y,label\n/a,1,1,c\n', r"line 2: .*within .* got '/a'"),
+        ('name,x,y,label\na/,1,1,c\n', r"line 2: .*an image, got 'a/'"),
         ('Name,Row,Column,Label\na,1.5,2,c\n', r"Row: .*whole .* got '1.5'"),
         ('Name,Row,Column,Label\na,1,x,c\n', r"Column: .*number, got 'x'"),
         ('name,x,y,label\n"a,1,1,c\n', r'line 2: not valid CSV: unexpected'),

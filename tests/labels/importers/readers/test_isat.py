@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmseg_sparse.labels.image_finder import possible_names
 from mmseg_sparse.labels.importers.annotation import ImageAnnotation, Region
 from mmseg_sparse.labels.importers.readers import isat
 from mmseg_sparse.utils.untrusted import FormatError
@@ -47,7 +48,8 @@ def test_the_higher_layer_is_on_top(tmp_path: Path) -> None:
     save_json(tmp_path / 'sub' / 'a.json', FILE)
     (tmp_path / 'sub' / 'isat.yaml').write_text('label: []')
     (annotation,) = isat.read(tmp_path)
-    assert (annotation.image, annotation.size) == ('sub/a.jpg', (12, 11))
+    assert possible_names(annotation.image, annotation.base) == ['sub/a.jpg']
+    assert (annotation.beside, annotation.size) == ('sub/a', (12, 11))
     found = drawn_map(annotation, (12, 11), ['__background__', 'cat', 'dog'])
     expected = np.full((11, 12), 255)
     expected[:4, :4] = 2

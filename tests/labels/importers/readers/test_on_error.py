@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmseg_sparse.labels.image_finder import possible_names
 from mmseg_sparse.labels.importers import FORMATS, load_reader
 from mmseg_sparse.labels.importers.annotation import (
     ImageAnnotation,
@@ -202,7 +203,8 @@ def test_the_rest_is_read(name: str, tmp_path: Path) -> None:
     errors: list[FormatError] = []
     found = list(read(source, on_error=errors.append))
     # Slices and channels have a number behind the name.
-    stems = [Path(a.image).stem.partition('_')[0] for a in found]
+    names = [possible_names(a.image)[-1] for a in found]
+    stems = [Path(name).stem.partition('_')[0] for name in names]
     assert stems == ['1', '2']
     assert {len(a.shapes or a.tags) for a in found} == {2}
     assert len(errors) == len(wrong)

@@ -5,6 +5,7 @@ import io
 import json
 import zlib
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,11 @@ SAMPLE = {
 
 def read_content(folder: Path, content: Any) -> ImageAnnotation:
     path = save_json(folder / 'IMG_1836.jpeg.json', content)
-    (annotation,) = supervisely.read(path)
+    annotation, *others = supervisely.read(path)  # one for each who drew
     assert annotation.image == 'IMG_1836.jpeg'
     assert annotation.source == str(path)
-    return annotation
+    shapes = sum((other.shapes for other in others), annotation.shapes)
+    return replace(annotation, shapes=shapes)
 
 
 def test_sample_of_whole_pixels(tmp_path: Path) -> None:
@@ -155,10 +157,11 @@ def test_folders(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_json(path, SAMPLE)
     (tmp_path / 'meta.json').write_text('{"classes": [], "tags": []}')
-    images = [a.image for a in supervisely.read(tmp_path)]
-    assert images == ['a.png', 'c.png', 'b.png']
-    folder = tmp_path / 'one/ann'
-    assert [a.image for a in supervisely.read(folder)] == ['a.png', 'c.png']
+    images = {a.image: a.folders for a in supervisely.read(tmp_path)}
+    assert list(images) == ['a.png', 'c.png', 'b.png']
+    assert list(images.values()) == [('one',), ('one',), ('two',)]
+    images = {a.image: a.folders for a in supervisely.read(tmp_path / 'two')}
+    assert images == {'b.png': ()}
     (tmp_path / 'none').mkdir()
     with pytest.raises(FormatError, match=r'no \*\.json in the folder'):
         list(supervisely.read(tmp_path / 'none'))
