@@ -1,6 +1,8 @@
 """Metrics and analyses of predictions besides the metrics of mmseg."""
 
 from ..labels.boundary_distance import distance_bins
+from .boundary_iou_metric import BoundaryIoUMetric
+from .class_iou_metric import ClassIoUMetric
 from .label_preference import (
     Measured,
     PrecisionByDistance,
@@ -12,9 +14,12 @@ from .label_preference import (
 )
 from .probabilities import Predictor, Probabilities
 from .pseudo_label_metric import PseudoLabelMetric
+from .tag_metric import TagMetric
 from .volume_metric import VolumeMetric
 
 __all__ = [
+    'BoundaryIoUMetric',
+    'ClassIoUMetric',
     'Measured',
     'PrecisionByDistance',
     'Predictor',
@@ -22,6 +27,7 @@ __all__ = [
     'PreferenceMaps',
     'Probabilities',
     'PseudoLabelMetric',
+    'TagMetric',
     'VolumeMetric',
     'WeightedDistribution',
     'blp_maps',

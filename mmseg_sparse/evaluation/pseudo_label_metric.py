@@ -43,9 +43,12 @@ class PseudoLabelMetric(BaseMetric):
     ``final``, ``labels`` and ``prediction``, the segmentation branch. The
     stage ``labels`` holds what a training learns from: its mIoU covers the
     pixels that have a label, and ``pseudo/labels_share`` is the share of
-    these pixels. In the other stages, a pixel without a label counts as
-    wrong. Areas are summed over all images; the mean is over the classes
-    that occur in masks or labels.
+    these pixels. ``pseudo/labels_share/<class>`` is this share of the pixels
+    that a class has in the masks, and ``pseudo/labels_precision/<class>`` the
+    share of right ones among the pixels that are labelled as it; both are
+    left out for a class without such pixels. In the other stages, a pixel
+    without a label counts as wrong. Areas are summed over all images; the
+    mean is over the classes that occur in masks or labels.
 
     Args:
         ignore_index: Void in the masks.
@@ -146,12 +149,31 @@ class PseudoLabelMetric(BaseMetric):
             mean = float('nan') if np.isnan(ious).all() else np.nanmean(ious)
             metrics[f'{stage}_mIoU'] = round(float(mean), 2)
             if stage == 'labels':
-                every = sum(float(r['cam'][-1].sum()) for r in results)
-                share = float(totals[-1].sum()) / max(every, 1)
+                every = torch.stack([r['cam'][-1] for r in results]).sum(0)
+                share = float(totals[-1].sum()) / max(float(every.sum()), 1)
                 metrics['labels_share'] = round(100 * share, 2)
+                common, _, labelled, truth = totals
+                shares = {
+                    'share': truth / every, 'precision': common / labelled,
+                }  # fmt: skip
+                for kind, values in shares.items():
+                    metrics |= self._by_class(f'{stage}_{kind}', values, table)
         logger = MMLogger.get_current_instance()
         print_log(f'IoU of pseudo labels:\n{table}', logger)
         return metrics
+
+    def _by_class(
+        self, key: str, values: Tensor, table: PrettyTable
+    ) -> dict[str, float]:
+        """Add a column in percent; return it, NaN left out."""
+        numbers = [round(100 * value, 2) for value in values.tolist()]
+        table.add_column(key, [f'{number:.2f}' for number in numbers])
+        names = self.dataset_meta['classes']
+        return {
+            f'{key}/{name.replace(" ", "_")}': number
+            for name, number in zip(names, numbers, strict=True)
+            if number == number
+        }
 
 
 def _size(labels: Tensor) -> str:

@@ -80,6 +80,26 @@ def test_equals_the_pixels_counted():
     assert found.pop('pseudo/labels_share') == pytest.approx(
         share.item(), abs=0.006
     )
+    pairs = [
+        (a, b)
+        for s in samples
+        for a, b in zip(
+            s.pseudo_labels.data.flatten().tolist(),
+            s.gt_sem_seg.data.flatten().tolist(),
+            strict=True,
+        )
+        if b != 255
+    ]
+    for index, name in enumerate(CLASSES[:3]):
+        truth = [a for a, b in pairs if b == index]
+        right = [b == index for a, b in pairs if a == index]
+        share = sum(a != 255 for a in truth) / len(truth)
+        assert found.pop(f'pseudo/labels_share/{name}') == pytest.approx(
+            100 * share, abs=0.006
+        )
+        assert found.pop(f'pseudo/labels_precision/{name}') == pytest.approx(
+            100 * sum(right) / len(right), abs=0.006
+        )
     assert not found
 
 

@@ -158,6 +158,20 @@ def test_inference_is_the_segmentation_alone(hub, monkeypatch):
     assert not any('pseudo' in key for key in found[0].keys())
 
 
+def test_results_hold_the_tag_scores_on_demand(hub):
+    images, samples = afa.batch()
+    cfg = dict(mode='whole', tag_scores=True)
+    model = afa.build(test_cfg=cfg).eval()
+    found = torch.stack([s.tag_scores for s in model.predict(images, samples)])
+    with torch.no_grad():
+        feats = model.extract_feat(images)
+        padded = model.decode_head.classify(feats).sigmoid()
+        feats.valid = inside_image(samples, images[:, 0])
+        expected = model.decode_head.classify(feats).sigmoid()
+    torch.testing.assert_close(found, expected)
+    assert not torch.equal(found[1], padded[1])
+
+
 def test_builds_from_a_config_file_and_trains(hub, tmp_path):
     Config(dict(model=afa.config_of())).dump(tmp_path / 'config.py')
     cfg = Config.fromfile(tmp_path / 'config.py')

@@ -73,7 +73,8 @@ class AFASegmentor(SparseEncoderDecoder):
     In inference the segmentation branch runs alone. With
     ``test_cfg=dict(pseudo_labels=True)`` the results also hold the pseudo
     labels of images whose samples have ``gt_label``, for
-    ``PseudoLabelMetric``.
+    ``PseudoLabelMetric``. With ``test_cfg=dict(tag_scores=True)`` they hold
+    what the classifier says of each tag, for ``TagMetric``.
 
     Source: AFA, figure 3, sections 3 and 4.1; scales, mirror images, the
     softmax before the random walk and half the resolution in PAR are the
@@ -382,18 +383,32 @@ class AFASegmentor(SparseEncoderDecoder):
         inputs: Tensor,
         data_samples: list[SegDataSample] | None = None,
     ) -> list[SegDataSample]:
-        """Predict, and add pseudo labels where ``test_cfg`` asks for them.
+        """Predict, and add what else ``test_cfg`` asks for.
 
-        They are label maps of the original size, in the fields
-        ``pseudo_cam``, ``pseudo_refined``, ``pseudo_propagated`` (where there
-        is propagation), ``pseudo_final`` and ``pseudo_labels``, and beside
-        them the scores of ``pseudo_final``, ``pseudo_confidence``.
+        ``tag_scores`` is the probability of each tag, ``(tags,)``, of the
+        whole image at one scale. Pseudo labels are label maps of the
+        original size, in the fields ``pseudo_cam``, ``pseudo_refined``,
+        ``pseudo_propagated`` (where there is propagation), ``pseudo_final``
+        and ``pseudo_labels``, and beside them the scores of
+        ``pseudo_final``, ``pseudo_confidence``.
         """
-        if not (self.test_cfg or {}).get('pseudo_labels'):
+        wanted = self.test_cfg or {}
+        labels, scores = map(wanted.get, ('pseudo_labels', 'tag_scores'))
+        if not (labels or scores):
             return super().predict(inputs, data_samples)
         if data_samples is None:
             raise ValueError(
-                'test_cfg.pseudo_labels needs data samples with gt_label'
+                'test_cfg.pseudo_labels and test_cfg.tag_scores need data '
+                'samples'
             )
-        add_to_results(self.pseudo_labels(inputs, data_samples), data_samples)
+        if labels:
+            found = self.pseudo_labels(inputs, data_samples)
+            add_to_results(found, data_samples)
+        if scores:
+            feats = self.extract_feat(inputs)
+            assert isinstance(feats, Features)
+            feats.valid = inside_image(data_samples, inputs[:, 0])
+            logits = self.decode_head.classify(feats).float()
+            for sample, score in zip(data_samples, logits, strict=True):
+                sample.set_field(score.sigmoid(), 'tag_scores')
         return super().predict(inputs, data_samples)
