@@ -9,10 +9,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .whole_images import WholeImages, step_name
+from ..engine.training_run import file_sha256, settings_of
+from ..utils.config_tree import step_name
+from .whole_images import WholeImages
 
-#: Settings of a config that change no result.
-BOOKKEEPING = ('work_dir', 'launcher', 'resume', 'log_level', 'visualizer')
 HEATMAPS_SIDECAR = 'heatmaps.json'
 REFINED_SIDECAR = 'refined.json'
 #: Entry of a sidecar: the tags that each file was made with.
@@ -101,20 +101,6 @@ def origin_of(
         checkpoint=dict(name=str(checkpoint), sha256=file_sha256(checkpoint)),
     )
     return Origin(tool, sources, options)
-
-
-def settings_of(cfg: Config) -> dict[str, Any]:
-    """Return the settings of a config, without those of bookkeeping."""
-    return {
-        key: value
-        for key, value in cfg.to_dict().items()
-        if key not in BOOKKEEPING
-    }
-
-
-def file_sha256(path: str | Path) -> str:
-    """Return the digest of a file."""
-    return _sha256(Path(path).read_bytes())
 
 
 def heatmaps_sha256(folder: str | Path) -> str | None:

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,14 @@ from mmseg.registry import DATASETS
 from mmseg_sparse.datasets import SparseSegDataset
 from mmseg_sparse.labels.image_list import ImageEntry
 
-from ..engine.resume import LAST_CHECKPOINT, is_complete
-from .provenance import file_sha256
-from .whole_images import leaf_datasets, step_name
+from ..engine.training_run import file_sha256
+from ..utils.config_tree import step_name
+from .whole_images import leaf_datasets
 
 #: Configs that a pipeline names, besides its split.
 TRAININGS = ('classifier', 'dctn1', 'dctn2', 'final')
 #: Supervision of an image with a mask.
 STRONG = 'dense'
-#: Where a config names files of weights.
-WEIGHTS = ('checkpoint', 'pretrained', 'load_from')
-#: Samplers whose epochs never end.
-ENDLESS = ('InfiniteSampler', 'StrongWeakSampler')
 
 
 @dataclass(frozen=True)
@@ -166,26 +161,6 @@ def masks_digest(dataset: Any, entries: Sequence[ImageEntry]) -> str:
     return total.hexdigest()
 
 
-def weight_files(node: Any) -> list[str]:
-    """Return the local files of weights that a config names."""
-    found: list[str] = []
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key not in WEIGHTS or not isinstance(value, str):
-                found += weight_files(value)
-            elif '://' not in value:
-                found.append(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            found += weight_files(value)
-    return found
-
-
-def to_json(content: Any) -> str:
-    """Return content as JSON, with the ``repr`` of what JSON cannot hold."""
-    return json.dumps(content, default=repr, ensure_ascii=False)
-
-
 def steps_of(node: Any, name: str) -> Iterator[Any]:
     """Yield the dicts of a type anywhere in a config."""
     if isinstance(node, dict):
@@ -196,36 +171,3 @@ def steps_of(node: Any, name: str) -> Iterator[Any]:
     elif isinstance(node, list | tuple):
         for value in node:
             yield from steps_of(value, name)
-
-
-def last_checkpoint(folder: Path, cfg: Config) -> str | None:
-    """Return the name of a finished training's checkpoint, if there is one."""
-    last = folder / LAST_CHECKPOINT
-    if not last.is_file():
-        return None
-    name = Path(last.read_text().strip()).name
-    done = name == last_name(cfg) and is_complete(folder / name)
-    return name if done else None
-
-
-def last_name(cfg: Config, where: str = 'train_cfg') -> str:
-    """Return the name of a finished training's checkpoint.
-
-    Raises:
-        ValueError: If the config does not say how long it trains, or counts
-            epochs that never end.
-    """
-    train = cfg.get('train_cfg') or {}
-    if train.get('max_iters'):
-        return f'iter_{train["max_iters"]}.pth'
-    if not train.get('max_epochs'):
-        raise ValueError(
-            f'{where}: expected max_iters or max_epochs, got {train}'
-        )
-    sampler = (cfg.get('train_dataloader') or {}).get('sampler') or {}
-    if sampler.get('type') and step_name(sampler) in ENDLESS:
-        raise ValueError(
-            f'{where}: max_epochs={train["max_epochs"]}, but an epoch of '
-            f'{step_name(sampler)} never ends: set max_iters'
-        )
-    return f'epoch_{train["max_epochs"]}.pth'

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,26 +16,29 @@ from mmseg_sparse.labels.image_list import (
     suffixes_of,
 )
 
+from ..engine.training_run import (
+    file_sha256,
+    last_checkpoint,
+    last_name,
+    portable_settings,
+    run_tool,
+    weight_digests,
+)
 from ..utils.atomic import write_whole
-from .provenance import file_sha256, settings_of
+from ..utils.stages import Stage, StageError, Stages, begun_with
 from .quality import heatmap_miou, label_miou, table_text
 from .trl_configs import (
     STRONG,
     TRLSettings,
-    last_checkpoint,
-    last_name,
     masks_digest,
     steps_of,
     tag_digest,
-    to_json,
     training_dataset,
-    weight_files,
     without_images,
 )
-from .trl_stages import Stage, StageError, Stages, begun_with
 
 #: Called with the name of a tool and its arguments; returns when it is done.
-Launch = Callable[[str, Sequence[str]], None]
+Launch = Callable[[str, Sequence[str]], object]
 CONFIG = 'config.py'
 #: What the stages that generate something write, in their folders.
 HEATMAPS = 'heatmaps'
@@ -47,24 +48,8 @@ REPORT = 'report.json'
 WEAK = tuple(kind for kind in SUPERVISIONS if kind != STRONG)
 
 
-def run_tool(name: str, arguments: Sequence[str]) -> None:
-    """Run a tool of ours in a process of its own.
-
-    Raises:
-        StageError: If it fails.
-    """
-    command = [sys.executable, '-m', 'mmseg_sparse', name, *arguments]
-    # The lock of the stages is the only descriptor that can be inherited.
-    status = subprocess.run(command, close_fds=False, check=False).returncode
-    if status:
-        raise StageError(
-            f'{name} {" ".join(arguments)} ended with status {status}: see '
-            'what it said above'
-        )
-
-
 class TRLPipeline:
-    """The stages of TRL, figure 2, for :class:`~.stages.Stages`.
+    """The stages of TRL, figure 2, for ``utils.stages.Stages``.
 
     Args:
         settings: What the config says.
@@ -199,21 +184,11 @@ class TRLPipeline:
 
         Those of one that is done may be gone.
         """
-        found: dict[str, str] = {}
         if name == 'classifier' and self.settings.classifier_checkpoint:
-            return found
+            return {}
         known = begun_with(self.work_dir / name).get('weights') or {}
-        for file in weight_files(self.configs[name]._cfg_dict):
-            if Path(file).is_file():
-                found[file] = file_sha256(file)
-            elif file in known:
-                found[file] = known[file]
-            else:
-                raise FileNotFoundError(
-                    f'{self.settings.configs[name]}: there are no weights '
-                    f'{file}'
-                )
-        return found
+        path = self.settings.configs[name]
+        return weight_digests(self.configs[name], known, path)
 
     def _generation(
         self, name: str, model: str, after: tuple[str, ...], clf: bool
@@ -223,13 +198,10 @@ class TRLPipeline:
 
     def _portable(self, cfg: Config) -> Any:
         """Return a config for JSON, without paths of work folder and list."""
-        text = to_json(settings_of(cfg))
-        for name, path in (
-            ('WORK_DIR', self.work_dir),
-            ('SPLIT', self.settings.split.resolve()),
-        ):
-            text = text.replace(to_json(str(path))[1:-1], name)
-        return json.loads(text)
+        split = self.settings.split.resolve()
+        return portable_settings(
+            cfg, {'WORK_DIR': self.work_dir, 'SPLIT': split}
+        )
 
     def _train(self, name: str, folder: Path) -> dict[str, Any]:
         """Train, or go on; return the checkpoint."""

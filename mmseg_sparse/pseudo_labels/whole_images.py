@@ -16,7 +16,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from ..models.segmentors import AFASegmentor
-from ..utils.config_tree import inner_datasets
+from ..utils.config_tree import inner_datasets, step_name
 
 SPLITS = ('train', 'val', 'test')
 #: Steps that make labels: taken from the split's pipeline, not from testing.
@@ -166,13 +166,6 @@ def whole_image_pipeline(
         steps[-1] = dict(own[-1])
     place = len(steps) - 1 if place is None else place
     return copy.deepcopy([*steps[:place], *labels, *steps[place:]])
-
-
-def step_name(step: Mapping[str, Any]) -> str:
-    """Return the type of a pipeline's step, without its scope."""
-    kind = step['type']
-    name = kind if isinstance(kind, str) else kind.__name__
-    return str(name).rpartition('.')[2]
 
 
 def leaf_datasets(cfg: Config, split: str) -> list[Any]:

@@ -1,6 +1,6 @@
 """Walking through configs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -14,3 +14,10 @@ def inner_datasets(node: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(node, list | tuple):
         for value in node:
             yield from inner_datasets(value)
+
+
+def step_name(step: Mapping[str, Any]) -> str:
+    """Return the type of a pipeline's step, without its scope."""
+    kind = step['type']
+    name = kind if isinstance(kind, str) else kind.__name__
+    return str(name).rpartition('.')[2]

@@ -15,7 +15,7 @@ import torch
 from mmseg_sparse.__main__ import list_tools, tools_root
 from mmseg_sparse.pseudo_labels.trl_configs import read_settings
 from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
-from mmseg_sparse.pseudo_labels.trl_stages import StageError
+from mmseg_sparse.utils.stages import StageError
 from tests.helpers.shipped import CONFIGS, parse
 
 TRL = CONFIGS / 'trl'
@@ -50,16 +50,18 @@ def forked(work: Callable[[], None], log: Path) -> int:
         os._exit(status)
 
 
+def run_here(name: str, arguments: Sequence[str]) -> None:
+    """Run a tool in this process, which it changes."""
+    torch.set_num_threads(1)
+    script = list_tools(tools_root())[name]
+    sys.argv = [str(script), *arguments]
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name='__main__')
+
+
 def launch_in(log: Path) -> Callable[[str, Sequence[str]], None]:
     def launch(name: str, arguments: Sequence[str]) -> None:
-        def work() -> None:
-            torch.set_num_threads(1)
-            script = list_tools(tools_root())[name]
-            sys.argv = [str(script), *arguments]
-            sys.path.insert(0, str(script.parent))
-            runpy.run_path(str(script), run_name='__main__')
-
-        if forked(work, log):
+        if forked(lambda: run_here(name, arguments), log):
             raise StageError(f'{name} failed: {log.read_text()[-3000:]}')
 
     return launch

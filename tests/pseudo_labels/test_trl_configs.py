@@ -5,13 +5,9 @@ from mmengine.config import Config
 
 from mmseg_sparse.labels.image_list import ImageEntry
 from mmseg_sparse.pseudo_labels.trl_configs import (
-    last_checkpoint,
-    last_name,
     masks_digest,
     steps_of,
-    to_json,
     training_dataset,
-    weight_files,
     without_images,
 )
 
@@ -69,17 +65,6 @@ def test_a_list_is_of_one_data_set():
         training_dataset(Config(dict(model=dict())))
 
 
-def test_files_of_weights_are_found():
-    init = dict(type='Pretrained', checkpoint='a/w.pth')
-    cfg = dict(
-        model=dict(heads=[dict(init_cfg=init)], pretrained=None),
-        load_from='b.pth',
-        default_hooks=dict(checkpoint=dict(interval=2)),
-    )
-    assert weight_files(cfg) == ['a/w.pth', 'b.pth']
-    assert weight_files(dict(checkpoint='torchvision://resnet50')) == []
-
-
 def test_steps_are_found_by_name_scope_or_class():
     class LoadHeatmaps:
         pass
@@ -93,46 +78,3 @@ def test_steps_are_found_by_name_scope_or_class():
     ]
     node = dict(a=[dict(type='Wrap', transforms=steps)])
     assert [s['root'] for s in steps_of(node, 'LoadHeatmaps')] == [*'abc']
-
-
-@pytest.mark.parametrize(
-    ('train', 'name'),
-    [
-        (dict(type='IterBasedTrainLoop', max_iters=40), 'iter_40.pth'),
-        (dict(by_epoch=True, max_epochs=3), 'epoch_3.pth'),
-    ],
-)
-def test_a_training_is_done_with_its_last_checkpoint(tmp_path, train, name):
-    import torch
-
-    cfg = Config(dict(train_cfg=train))
-    assert last_checkpoint(tmp_path, cfg) is None
-    torch.save(dict(state_dict={}), tmp_path / name)
-    last = tmp_path / 'last_checkpoint'
-    last.write_text(f'/elsewhere/{name}')
-    assert last_checkpoint(tmp_path, cfg) == name
-    last.write_text('/elsewhere/iter_39.pth')
-    assert last_checkpoint(tmp_path, cfg) is None
-    last.write_text(f'/elsewhere/{name}')
-    (tmp_path / name).write_bytes(b'half')
-    assert last_checkpoint(tmp_path, cfg) is None
-
-
-def test_a_config_without_length_is_named():
-    cfg = Config(dict(train_cfg=dict(type='Own')))
-    with pytest.raises(ValueError, match=r'own\.py: expected max_iters or'):
-        last_name(cfg, 'own.py')
-
-
-@pytest.mark.parametrize('kind', ['InfiniteSampler', 'StrongWeakSampler'])
-def test_epochs_that_never_end_are_refused(kind):
-    cfg = dict(
-        train_cfg=dict(max_epochs=3),
-        train_dataloader=dict(sampler=dict(type=f'mmseg.{kind}')),
-    )
-    with pytest.raises(ValueError, match=f'epoch of {kind} never ends'):
-        last_name(Config(cfg))
-
-
-def test_json_keeps_letters():
-    assert to_json(dict(path='/d/é')) == '{"path": "/d/é"}'

@@ -12,7 +12,7 @@ from PIL import Image
 from mmseg_sparse.labels import make_toy_dataset
 from mmseg_sparse.pseudo_labels.trl_configs import read_settings
 from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
-from mmseg_sparse.pseudo_labels.trl_stages import StageError
+from mmseg_sparse.utils.stages import StageError
 from tests.helpers import tiny
 from tests.helpers.trl_pipeline_case import SHIPPED, run, write_config
 

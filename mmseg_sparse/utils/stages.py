@@ -6,6 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +60,23 @@ class Stages:
     Args:
         work_dir: Holds a folder for each stage.
         stages: In order; each comes after those that it uses.
+        again: Option that begins a stage anew, for error messages, which
+            the name of the stage follows.
+        elsewhere: Option that names another ``work_dir``, likewise.
     """
 
-    def __init__(self, work_dir: str | Path, stages: Sequence[Stage]) -> None:
+    def __init__(
+        self,
+        work_dir: str | Path,
+        stages: Sequence[Stage],
+        *,
+        again: str = '--overwrite-from',
+        elsewhere: str = '--work-dir',
+    ) -> None:
         """Compute the fingerprints."""
         self.work_dir = Path(work_dir)
+        self.again = again
+        self.elsewhere = elsewhere
         self.stages = tuple(stages)
         self._begun: dict[str, dict[str, Any]] = {}
         for stage in stages:
@@ -129,34 +147,95 @@ class Stages:
         *,
         until: str | None = None,
         overwrite_from: str | None = None,
+        only: Sequence[str] | None = None,
+        overwrite: Sequence[str] = (),
+        processes: int = 1,
         report: Callable[[str], None] = print,
     ) -> None:
         """Run what is not done, in order.
+
+        With several processes, a stage that fails stops those that come
+        after it, but not the others.
 
         Args:
             until: The last stage to run.
             overwrite_from: Remove the folders of this stage and of all after
                 it first.
+            only: Run these, and what they come after; None: all.
+            overwrite: Remove the folders of these first.
+            processes: How many stages may run at the same time.
             report: Called with a line on each stage.
 
         Raises:
-            StageError: If a folder is of other inputs, or another process is
-                at work.
+            StageError: If a folder is of other inputs, another process is
+                at work, or a stage fails.
         """
-        for name in (until, overwrite_from):
-            if name is not None and name not in self.names:
+        names = self.names
+        for name in (until, overwrite_from, *(only or ()), *overwrite):
+            if name is not None and name not in names:
                 raise StageError(
-                    f'unknown stage {name!r}, want one of '
-                    f'{", ".join(self.names)}'
+                    f'unknown stage {name!r}, want one of {", ".join(names)}'
                 )
+        chosen = self._with_upstream(names if only is None else only)
+        if until is not None:
+            chosen &= {*names[: names.index(until) + 1]}
+        removed = {*overwrite}
+        if overwrite_from is not None:
+            removed |= {*names[names.index(overwrite_from) :]}
         with self._lock():
             for rest in self.work_dir.glob(f'.*{_REMOVED}'):
                 shutil.rmtree(rest)
-            self._check(overwrite_from)
-            for stage in self.stages:
+            # Without a choice, stages that do not run are checked as well.
+            checked = chosen if only is not None else {*names}
+            self._check([n for n in names if n in checked - removed])
+            self._remove([n for n in names if n in removed])
+            self._run_all(chosen, processes, report)
+
+    def adopt(self, name: str, result: Mapping[str, Any]) -> None:
+        """Mark a stage as done whose folder was filled elsewhere."""
+        _write(self.folder(name) / BEGUN, self._begun[name])
+        self._finish(name, result)
+
+    def _with_upstream(self, names: Sequence[str]) -> set[str]:
+        """Return stages and all that they come after."""
+        chosen = {*names}
+        for stage in reversed(self.stages):
+            if stage.name in chosen:
+                chosen.update(stage.after)
+        return chosen
+
+    def _run_all(
+        self, names: set[str], processes: int, report: Callable[[str], None]
+    ) -> None:
+        waiting = [stage for stage in self.stages if stage.name in names]
+        if processes == 1:
+            for stage in waiting:
                 self._run_stage(stage, report)
-                if stage.name == until:
-                    break
+            return
+        running: dict[Future[None], str] = {}
+        failed: dict[str, BaseException] = {}
+        with ThreadPoolExecutor(processes) as pool:
+            while waiting or running:
+                waiting = [
+                    stage
+                    for stage in waiting
+                    if not {*stage.after} & {*failed}
+                ]
+                open_ = {stage.name for stage in waiting} | {*running.values()}
+                for stage in [*waiting]:
+                    free = len(running) < processes
+                    if free and not {*stage.after} & open_:
+                        work = pool.submit(self._run_stage, stage, report)
+                        running[work] = stage.name
+                        waiting.remove(stage)
+                for work in wait(running, return_when=FIRST_COMPLETED).done:
+                    error = work.exception()
+                    name = running.pop(work)
+                    if error is not None:
+                        failed[name] = error
+        if failed:
+            text = '\n'.join(str(error) for error in failed.values())
+            raise StageError(text) from next(iter(failed.values()))
 
     def _run_stage(
         self, stage: Stage, report: Callable[[str], None]
@@ -172,29 +251,26 @@ class Stages:
         except StageError as error:
             raise StageError(
                 f'stage {stage.name}: {error}; the same command goes on, '
-                f'--overwrite-from {stage.name} begins it again'
+                f'{self.again} {stage.name} begins it again'
             ) from error
-        marker = dict(
-            fingerprint=self.fingerprint(stage.name), result=dict(result)
-        )
-        _write(folder / DONE, marker)
+        self._finish(stage.name, result)
         report(f'{stage.name}: done')
 
-    def _check(self, overwrite_from: str | None) -> None:
-        """Raise where a folder is of other inputs, or remove it."""
-        names = self.names
-        kept = len(names)
-        if overwrite_from is not None:
-            kept = names.index(overwrite_from)
-        for name in names[:kept]:
+    def _finish(self, name: str, result: Mapping[str, Any]) -> None:
+        marker = dict(fingerprint=self.fingerprint(name), result=dict(result))
+        _write(self.folder(name) / DONE, marker)
+
+    def _check(self, names: Sequence[str]) -> None:
+        """Raise where a folder is of other inputs."""
+        for name in names:
             difference = self.difference(name)
             if difference is not None:
                 raise StageError(
                     f'stage {name} in {self.folder(name)} is of other '
-                    f'settings: {difference}; give another --work-dir, or '
-                    f'--overwrite-from {name} to do it and all after it again'
+                    f'settings: {difference}; give another '
+                    f'{self.elsewhere}, or {self.again} {name} to do it and '
+                    'all after it again'
                 )
-        self._remove(names[kept:])
 
     def _remove(self, names: Sequence[str]) -> None:
         """Remove folders of stages, the last first: all of them or none."""
