@@ -250,7 +250,8 @@ def _stock_split(
     if len(group) < len(keys):
         return {}
     group = copy.deepcopy(group)
-    loader, _, _ = keys
+    loader, _, evaluator = keys
+    group[evaluator] = _stock_metrics(group[evaluator], evaluator, notes)
     for dataset in inner_datasets(group[loader].get('dataset')):
         stock_steps(dataset.get('pipeline'))
         _refuse_ours(dataset.get('pipeline'), f'{loader}.dataset.pipeline')
@@ -263,6 +264,23 @@ def _stock_split(
         notes.append(f'{loader} is left out: {where} is {name}')
         return {}
     return group
+
+
+def _stock_metrics(metrics: Any, key: str, notes: list[str]) -> Any:
+    """Return the metrics without ours, where others are left."""
+    listed = metrics if isinstance(metrics, list | tuple) else [metrics]
+    for metric in listed:
+        if metric['type'] == 'ClassIoUMetric':
+            metric['type'] = 'IoUMetric'  # with the same arguments
+    stock = [metric for metric in listed if not is_ours(metric['type'])]
+    if not stock:
+        return metrics
+    notes += [
+        f'{key} is without {metric["type"]}, which is ours'
+        for metric in listed
+        if metric not in stock
+    ]
+    return stock if len(stock) > 1 else stock[0]
 
 
 def _take_out_imports(kept: dict[str, Any]) -> None:

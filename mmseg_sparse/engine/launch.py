@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import inspect
 import os
 import warnings
 from pathlib import Path
@@ -14,7 +15,7 @@ from mmengine.dist import is_distributed
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
+from mmseg.registry import METRICS, MODELS
 
 from ..models.decode_heads import BLPHead
 from ..registry import class_of
@@ -111,11 +112,26 @@ def enable_tta(cfg: Config) -> None:
 
 
 def save_predictions(cfg: Config, folder: str) -> None:
-    """Have the test metrics write the predicted label maps to ``folder``."""
+    """Have the test metrics write the predicted label maps to ``folder``.
+
+    Raises:
+        ValueError: If no metric of the config can.
+    """
     evaluators = cfg.test_evaluator
     if isinstance(evaluators, dict):
         evaluators = [evaluators]
-    for evaluator in evaluators:
+    writing = [
+        evaluator
+        for evaluator in evaluators
+        if 'output_dir'
+        in inspect.signature(class_of(evaluator['type'], METRICS)).parameters
+    ]
+    if not writing:
+        raise ValueError(
+            '--out needs a metric in test_evaluator that writes predictions, '
+            'such as IoUMetric'
+        )
+    for evaluator in writing:
         evaluator['output_dir'] = folder
         evaluator['keep_results'] = True
 

@@ -214,7 +214,7 @@ def test_small_configs_measure_pseudo_labels(name: str) -> None:
     cfg = parse(leaf(name))
     assert cfg.model.test_cfg.pseudo_labels
     assert [m.type for m in cfg.val_evaluator] == [
-        'IoUMetric', 'PseudoLabelMetric',
+        'ClassIoUMetric', 'BoundaryIoUMetric', 'PseudoLabelMetric',
     ]  # fmt: skip
     # The dense CRF energy is for a GPU.
     assert not cfg.model.get('regularizers')

@@ -98,6 +98,7 @@ FOLDERS = {
     ('voc12', 'point'): {'PointAug'},
     ('voc12', 'dense'): {'SegmentationClass', 'SegmentationClassAug'},
     ('toy', 'scribble'): {'scribbles/train'},
+    ('toy', 'point'): {'masks/train'},  # a pixel a region of them
     ('toy', 'tag'): {'masks/train'},  # no pixel of them is left
     ('voc12', 'tag'): {None},
     ('coco14', 'tag'): {None},

@@ -67,6 +67,7 @@ CASES = {
     'camvid_point_sparse': camvid('points'),
     'camvid_scribble': camvid('scribbles'),
     'toy_dense': toy('masks'),
+    'toy_point': toy('masks'),
     'toy_scribble': toy('scribbles'),
     'toy_tag': toy(
         'masks', raw=(0, 2, 6), seen=(255,), tags=(2, 6), classes=7,

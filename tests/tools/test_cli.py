@@ -212,10 +212,20 @@ def test_tta_wraps_the_model_and_changes_the_pipeline(cfg):
     assert cfg.test_dataloader.dataset.pipeline == cfg.tta_pipeline
 
 
-def test_predictions_are_saved_by_every_metric(cfg):
-    cfg.test_evaluator = [cfg.test_evaluator, dict(type='Other')]
+def test_predictions_are_saved_by_every_metric_that_can(cfg):
+    other = dict(type='CityscapesMetric')
+    cfg.test_evaluator = [*cfg.test_evaluator, other]
     launch.save_predictions(cfg, 'maps')
-    assert [e.output_dir for e in cfg.test_evaluator] == ['maps', 'maps']
+    assert [m.type for m in cfg.test_evaluator if 'output_dir' in m] == [
+        'ClassIoUMetric', 'CityscapesMetric',
+    ]  # fmt: skip
+    for metric in cfg.test_evaluator:
+        if 'output_dir' in metric:
+            assert metric.output_dir == 'maps'
+            assert metric.keep_results is True
+    cfg.test_evaluator = dict(type='VolumeMetric')
+    with pytest.raises(ValueError, match=r'--out needs a metric'):
+        launch.save_predictions(cfg, 'maps')
 
 
 def scalars(work_dir: Path, key: str) -> list[dict]:
@@ -403,4 +413,6 @@ def test_augmented_testing_makes_no_pseudo_labels():
         launch.enable_tta(cfg)
     assert cfg.model.module.type == 'AFASegmentor'
     assert cfg.model.module.test_cfg.pseudo_labels is False
-    assert [e.type for e in cfg.test_evaluator] == ['IoUMetric']
+    assert [e.type for e in cfg.test_evaluator] == [
+        'ClassIoUMetric', 'BoundaryIoUMetric',
+    ]  # fmt: skip

@@ -368,3 +368,29 @@ def test_special_datasets_and_metrics_are_left_out_with_a_note() -> None:
     assert notes == [
         'test_dataloader is left out: stock mmseg cannot read CamVidDataset'
     ]
+
+
+def test_metrics_become_those_of_mmseg() -> None:
+    ours = [
+        dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mDice']),
+        dict(type='BoundaryIoUMetric'),
+    ]
+    split = dict(
+        test_dataloader=dict(dataset=dict(type='CamVidDataset', pipeline=[])),
+        test_cfg=dict(type='TestLoop'),
+    )
+    model = tiny.model_config()
+    stock, notes = stock_config(minimal(model, **split, test_evaluator=ours))
+    assert stock.test_evaluator.to_dict() == dict(
+        type='IoUMetric', iou_metrics=['mIoU', 'mDice']
+    )
+    assert notes == [
+        'test_evaluator is without BoundaryIoUMetric, which is ours'
+    ]
+    stock, notes = stock_config(
+        minimal(model, **split, test_evaluator=ours[1:])
+    )
+    assert 'test_evaluator' not in stock
+    assert notes == [
+        'test_dataloader is left out: test_evaluator[0] is BoundaryIoUMetric'
+    ]

@@ -62,10 +62,11 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# IoUMetric counts the pixels of all slices together, VolumeMetric the voxels
-# of each volume: patient021_frame01_slice_0 is the first slice of one.
+# Pixels of all slices are counted together, by VolumeMetric the voxels of
+# each volume: patient021_frame01_slice_0 is the first slice of one.
 val_evaluator = [
-    dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice']),
+    dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mDice']),
+    dict(type='BoundaryIoUMetric'),
     dict(type='VolumeMetric', pattern=r'(?P<volume>.+)_slice_(?P<slice>\d+)'),
 ]
 test_evaluator = val_evaluator

@@ -54,5 +54,8 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = [
+    dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mDice']),
+    dict(type='BoundaryIoUMetric'),
+]
 test_evaluator = val_evaluator

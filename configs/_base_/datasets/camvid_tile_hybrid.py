@@ -21,5 +21,8 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline,
     )
 )
-val_evaluator = dict(_delete_=True, type='IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = [
+    dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mDice']),
+    dict(type='BoundaryIoUMetric'),
+]
 test_evaluator = val_evaluator

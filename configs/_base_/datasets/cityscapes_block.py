@@ -19,3 +19,5 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     )
 )
+val_evaluator = dict(type='ClassIoUMetric')
+test_evaluator = val_evaluator

@@ -6,3 +6,5 @@ _base_ = 'mmseg::_base_/datasets/pascal_context_59.py'
 train_dataloader = dict(
     dataset=dict(data_prefix=dict(seg_map_path='ScribbleContext'))
 )
+val_evaluator = dict(type='ClassIoUMetric')
+test_evaluator = val_evaluator

@@ -19,3 +19,5 @@ tta_pipeline = [
         [dict(type='PackSegInputs')],
     ]),
 ]  # fmt: skip
+val_evaluator = dict(type='ClassIoUMetric')
+test_evaluator = val_evaluator

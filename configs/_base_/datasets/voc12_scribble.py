@@ -34,3 +34,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
+val_evaluator = [
+    dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mDice']),
+    dict(type='BoundaryIoUMetric'),
+]
+test_evaluator = val_evaluator

@@ -22,3 +22,8 @@ tta_pipeline = [
         [dict(type='PackSegInputs')],
     ]),
 ]  # fmt: skip
+val_evaluator = [
+    dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mDice']),
+    dict(type='BoundaryIoUMetric'),
+]
+test_evaluator = val_evaluator
