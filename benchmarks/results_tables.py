@@ -23,17 +23,30 @@ its paper prints:
       Table: SASFormer, table 2
 
 Bound names the fully supervised model that a metric is measured against, Log
-is a file of this repository or a URL.
+is a file of this repository or a URL. Runs may also have the metrics of
+OPTIONAL, for which a table gets a column where one of its results has them.
+The IoU of each class is taken from those logs that have it.
+
+docs/results.md is checked as well, and rewritten from docs/results/SUITE.json,
+which the tool benchmark writes.
 """
 
 import argparse
+import json
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
+from mmseg_sparse.benchmark import report
+from mmseg_sparse.benchmark.logs import read_log
+from mmseg_sparse.benchmark.report import replace_block
+from mmseg_sparse.benchmark.table import markdown_table, spread
+
 START, END = '<!-- results -->', '<!-- /results -->'
 METRICS = ('mIoU', 'aAcc')
+#: Metrics that a run may have -> title of their column.
+OPTIONAL = {'volume/mDice': 'mDice of volumes'}
 RUN_KEYS = {'Seed', 'Commit', 'Log', *METRICS}
 
 
@@ -82,8 +95,8 @@ def check_result(
     seeds = [run['Seed'] for run in result['Runs']]
     if len(set(seeds)) < len(seeds):
         raise ValueError(f'{name}: a seed comes twice: {seeds}')
-    for metric in METRICS:
-        mean = f'{mean_of(result, metric):.2f}'
+    for metric in (*METRICS, *optional_of(result)):
+        mean = f'{statistics.mean(values_of(result, metric)):.2f}'
         found = f'{result["Metrics"].get(metric, float("nan")):.2f}'
         if found != mean:
             raise ValueError(
@@ -91,18 +104,21 @@ def check_result(
             )
 
 
-def mean_of(result: dict[str, Any], metric: str) -> float:
-    """Return the mean of a metric over the runs."""
-    return statistics.mean(run[metric] for run in result['Runs'])
+def values_of(result: dict[str, Any], metric: str) -> list[float]:
+    """Return the values of a metric of all runs.
+
+    Raises:
+        ValueError: If some of the runs lack it.
+    """
+    runs = result['Runs']
+    if not all(metric in run for run in runs):
+        raise ValueError(f'some runs have {metric}, others do not: {runs}')
+    return [float(run[metric]) for run in runs]
 
 
-def spread(result: dict[str, Any], metric: str) -> str:
-    """Return the mean, with the standard deviation of several runs."""
-    text = f'{mean_of(result, metric):.2f}'
-    values = [run[metric] for run in result['Runs']]
-    if len(values) > 1:
-        text += f' ± {statistics.stdev(values):.2f}'
-    return text
+def optional_of(result: dict[str, Any]) -> list[str]:
+    """Return the metrics of :data:`OPTIONAL` that a result has."""
+    return [m for m in OPTIONAL if any(m in run for run in result['Runs'])]
 
 
 def results_of(model: dict[str, Any]) -> list[dict[str, Any]]:
@@ -127,7 +143,7 @@ def bound_of(
         return '–'
     for other in results_of(models.get(name, {})):
         if other['Dataset'] == result['Dataset']:
-            return spread(other, metric)
+            return spread(values_of(other, metric))
     raise ValueError(
         f'{model["Name"]}: the bound {name!r} of {metric} has no result on '
         f'{result["Dataset"]}'
@@ -148,19 +164,14 @@ def log_link(log: str, root: Path, folder: Path) -> str:
     return f'[log]({up}{log})'
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a Markdown table."""
-    lines = [header, ('---',) * len(header), *rows]
-    return ['| ' + ' | '.join(line) + ' |' for line in lines]
-
-
 def own_rows(
     models: list[dict[str, Any]],
     everything: dict[str, dict[str, Any]],
     root: Path,
     folder: Path,
+    optional: list[str],
 ) -> list[tuple[str, ...]]:
-    """Return a row for every own result."""
+    """Return a row for every own result, with these optional metrics."""
     rows = []
     for model in models:
         for result in results_of(model):
@@ -174,7 +185,13 @@ def own_rows(
                     model['Metadata']['Annotation'],
                     f'{result["Labeled Pixels (%)"]} %',
                     ', '.join(str(run['Seed']) for run in runs),
-                    *(spread(result, metric) for metric in METRICS),
+                    *(spread(values_of(result, name)) for name in METRICS),
+                    *(
+                        spread(values_of(result, name))
+                        if name in optional_of(result)
+                        else '–'
+                        for name in optional
+                    ),
                     *(
                         bound_of(model, result, metric, everything)
                         for metric in METRICS
@@ -196,13 +213,20 @@ def block(
 ) -> str:
     """Return what stands between the two comments of a README."""
     lines = ['Own runs, on the validation images:', '']
-    rows = own_rows(models, everything, root, folder)
+    results = [result for model in models for result in results_of(model)]
+    optional = [
+        name for name in OPTIONAL
+        if any(name in optional_of(r) for r in results if r.get('Runs'))
+    ]  # fmt: skip
+    rows = own_rows(models, everything, root, folder, optional)
     if rows:
         header = (
             'config', 'dataset', 'labels', 'labelled pixels', 'seeds',
-            'mIoU', 'aAcc', 'bound mIoU', 'bound aAcc', 'commit', 'log',
+            *METRICS, *(OPTIONAL[name] for name in optional),
+            'bound mIoU', 'bound aAcc', 'commit', 'log',
         )  # fmt: skip
-        lines += table(header, rows)
+        lines += markdown_table(header, rows)
+        lines += class_tables(models, root, folder)
     else:
         lines.append('No runs yet.')
     printed = [
@@ -219,21 +243,63 @@ def block(
     if printed:
         lines += ['', "The paper's numbers, as printed there:", '']
         header = ('config', 'dataset', 'labels', 'mIoU', 'printed in')
-        lines += table(header, printed)
+        lines += markdown_table(header, printed)
     return '\n'.join([START, '', *lines, '', END])
 
 
-def rewrite(text: str, new: str, path: Path) -> str:
-    """Return the README with its block replaced.
+def class_tables(
+    models: list[dict[str, Any]], root: Path, folder: Path
+) -> list[str]:
+    """Return a table of the IoU of each class for each data set."""
+    tables: dict[str, list[tuple[str, dict[str, float]]]] = {}
+    for model in models:
+        for result in results_of(model):
+            for run in result['Runs']:
+                log = root / str(run['Log'])
+                if not log.is_file():
+                    continue
+                found = {
+                    key.removeprefix('IoU/').replace('_', ' '): value
+                    for key, value in read_log(log).metrics.items()
+                    if key.startswith('IoU/')
+                }
+                if found:
+                    name = link(model, folder.relative_to(root))
+                    row = (f'{name}, seed {run["Seed"]}', found)
+                    tables.setdefault(result['Dataset'], []).append(row)
+    lines = []
+    for dataset, rows in tables.items():
+        classes = dict.fromkeys(name for _, found in rows for name in found)
+        lines += ['', f'IoU of each class on {dataset}, from the logs:', '']
+        lines += markdown_table(
+            ('config', *classes),
+            [
+                (name, *(f'{found[c]:.2f}' if c in found else '–'
+                         for c in classes))
+                for name, found in rows
+            ],
+        )  # fmt: skip
+    return lines
+
+
+def results_page(root: Path) -> str | None:
+    """Return docs/results.md as its JSON files want it, if there is one.
 
     Raises:
-        ValueError: If the two comments are not there once each, in order.
+        ValueError: If it has no block for one of them.
     """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end or START in rest or END in before + after:
-        raise ValueError(f'{path} needs {START} and {END}, once each')
-    return before + new + after
+    page = root / report.PAGE
+    if not page.is_file():
+        return None
+    text = page.read_text('utf-8')
+    for path in sorted((root / report.JSON).glob('*.json')):
+        content = json.loads(path.read_text('utf-8'))
+        start, end = (
+            mark.format(content['suite'])
+            for mark in (report.START, report.END)
+        )
+        text = replace_block(text, report.block(content), page, start, end)
+    return text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -255,16 +321,19 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     metafiles = load_index(args.root)
     everything = {m['Name']: m for ms in metafiles.values() for m in ms}
-    stale = []
+    pages = {}
     for metafile, models in metafiles.items():
         readme = metafile.with_name('README.md')
-        old = readme.read_text('utf-8')
         new = block(models, everything, args.root, metafile.parent)
-        new = rewrite(old, new, readme)
-        if new != old:
-            stale.append(readme)
-            if not args.check:
-                readme.write_text(new, 'utf-8')
+        old = readme.read_text('utf-8')
+        pages[readme] = replace_block(old, new, readme, START, END)
+    results = results_page(args.root)
+    if results is not None:
+        pages[args.root / report.PAGE] = results
+    stale = [p for p, new in pages.items() if p.read_text('utf-8') != new]
+    if not args.check:
+        for page in stale:
+            page.write_text(pages[page], 'utf-8')
     for readme in stale:
         state = 'is out of date' if args.check else 'written'
         print(f'{readme.relative_to(args.root)} {state}')

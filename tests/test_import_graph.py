@@ -29,6 +29,7 @@ ALLOWED = {
     'engine': DATA | {'registry', 'models'} | MODEL_ROOMS,
     'evaluation': DATA | {'doctor', 'engine'},
     'pseudo_labels': DATA | {'doctor', 'engine', 'models'} | MODEL_ROOMS,
+    'benchmark': DATA | {'engine', 'pseudo_labels'},
     'models': MODELS,
     'models.losses': MODELS,
     'models.refiners': MODELS,

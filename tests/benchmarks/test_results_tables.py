@@ -1,10 +1,12 @@
 """Tables of numbers come from the metafiles, and from nothing else."""
 
 import importlib.util
+import json
 
 import pytest
 import yaml
 
+from mmseg_sparse.benchmark.logs import read_log
 from tests.helpers.shipped import REPOSITORY
 
 PATH = REPOSITORY / 'benchmarks' / 'results_tables.py'
@@ -73,6 +75,56 @@ def rows(text: str) -> list[list[str]]:
 
 def test_shipped_tables_are_up_to_date(capsys):
     assert results_tables.main(['--check']) == 0, capsys.readouterr().out
+
+
+def local_runs():
+    for models in results_tables.load_index(REPOSITORY).values():
+        for model in models:
+            for result in results_tables.results_of(model):
+                for run in result['Runs']:
+                    if (REPOSITORY / run['Log']).is_file():
+                        yield run, read_log(REPOSITORY / run['Log']).metrics
+
+
+def test_every_run_is_what_its_log_says():
+    runs = list(local_runs())
+    assert len(runs) > 30
+    for run, logged in runs:
+        for name in run.keys() & {'mIoU', 'aAcc', 'volume/mDice'}:
+            assert logged[name] == pytest.approx(run[name], abs=0.006), run
+
+
+def test_the_classes_of_a_log_have_its_mean():
+    for run, logged in local_runs():
+        classes = [v for k, v in logged.items() if k.startswith('IoU/')]
+        if classes:
+            mean = sum(classes) / len(classes)
+            assert mean == pytest.approx(logged['mIoU'], abs=0.02), run
+
+
+def test_classes_and_volumes_have_their_place(project, tmp_path):
+    for seed, dog in ((0, 40.0), (1, 44.0)):
+        metrics = {'mIoU': 50.0, 'IoU/cat': 60.0, 'IoU/hot_dog': dog}
+        lines = [dict(loss=1.0, iter=9, step=9), metrics | {'step': 9}]
+        text = ''.join(f'{json.dumps(line)}\n' for line in lines)
+        (tmp_path / f'{seed}.json').write_text(text)
+    volume = {'volume/mDice': 71.0}
+    runs = [run(k, 50.0) | volume | {'Log': f'{k}.json'} for k in (0, 1)]
+    own = result(runs, 50.0)
+    own['Metrics'] |= volume
+    _, text = project(
+        model('a', Results=[own]), model('b', Results=[result([run(0, 9)], 9)])
+    )
+    table = rows(text)
+    assert [line[7] for line in table[:2]] == ['71.00 ± 0.00', '–']
+    assert '| config | cat | hot dog |' in text
+    assert table[2:] == [
+        ['[a](a.py), seed 0', '60.00', '40.00'],
+        ['[a](a.py), seed 1', '60.00', '44.00'],
+    ]
+    del runs[0]['volume/mDice']
+    with pytest.raises(ValueError, match='some runs have volume/mDice'):
+        project(model('a', Results=[own]))
 
 
 def test_without_runs(project):

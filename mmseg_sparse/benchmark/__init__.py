@@ -1,0 +1,1 @@
+"""Suites of trainings: run once, measured, put into one table."""
