@@ -8,7 +8,7 @@ The same command again skips trainings that are done and goes on with those
 that were cut off, to the same weights. A training whose settings, weights or
 labels have changed is refused until --overwrite names it.
 
-OUT gets a folder for each training, and table.md, table.csv, table.json,
+OUT gets a folder for each training, table.md, table.csv, table.json, runs.yml,
 quality.png (a metric over the share of labelled pixels) and closed.png (which
 share of the gap between the baseline and dense labels each method closes).
 

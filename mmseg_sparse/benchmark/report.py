@@ -18,6 +18,8 @@ PAGE = Path('docs/results.md')
 JSON = Path('docs/results')
 IMAGES = Path('docs/images')
 LOGS = Path('docs/logs')
+#: Metrics that the metafiles have.
+RUN_METRICS = ('mIoU', 'aAcc', 'volume/mDice')
 
 
 def points_of(rows: Sequence[Row], metric: str) -> list[Point]:
@@ -56,6 +58,8 @@ def pictures(
 def write_report(suite: Suite, rows: Sequence[Row], out: Path) -> str:
     """Write table.md, table.csv, table.json and the plots; return the table.
 
+    ``runs.yml`` has what the ``metafile.yml`` of a method takes as ``Runs``.
+
     Args:
         suite: The suite.
         rows: Its results.
@@ -66,9 +70,28 @@ def write_report(suite: Suite, rows: Sequence[Row], out: Path) -> str:
     write_whole(out / 'table.md', text.encode())
     write_whole(out / 'table.csv', to_csv(suite.metrics, rows).encode())
     write_whole(out / 'table.json', content.encode())
+    write_whole(out / 'runs.yml', runs_text(suite, rows).encode())
     for kind, data in pictures(suite.title, suite.metrics, rows).items():
         write_whole(out / f'{kind}.png', data)
     return text
+
+
+def runs_text(suite: Suite, rows: Sequence[Row]) -> str:
+    """Return the runs of each config as YAML, for the metafiles."""
+    lines = []
+    for row in rows:
+        lines.append(f'{row.config}:')
+        for number, seed in enumerate(row.seeds):
+            lines.append(f'  - Seed: {seed}')
+            lines += [
+                f'    {name}: {values[number]:.2f}'
+                for name, values in row.metrics.items()
+                if name in RUN_METRICS
+            ]
+            log = LOGS / suite.name / f'{row.config}_seed{seed}.json'
+            lines.append(f'    Commit: {" ".join(row.commits) or "?"}')
+            lines.append(f'    Log: {log.as_posix()}')
+    return '\n'.join(lines) + '\n'
 
 
 def write_docs(
@@ -79,7 +102,8 @@ def write_docs(
 ) -> list[Path]:
     """Put the results of a suite into the docs of a clone.
 
-    The logs of the trainings become ``docs/logs/<training>.json``, the table
+    The logs of the trainings become ``docs/logs/<suite>/<training>.json``,
+    but for those that were taken from logs alone; the table becomes
     ``docs/results/<suite>.json``, the plots ``docs/images/results_*.png``,
     and the block of the suite in ``docs/results.md`` is rewritten.
 
@@ -120,8 +144,9 @@ def write_docs(
         written.append(path)
     for name in trainings.cells:
         logs = sorted(trainings.stages.folder(name).rglob(SCALARS))
-        if trainings.stages.result(name) is not None and logs:
-            path = root / LOGS / f'{name}.json'
+        result = trainings.stages.result(name)
+        if result is not None and logs and not result.get('unchecked'):
+            path = root / LOGS / suite.name / f'{name}.json'
             write_whole(path, b''.join(log.read_bytes() for log in logs))
             written.append(path)
     return written

@@ -54,12 +54,12 @@ def plot_quality(
     Returns:
         The plot, RGB; None where no result has a share.
     """
+    styles = _styles(points)
     points = [point for point in points if point.share]
     panels = list(dict.fromkeys(point.panel for point in points))
     if not panels:
         return None
     figure = _figure(5.4 * len(panels), 4.2)
-    styles = _styles(points)
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), number)
         own = [point for point in points if point.panel == panel]
@@ -117,12 +117,12 @@ def plot_closed(
     Returns:
         The plot, RGB; None where no result closes a gap.
     """
+    styles = _styles(points)
     points = [p for p in points if p.closed is not None]
     if not any(p.closed for p in points):
         return None
     points = [p for p in points if p.closed != 0]  # the baseline itself
     groups = list(dict.fromkeys((p.panel, p.labels) for p in points))
-    styles = _styles(points)
     figure = _figure(7.6, 1.3 + 0.34 * (len(points) + len(groups)))
     axes = figure.add_subplot()
     place, places, names = 0.0, [], []
@@ -134,6 +134,7 @@ def plot_closed(
                 f'{point.closed:.0f} %', (max(point.closed or 0, 0), place),
                 xytext=(4, 0), textcoords='offset points', va='center',
                 fontsize=8, color=_INK,
+                bbox=dict(facecolor='white', edgecolor='none', pad=1),
             )  # fmt: skip
             places.append(place)
             names.append(f'{point.method}: {point.panel}, {point.labels}')

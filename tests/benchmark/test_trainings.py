@@ -7,6 +7,7 @@ import os
 import shutil
 
 import pytest
+import yaml
 
 from mmseg_sparse.benchmark import report
 from mmseg_sparse.benchmark.logs import read_log
@@ -167,6 +168,10 @@ def test_table_of_what_was_measured(done):
     table = list(csv.DictReader(io.StringIO((out / 'table.csv').read_text())))
     assert float(table[1]['mIoU']) == last['mIoU']
     assert (out / 'quality.png').is_file()
+    runs = yaml.safe_load((out / 'runs.yml').read_text())
+    (run,) = runs[NAMES[1].removesuffix('_seed0')]
+    assert run['mIoU'] == pytest.approx(last['mIoU'], abs=0.006)
+    assert run['Log'] == f'docs/logs/tiny/{NAMES[1]}.json'
 
 
 def test_runs_from_elsewhere(done, tmp_path):
@@ -234,5 +239,5 @@ def test_fills_the_docs_of_a_clone(done, tmp_path):
         assert f'| {row.metrics["mIoU"][0]:.2f} |' in text
     content = json.loads((tmp_path / 'docs/results/tiny.json').read_text())
     assert report.block(content) in text
-    assert read_log(tmp_path / f'docs/logs/{NAMES[0]}.json').step == 4
+    assert read_log(tmp_path / f'docs/logs/tiny/{NAMES[0]}.json').step == 4
     assert (tmp_path / 'docs/images/results_tiny_quality.png').is_file()
