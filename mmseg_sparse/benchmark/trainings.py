@@ -127,12 +127,16 @@ class Trainings:
     def _config(self, case: Case, seed: int) -> Config:
         cfg = Config.fromfile(case.config)
         cfg.merge_from_dict({**case.options, 'randomness.seed': seed})
+        self._place_data(cfg)
+        last_name(cfg, f'{case.config}: train_cfg')
+        return cfg
+
+    def _place_data(self, cfg: Config) -> None:
+        """Let a config read the data that the suite makes, if it does."""
         if self.suite.make_data:
             for split in ('train', 'val', 'test'):
                 for dataset in leaf_datasets(cfg, split):
                     dataset['data_root'] = str(self.out / DATA / 'files')
-        last_name(cfg, f'{case.config}: train_cfg')
-        return cfg
 
     def _inputs(self, cell: Cell) -> dict[str, Any]:
         inputs: dict[str, Any] = dict(config=self._decisive(cell.cfg))
@@ -236,8 +240,9 @@ class Trainings:
                 f'{place}: expected <timestamp>/vis_data/config.py, which '
                 'says what was trained, found none'
             )
-        there = self._decisive(Config.fromfile(dumped[-1]))
-        here = self._decisive(cell.cfg)
+        cfg = Config.fromfile(dumped[-1])
+        self._place_data(cfg)  # what was made elsewhere is the same
+        there, here = self._decisive(cfg), self._decisive(cell.cfg)
         for change in _changes(there, here):
             raise StageError(
                 f'{place} was trained with other settings than the suite: '
