@@ -112,8 +112,13 @@ def facts(args: argparse.Namespace) -> dict[str, str]:
     for option in ('only', 'seeds'):
         if getattr(args, option):
             words += [f'--{option}', *map(str, getattr(args, option))]
+    if args.import_runs:
+        words += ['--import-runs', str(args.import_runs)]
+    if args.no_training:
+        words.append('--no-training')
+        return {'Command': f'`{shlex.join(words)}`'}
     words += ['--processes', str(args.processes)]
-    device = f'CPU ({platform.machine()})'
+    device = f'CPU ({platform.machine()}, {os.cpu_count()} cores)'
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name()
     return {

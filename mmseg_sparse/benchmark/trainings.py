@@ -225,8 +225,8 @@ class Trainings:
                 start = file.parents[1].name if file != alone else 'log'
                 write_whole(folder / start / SCALARS, text)
             result = _result(log) | dict(memory=log.gpu_memory)
-            if alone.is_file() and not place.is_dir():
-                result['unchecked'] = True
+            if not place.is_dir():  # nobody knows where it ran either
+                result |= dict(unchecked=True, step_time=None, memory=None)
             with suppress(FileNotFoundError):
                 result['labelled'] = TrainingLabels(cell.cfg).share()
             self.stages.adopt(name, result)
