@@ -48,10 +48,12 @@ def read_log(path: Path) -> RunLog:
             f'{path}: expected logs of a training, <timestamp>/{SCALARS}, '
             'found none'
         )
-    lines = [line for file in files for line in _lines(file)]
+    lines = [
+        line for file in files for line in _lines(file, whole=path.is_file())
+    ]
     training = [line for line in lines if 'loss' in line]
     # A validation has neither a loss nor a learning rate.
-    tests = [line for line in lines if 'loss' not in line and 'step' in line]
+    tests = [line for line in lines if 'loss' not in line]
     last = tests[-1] if tests else {}
     times = [line['time'] for line in training if 'time' in line]
     memory = [line['memory'] for line in training if 'memory' in line]
@@ -70,11 +72,11 @@ def read_log(path: Path) -> RunLog:
     )  # fmt: skip
 
 
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
+def _lines(path: Path, *, whole: bool) -> Iterable[dict[str, Any]]:
     text = path.read_text('utf-8')
-    # The last line of a running training may not be whole yet.
-    whole = text if text.endswith('\n') else text.rpartition('\n')[0]
-    for number, line in enumerate(whole.splitlines(), 1):
+    if not whole:  # the last line of a running training may not be written
+        text = text[: text.rfind('\n') + 1]
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:

@@ -99,9 +99,10 @@ def _place(axes: Any, points: Sequence[Point], styles: Any) -> None:
 
 def _offset(point: Point, points: Sequence[Point]) -> float:
     """Return a factor close to 1 that tells results at one share apart."""
+    shares = [p.share for p in points if p.share]
+    factor = max(max(shares) / min(shares), 10.0) ** 0.025
     same = [p.method for p in points if p.share == point.share]
-    middle = (len(same) - 1) / 2
-    return float(1.06 ** (same.index(point.method) - middle))
+    return float(factor ** (same.index(point.method) - (len(same) - 1) / 2))
 
 
 def plot_closed(

@@ -44,7 +44,10 @@ def test_last_validation_counts_and_runs_of_one_x_are_averaged(tmp_path, run):
     [
         (['o.png', 'a'], "expected X=LOG with a number X, got 'a'"),
         (['o.png', 'x=a'], "got 'x=a'"),
-        (['o.png', '1=a', '--metric', 'mDice'], "no validation has 'mDice'"),
+        (
+            ['o.png', '1=a', '--metric', 'mDice'],
+            "validation has no 'mDice'",
+        ),
         (['o.png', '1=text'], "text, line 1: expected a JSON object, got 'h'"),
         (['o.png', '1=gone'], 'gone'),
         (['o.jpg', '1=a'], 'OUT must be a .png, got o.jpg'),

@@ -10,7 +10,6 @@ same X are drawn one by one, and a line joins their means:
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Sequence
@@ -50,21 +49,12 @@ def last_value(log: Path, metric: str) -> float:
             validation with that metric.
         OSError: If the log cannot be read.
     """
-    value = None
-    for number, line in enumerate(log.read_text('utf-8').splitlines(), 1):
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            entry = None
-        if not isinstance(entry, dict):
-            raise ValueError(
-                f'{log}, line {number}: expected a JSON object, got '
-                f'{line[:40]!r}'
-            )
-        value = entry.get(metric, value)
-    if not isinstance(value, int | float):
-        raise ValueError(f'{log}: no validation has {metric!r}, got {value!r}')
-    return float(value)
+    from mmseg_sparse.benchmark.logs import read_log
+
+    metrics = read_log(log).metrics
+    if metric not in metrics:
+        raise ValueError(f'{log}: the last validation has no {metric!r}')
+    return metrics[metric]
 
 
 def read_runs(words: list[str], metric: str) -> dict[float, list[float]]:
