@@ -38,11 +38,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mmseg_sparse.benchmark import report
-from mmseg_sparse.benchmark.logs import read_log
-from mmseg_sparse.benchmark.report import replace_block
-from mmseg_sparse.benchmark.table import markdown_table, spread
-
 START, END = '<!-- results -->', '<!-- /results -->'
 METRICS = ('mIoU', 'aAcc')
 #: Metrics that a run may have -> title of their column.
@@ -138,6 +133,8 @@ def bound_of(
     Raises:
         ValueError: If there is no such model or it has no result.
     """
+    from mmseg_sparse.benchmark.table import spread
+
     name = (result.get('Bound') or {}).get(metric)
     if name is None:
         return '–'
@@ -172,6 +169,8 @@ def own_rows(
     optional: list[str],
 ) -> list[tuple[str, ...]]:
     """Return a row for every own result, with these optional metrics."""
+    from mmseg_sparse.benchmark.table import spread
+
     rows = []
     for model in models:
         for result in results_of(model):
@@ -212,6 +211,8 @@ def block(
     folder: Path,
 ) -> str:
     """Return what stands between the two comments of a README."""
+    from mmseg_sparse.benchmark.table import markdown_table
+
     lines = ['Own runs, on the validation images:', '']
     results = [result for model in models for result in results_of(model)]
     optional = [
@@ -251,6 +252,9 @@ def class_tables(
     models: list[dict[str, Any]], root: Path, folder: Path
 ) -> list[str]:
     """Return a table of the IoU of each class for each data set."""
+    from mmseg_sparse.benchmark.logs import read_log
+    from mmseg_sparse.benchmark.table import markdown_table
+
     tables: dict[str, list[tuple[str, dict[str, float]]]] = {}
     for model in models:
         for result in results_of(model):
@@ -288,17 +292,16 @@ def results_page(root: Path) -> str | None:
     Raises:
         ValueError: If it has no block for one of them.
     """
+    from mmseg_sparse.benchmark import report
+
     page = root / report.PAGE
     if not page.is_file():
         return None
     text = page.read_text('utf-8')
     for path in sorted((root / report.JSON).glob('*.json')):
         content = json.loads(path.read_text('utf-8'))
-        start, end = (
-            mark.format(content['suite'])
-            for mark in (report.START, report.END)
-        )
-        text = replace_block(text, report.block(content), page, start, end)
+        marks = report.marks(content['suite'])
+        text = report.replace_block(text, report.block(content), page, *marks)
     return text
 
 
@@ -319,6 +322,8 @@ def main(arguments: list[str] | None = None) -> int:
         help='folder of model-index.yml',
     )
     args = parser.parse_args(arguments)
+    from mmseg_sparse.benchmark import report
+
     metafiles = load_index(args.root)
     everything = {m['Name']: m for ms in metafiles.values() for m in ms}
     pages = {}
@@ -326,7 +331,7 @@ def main(arguments: list[str] | None = None) -> int:
         readme = metafile.with_name('README.md')
         new = block(models, everything, args.root, metafile.parent)
         old = readme.read_text('utf-8')
-        pages[readme] = replace_block(old, new, readme, START, END)
+        pages[readme] = report.replace_block(old, new, readme, START, END)
     results = results_page(args.root)
     if results is not None:
         pages[args.root / report.PAGE] = results
