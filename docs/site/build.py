@@ -17,7 +17,7 @@ PAGES = ROOT / 'build' / 'site' / 'pages'
 #: What is copied, with everything that the pages link to.
 COPIED = (
     'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE',
-    'constraints.txt', 'docs/*.md', 'docs/images/*', 'docs/logs/*',
+    'constraints.txt', 'docs/*.md', 'docs/images/*', 'docs/logs/**/*.json',
     'configs/**/*.md', 'configs/**/*.py', 'requirements/*.txt',
 )  # fmt: skip
 #: The packages of the interface and their titles.
