@@ -72,7 +72,7 @@ def cvat(annotations: Iterable[ImageAnnotation]) -> bytes:
             width=str(width), height=str(height),
         )  # fmt: skip
         for shape in annotation.shapes:
-            kind, fields = _cvat_shape(shape)
+            kind, fields = cvat_shape(shape)
             common = {'label': shape.label, 'source': 'manual'}
             order = {'occluded': '0', 'z_order': str(shape.z)}
             ElementTree.SubElement(image, kind, common | fields | order)
@@ -81,7 +81,7 @@ def cvat(annotations: Iterable[ImageAnnotation]) -> bytes:
     return ElementTree.tostring(root, 'utf-8', xml_declaration=True)
 
 
-def _cvat_shape(shape: Shape) -> tuple[str, dict[str, str]]:
+def cvat_shape(shape: Shape) -> tuple[str, dict[str, str]]:
     if isinstance(shape, PixelRegion):
         (height, width), (x, y) = shape.pixels.shape, shape.origin
         runs = ', '.join(map(str, run_lengths(shape.pixels.ravel())))

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,3 +189,39 @@ def label_studio_vectors(
         'id': 1, 'data': {'image': f'/data/upload/1/{annotation.image}'},
         'annotations': [{'id': 1, 'result': results}],
     }]  # fmt: skip
+
+
+def cvat_video(
+    tracks: Sequence[tuple[str, Sequence[tuple[int, Mapping[str, Any]]]]],
+    size: tuple[int, int],
+    frames: Mapping[str, Any],
+) -> bytes:
+    """Write an export "CVAT for video 1.1".
+
+    Args:
+        tracks: Label, and frames with what stands there: ``tag`` and the
+            attributes of the shape.
+        size: ``(width, height)``.
+        frames: What ``<task>`` says of them, such as ``stop_frame``.
+    """
+    root = ElementTree.Element('annotations')
+    ElementTree.SubElement(root, 'version').text = '1.1'
+    meta = ElementTree.SubElement(root, 'meta')
+    task = ElementTree.SubElement(meta, 'task')
+    for name, value in frames.items():
+        ElementTree.SubElement(task, name).text = str(value)
+    original = ElementTree.SubElement(task, 'original_size')
+    for name, side in zip(('width', 'height'), size, strict=True):
+        ElementTree.SubElement(original, name).text = str(side)
+    for number, (label, shapes) in enumerate(tracks):
+        track = ElementTree.SubElement(
+            root, 'track', id=str(number), label=label, source='manual'
+        )
+        for frame, shape in shapes:
+            fields = {'frame': frame, 'keyframe': 1, 'outside': 0,
+                      'occluded': 0, 'z_order': 0} | dict(shape)  # fmt: skip
+            tag = fields.pop('tag')
+            ElementTree.SubElement(
+                track, tag, {k: str(v) for k, v in fields.items()}
+            )
+    return ElementTree.tostring(root, 'utf-8', xml_declaration=True)

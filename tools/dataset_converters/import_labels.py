@@ -6,7 +6,8 @@ made from. Images are not decoded. OUT appears whole or not at all.
 
 FORMAT is one of
   labelme          LabelMe or X-AnyLabeling: a JSON file, or a folder of them
-  cvat             "CVAT for images 1.1": annotations.xml or the ZIP file
+  cvat             "CVAT for images 1.1" or "for video": annotations.xml or
+                   the ZIP file
   label-studio     Label Studio: JSON export
   coco             COCO: JSON of instances or keypoints
   coco-panoptic    COCO panoptic: JSON, and its folder of PNGs

@@ -1,6 +1,6 @@
-"""Reader of CVAT for images 1.1: its XML, or the ZIP that holds it."""
+"""Reader of CVAT 1.1, images or video: its XML, or the ZIP with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from lzma import LZMAError
 from pathlib import Path
@@ -29,6 +29,7 @@ from ..annotation import (
     Stroke,
 )
 from ..coverage import ellipse, rectangle
+from .cvat_video import is_video, video_images
 from .rle import decode_runs
 from .shared import (
     class_name,
@@ -46,18 +47,24 @@ _ZIP = b'PK\x03\x04'
 
 
 def read(
-    source: Path, *, on_error: OnError = refuse
+    source: Path,
+    *,
+    frame_name: str = 'frame_%06d',
+    on_error: OnError = refuse,
 ) -> Iterator[ImageAnnotation]:
-    """Read an export of CVAT in the format "CVAT for images 1.1".
+    """Read an export of CVAT, "for images 1.1" or "for video 1.1".
 
     Polylines are strokes, points are points; polygons, boxes and ellipses
     (turned ones too) and masks are areas, tags are tags. ``z_order`` is
     kept; attributes, groups and the like are not used. Coordinates are pixels
     from the corner of the image, as here. Where several images have the name
-    of one, that in the folder of its subset or task is meant.
+    of one, that in the folder of its subset or task is meant. Of a video, the
+    shapes of frames that the file does not have are interpolated.
 
     Args:
         source: ``annotations.xml``, or the ZIP file it came in.
+        frame_name: Of a video: how its images are called, with ``%06d`` for
+            the number of the frame.
         on_error: Called with what is wrong with an image or a shape;
             where it returns, that is left out.
 
@@ -65,8 +72,8 @@ def read(
         Every image of the export, without shapes too, in its order.
 
     Raises:
-        FormatError: If the file is malformed, is an export of a video, or has
-            skeletons or cuboids, which are neither area nor line.
+        FormatError: If the file is malformed, or has skeletons or cuboids,
+            which are neither area nor line.
         OSError: If the file cannot be read.
     """
     name, data = _content(source)
@@ -76,19 +83,16 @@ def read(
             name, '',
             f'expected <annotations> of CVAT, got <{_tag(root)}>',
         )  # fmt: skip
-    if root.find('track') is not None:
-        raise FormatError(
-            name, 'track',
-            "tracks of a video are not supported; export as 'CVAT for images'",
-        )  # fmt: skip
-
+    images: Iterable[Element] = root.findall('image')
+    if is_video(root):
+        images = video_images(root, name, frame_name, on_error)
     tasks = _tasks(root)
 
     def one(index: int, image: Element) -> Iterator[ImageAnnotation]:
         read = _read_image(image, tasks, name, f'image[{index}]', on_error)
         yield replace(read, source=str(source))
 
-    yield from each(enumerate(root.findall('image')), one, on_error)
+    yield from each(enumerate(images), one, on_error)
 
 
 def _content(source: Path) -> tuple[str, bytes]:

@@ -47,7 +47,7 @@ ODD = ('', 'x', 'nan', 'inf', '-1', '1e400', '9' * 5000, '1_0', '1,', ';',
     ('<tag label="sunny" source="manual">\n    </tag>',
      '<skeleton label="car"/>', r'skeleton\[7\]: <skeleton> is not supported'),
     ('<image id="1"', '<track id="0" label="a"/><image id="1"',
-     "tracks of a video are not supported; export as 'CVAT for images'"),
+     'track: expected the tracks of one task; export every task by itself'),
 ])  # fmt: skip
 def test_wrong_values_are_named(
     tmp_path: Path, old: str, new: str, message: str
