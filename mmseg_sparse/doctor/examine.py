@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..labels.boundary_distance import BINS
 from ..labels.label_map import NO_LABEL
+from .copies import find_copies
 from .decode import Problem
 from .inputs import LabelItem, LabelSet
 from .measure import Comparison, Counts, FileStats, measure
@@ -40,6 +42,8 @@ class Agreement:
         sums: ``(2, 256)``, sums of the relative distances of labelled and of
             all pixels, by class.
         numbers: ``(2, 256)``, the numbers of these pixels.
+        pixels: ``(256,)``, pixels of the masks by class, or 255.
+        partial: Images whose labels touch one class and whose mask has more.
         wrong: ``(share of wrong labels, labels compared, file)`` of images.
     """
 
@@ -52,6 +56,8 @@ class Agreement:
         default_factory=lambda: np.zeros((2, VALUES))
     )
     numbers: Counts = field(default_factory=lambda: _zeros(2, VALUES))
+    pixels: Counts = field(default_factory=lambda: _zeros(VALUES))
+    partial: list[str] = field(default_factory=list)
     wrong: list[tuple[float, int, str]] = field(default_factory=list)
 
     def add(self, one: Comparison, file: str) -> None:
@@ -67,6 +73,10 @@ class Agreement:
         self.every += one.every
         self.sums += one.sums
         self.numbers += one.numbers
+        self.pixels += one.pixels
+        labels = {label for label, _ in one.confusion}
+        if len(labels) == 1 and np.count_nonzero(one.pixels[:NO_LABEL]) > 1:
+            self.partial.append(file)
         if wrong:
             self.wrong.append((wrong / total, total, file))
 
@@ -104,6 +114,11 @@ class Examination:
         pixels: ``(256,)``, pixels by what the values become: class, or 255.
         images: ``(256,)``, number of images with each class.
         agreement: The comparison with dense masks.
+        nearness: ``(2, 256)``, sums of what :class:`Nearness` holds, by
+            class.
+        near_images: ``(256,)``, the numbers of these images.
+        validation: The same of the validation set, if there is one.
+        copies: Images of it, each with a training image that shows the same.
         same_labels: Groups of label files with the same content.
         same_images: Groups of image files with the same content.
     """
@@ -117,6 +132,12 @@ class Examination:
     pixels: Counts = field(default_factory=lambda: _zeros(VALUES))
     images: Counts = field(default_factory=lambda: _zeros(VALUES))
     agreement: Agreement = field(default_factory=Agreement)
+    nearness: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros((2, VALUES))
+    )
+    near_images: Counts = field(default_factory=lambda: _zeros(VALUES))
+    validation: 'Examination | None' = None
+    copies: list[tuple[str, str]] = field(default_factory=list)
     same_labels: list[list[str]] = field(default_factory=list)
     same_images: list[list[str]] = field(default_factory=list)
 
@@ -133,6 +154,10 @@ class Examination:
         if one.comparison is not None:
             self.agreement.add(one.comparison, one.item.name)
             one = replace(one, comparison=None)
+        if one.nearness is not None:
+            near = one.nearness
+            self.nearness[:, near.index] += near.labeled, near.around
+            self.near_images[near.index] += 1
         self.files.append(one)
 
     @property
@@ -166,11 +191,20 @@ def examine(
     if workers < 0:
         raise ValueError(f'workers must be at least 0, got {workers}')
     result = Examination(data)
-    with closing(_run(data.items, workers)) as measured:
-        for done, one in enumerate(measured, 1):
-            result.add(one)
-            if progress is not None:
-                progress(done, len(data.items))
+    parts = [result]
+    if data.validation is not None:
+        result.validation = Examination(data.validation)
+        parts.append(result.validation)
+    total, done = sum(len(part.data.items) for part in parts), 0
+    for part in parts:
+        look = partial(measure, thumbnails=len(parts) > 1)
+        with closing(_run(look, part.data.items, workers)) as measured:
+            for one in measured:
+                part.add(one)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+    result.copies = _copies(result)
     result.same_labels = _same(
         (one.item.labels, one.label_bytes)
         for one in result.usable
@@ -182,12 +216,27 @@ def examine(
     return result
 
 
+def _copies(found: Examination) -> list[tuple[str, str]]:
+    """Return pairs of a validation and a training image that show the same."""
+    if found.validation is None:
+        return []
+    val, train = found.validation.files, found.files
+    pairs = find_copies(
+        [one.thumbnail for one in val], [one.thumbnail for one in train]
+    )
+    return [
+        (val[i].item.image or '', train[j].item.image or '') for i, j in pairs
+    ]
+
+
 def _run(
-    items: Sequence[LabelItem], workers: int
+    look: Callable[[LabelItem], FileStats],
+    items: Sequence[LabelItem],
+    workers: int,
 ) -> Generator[FileStats, None, None]:
     """Measure the files and yield the results in order."""
     if workers == 0:
-        yield from map(measure, items)
+        yield from map(look, items)
         return
     # A forked process has everything imported already.
     methods = multiprocessing.get_all_start_methods()
@@ -198,7 +247,7 @@ def _run(
         workers, context, initializer=cv2.setNumThreads, initargs=(0,)
     )
     try:
-        yield from pool.map(measure, items, chunksize=8)
+        yield from pool.map(look, items, chunksize=8)
     finally:
         pool.shutdown(cancel_futures=True)
 

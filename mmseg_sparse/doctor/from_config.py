@@ -30,6 +30,7 @@ def from_config(
     title: str = '',
     dense: str | None = None,
     ignore_index: int | None = None,
+    validation: bool = False,
 ) -> LabelSet:
     """Return what a config's data set reads.
 
@@ -44,6 +45,8 @@ def from_config(
             the one beside the labels, if there is one; '': no masks.
         ignore_index: A value that means "no label", besides 255; None: that
             of the data set, or of the decode head.
+        validation: Whether to add the validation set to the training set, to
+            compare the two.
 
     Raises:
         ValueError: If the config has no such data set, or one that cannot be
@@ -52,6 +55,7 @@ def from_config(
     loader = cfg.get(f'{split}_dataloader')
     if loader is None or loader.get('dataset') is None:
         raise ValueError(f'the config has no {split}_dataloader.dataset')
+    given = ignore_index
     if ignore_index is None:
         head = (cfg.get('model') or {}).get('decode_head') or {}
         head = head[-1] if isinstance(head, (list, tuple)) else head
@@ -76,7 +80,22 @@ def from_config(
         whole.refused += part.refused
         whole.dense = whole.dense or part.dense
     whole.title, whole.split, whole.from_config = title, split, True
+    model = cfg.get('model') or {}
+    whole.regularized = bool(model.get('regularizers'))
+    if validation and split == 'train':
+        whole.validation = _validation(cfg, given, whole.classes)
     return whole
+
+
+def _validation(
+    cfg: Mapping[str, Any], ignore_index: int | None, classes: tuple[str, ...]
+) -> LabelSet | None:
+    """Return the validation set, if it can be compared with the training's."""
+    try:
+        found = from_config(cfg, 'val', dense='', ignore_index=ignore_index)
+    except ValueError:
+        return None
+    return found if found.items and found.classes == classes else None
 
 
 def _leaves(dataset: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

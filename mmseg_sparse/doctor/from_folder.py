@@ -20,6 +20,9 @@ FOLDERS = {
         'segmentationclasscontext', 'annotations', 'gtfine', 'ann_dir',
     ),
 }  # fmt: skip
+#: Names of the folders of training and validation set.
+TRAIN = ('train', 'training')
+VAL = ('val', 'validation', 'valid')
 _SPARSE = {'scribble': 'scribble', 'point': 'point', 'click': 'point',
            'block': 'block', 'pseudo': 'pseudo'}  # fmt: skip
 
@@ -34,6 +37,7 @@ def from_folder(
     split: str | None = None,
     ignore_index: int = 255,
     reduce_zero_label: bool = False,
+    validation: bool = False,
 ) -> LabelSet:
     """Return the label files of a folder, or of the root of a data set.
 
@@ -50,6 +54,9 @@ def from_folder(
         ignore_index: A value that means "no label", besides 255.
         reduce_zero_label: Whether 0 means "no label" and classes count from
             1.
+        validation: Whether to add the validation set, to compare the two:
+            dense masks in ``masks/val`` and images in ``images/val``, where
+            the labels are in a folder called ``train``.
 
     Raises:
         ValueError: If it is not clear where the labels are, or
@@ -75,7 +82,39 @@ def from_folder(
     collector.add_files(dense)
     collector.add_listed()
     collector.add_unlabelled()
+    if validation and images is not None and labels.name in TRAIN:
+        data.validation = _validation(
+            labels, classes, ignore_index, reduce_zero_label
+        )
     return data
+
+
+def _validation(
+    labels: Path,
+    classes: tuple[str, ...],
+    ignore_index: int,
+    reduce_zero_label: bool,
+) -> LabelSet | None:
+    """Return the validation set beside a folder of training labels."""
+    for name in VAL:
+        other = labels.parent / name
+        masks, images = (
+            find_beside(other, 'dense'),
+            find_beside(other, 'image'),
+        )
+        if kind_of(str(labels)) == 'dense' and other.is_dir():
+            masks = other
+        if masks is None or images is None:
+            continue
+        try:
+            return from_folder(
+                masks, images=images, dense='', classes=classes,
+                ignore_index=ignore_index,
+                reduce_zero_label=reduce_zero_label,
+            )  # fmt: skip
+        except (OSError, ValueError):
+            return None
+    return None
 
 
 class _Collector:

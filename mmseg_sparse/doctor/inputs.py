@@ -89,6 +89,8 @@ class LabelSet:
         refused: Errors of the data set's own code.
         dense: The folder of dense masks, for the report.
         from_config: Whether a config says how the labels are read.
+        regularized: Whether the config trains with a regularizer.
+        validation: The validation set that belongs to a training set.
     """
 
     title: str
@@ -104,3 +106,5 @@ class LabelSet:
     refused: list[str] = field(default_factory=list)
     dense: str | None = None
     from_config: bool = False
+    regularized: bool = False
+    validation: 'LabelSet | None' = None

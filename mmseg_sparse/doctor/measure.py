@@ -2,9 +2,10 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import mmcv
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,14 @@ from ..labels.boundary_distance import distribution, relative_distance
 from ..labels.image_finder import image_size
 from ..labels.label_map import NO_LABEL, Labels
 from ..utils.untrusted import FormatError, read_bytes
+from .copies import Thumbnail, thumbnail
 from .decode import Problem, decode
 from .inputs import LabelItem, Reading
 
 Counts = NDArray[np.int64]
+
+#: Largest labelled share of an image whose labels count as sparse.
+SPARSE = 0.3
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Comparison:
         sums: ``(2, 256)``, sums of the relative distances of labelled and of
             all pixels, by class of the mask.
         numbers: ``(2, 256)``, the numbers of these pixels.
+        pixels: ``(256,)``, pixels of the mask by class, or 255.
     """
 
     confusion: dict[tuple[int, int], int]
@@ -40,6 +46,24 @@ class Comparison:
     every: Counts
     sums: NDArray[np.float64]
     numbers: Counts
+    pixels: Counts
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near the labels of a class lie to labels of other classes.
+
+    Attributes:
+        index: The class: the one with the most labels in the image.
+        labeled: Mean distance of its labels to the nearest label of another
+            class, as a share of the image's diagonal.
+        around: That of all pixels that are nearer to a label of this class
+            than to one of another.
+    """
+
+    index: int
+    labeled: float
+    around: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,8 @@ class FileStats:
         counts: Pixels by what the values become: class, or 255.
         problems: What is wrong with the files.
         comparison: The comparison with the dense mask, where there is one.
+        nearness: Where sparse labels lie, without a dense mask.
+        thumbnail: The image, small, if it was asked for.
         label_bytes: Size of the label file.
         image_bytes: Size of the image file.
     """
@@ -63,6 +89,8 @@ class FileStats:
     comparison: Comparison | None = None
     label_bytes: int = -1
     image_bytes: int = -1
+    nearness: Nearness | None = None
+    thumbnail: Thumbnail | None = None
 
     @property
     def pixels(self) -> int:
@@ -75,23 +103,28 @@ class FileStats:
         return self.pixels - self.counts.get(NO_LABEL, 0)
 
 
-def measure(item: LabelItem) -> FileStats:
+def measure(item: LabelItem, *, thumbnails: bool = False) -> FileStats:
     """Read one label file, and the headers of its image.
 
     Whatever is wrong with a file becomes a problem of the result; nothing is
     raised.
+
+    Args:
+        item: The image and its labels.
+        thumbnails: Whether the image is decoded, too.
     """
     problems: list[Problem] = []
     image, image_bytes = _image_header(item.image, problems)
-    if item.labels is None:
-        return FileStats(
-            item, {}, {}, tuple(problems), image_bytes=image_bytes
-        )
-    content = _read(item.labels, 'missing-label', 'unreadable', problems)
-    if content is None:
-        return FileStats(
-            item, {}, {}, tuple(problems), image_bytes=image_bytes
-        )
+    small = None
+    if thumbnails and item.image is not None and image is not None:
+        small = thumbnail(item.image)
+    bare = FileStats(item, {}, {}, image_bytes=image_bytes, thumbnail=small)
+    content = None
+    if item.labels is not None:
+        content = _read(item.labels, 'missing-label', 'unreadable', problems)
+    if item.labels is None or content is None:
+        return replace(bare, problems=tuple(problems))
+    bare = replace(bare, label_bytes=len(content))
     decoded = decode(content, item.labels, item.reading)
     problems += decoded.problems
     if None not in (image, decoded.size) and image != decoded.size:
@@ -101,20 +134,21 @@ def measure(item: LabelItem) -> FileStats:
             )
         )
     if decoded.values is None:
-        return FileStats(item, {}, {}, tuple(problems), None,
-                         len(content), image_bytes)  # fmt: skip
+        return replace(bare, problems=tuple(problems))
     raw = np.bincount(decoded.values.ravel(), minlength=256)
     table = np.array(item.reading.table)
     counts = np.bincount(table, weights=raw, minlength=256).astype(np.int64)
-    comparison = None
+    labels = item.reading.classes_of(decoded.values)
+    comparison, near = None, None
     if item.dense is not None:
-        labels = item.reading.classes_of(decoded.values)
         comparison = _compare(
             labels, item.dense, item.dense_reading or item.reading, problems
         )
-    return FileStats(
-        item, _sparse(raw), _sparse(counts), tuple(problems), comparison,
-        len(content), image_bytes,
+    else:
+        near = nearness(labels, counts)
+    return replace(
+        bare, raw=_sparse(raw), counts=_sparse(counts),
+        problems=tuple(problems), comparison=comparison, nearness=near,
     )  # fmt: skip
 
 
@@ -290,4 +324,37 @@ def compare(
         every=distribution(distance),
         sums=sums,
         numbers=numbers,
+        pixels=np.bincount(dense.ravel(), minlength=256),
+    )
+
+
+def nearness(labels: Labels, counts: Counts) -> Nearness | None:
+    """Return where the labels of an image's most labelled class lie.
+
+    Args:
+        labels: ``(H, W)``, classes and 255.
+        counts: ``(256,)``, its pixels by value.
+
+    Returns:
+        None where fewer than two classes are labelled, or most pixels are.
+    """
+    own_counts = counts[:NO_LABEL]
+    sparse = own_counts.sum() <= SPARSE * labels.size
+    if not sparse or np.count_nonzero(own_counts) < 2:
+        return None
+    index = int(own_counts.argmax())
+    own = labels == index
+    other = (labels != NO_LABEL) & ~own
+    to_own, to_other = (
+        cv2.distanceTransform(
+            (~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5
+        )
+        for region in (own, other)
+    )
+    around = to_own < to_other
+    diagonal = float(np.hypot(*labels.shape))
+    return Nearness(
+        index,
+        float(to_other[own].mean()) / diagonal,
+        float(to_other[around].mean()) / diagonal,
     )

@@ -23,12 +23,26 @@ from .findings import (
     percent,
 )
 from .inputs import LabelSet
-from .mask_rules import disagreements, labels_on_void, position_bias
+from .mask_rules import (
+    class_name,
+    disagreements,
+    labels_on_void,
+    near_objects,
+    position_bias,
+)
 from .measure import Counts, FileStats
+from .split_rules import (
+    class_shares,
+    classes_of_val_alone,
+    copies,
+    only_in_val,
+)
 
 #: Kinds of labels that leave most pixels without one, and the labelled share
 #: of an image from which on they look dense.
 LOOKS_DENSE = {'scribble': 0.4, 'point': 0.1, 'block': 0.75}
+#: Share of the images with labels of one class only that is reported.
+ONE_CLASS = 0.4
 #: Dense masks with a smaller labelled share, in the median, look sparse.
 LOOKS_SPARSE = 0.3
 
@@ -331,10 +345,11 @@ def silence(found: Examination) -> Iterator[Finding]:
             'entropy learns nothing from them',
             len(empty), named([(name, '') for name in empty]),
         )  # fmt: skip
+    said = only_in_val(found)
     never = [
         name
         for index, name in enumerate(data.classes)
-        if not found.images[index]
+        if not found.images[index] and index not in said
     ]
     if never and (found.usable or found.images.any()):
         train = data.split == 'train'
@@ -356,13 +371,60 @@ def silence(found: Examination) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def one_class(found: Examination) -> Iterator[Finding]:
+    """Find labels that touch one class only, of all images or of many."""
+    labeled = [f for f in found.usable if f.labeled]
+    touched = np.flatnonzero(found.images[:NO_LABEL]).tolist()
+    names = found.data.classes
+    if not labeled or len(names) == 1:
+        return
+    if len(touched) == 1:
+        if list(black_and_white(found)):
+            return
+        yield Finding(
+            'one-class', WARNING,
+            f'all labels are of one class, {class_name(names, touched[0])}: a '
+            'model learns to predict it everywhere',
+            'label other classes, too, such as the background; or read the '
+            'rest of the pixels as background: import_labels ... --fill '
+            'background', len(labeled),
+        )  # fmt: skip
+        return
+    sure = found.agreement.images > 0
+    some = found.agreement.partial if sure else [
+        f.item.name for f in labeled
+        if len(set(f.counts) - {NO_LABEL}) == 1
+        and not set(f.item.tags)
+        and f.item.supervision not in DENSE_KINDS
+    ]  # fmt: skip
+    share = len(some) / (found.agreement.images if sure else len(labeled))
+    if share <= ONE_CLASS:
+        return
+    yield Finding(
+        'one-class-images', NOTE,
+        f'in {percent(share)} of the images labels touch one class only'
+        + (', although the dense masks have several' if sure else
+           '. Without dense masks it is a guess that they show others, too'),
+        'label a second class in these images, mostly the background (clicks '
+        "of What's the Point: --option background=FILE): where classes meet "
+        'is learnt from images that label both; or train with a regularizer '
+        '(docs/methods.md)',
+        len(some), named([(name, '') for name in some]),
+    )  # fmt: skip
+
+
 RULES = (
     nothing_there,
     pairing,
     values,
     density,
     silence,
+    one_class,
     disagreements,
     labels_on_void,
+    near_objects,
     position_bias,
+    copies,
+    classes_of_val_alone,
+    class_shares,
 )

@@ -6,7 +6,9 @@ would make training fail or learn from wrong labels: values that are not a
 class, colours or misread palettes instead of class indices, 0 for "no label"
 that is read as a class, dense masks instead of sparse labels, sizes that
 differ from those of the images, and broken, missing and duplicate files.
-Labels are compared with dense masks of the same images, if there are any.
+Labels are compared with dense masks of the same images, if there are any, and
+a training set with its validation set: images in both, classes of which only
+one has labels, and shares of the classes.
 Each finding lists files and a remedy: a config line, a command or what to do.
 
 Prints the report and writes it to OUT as report.txt, report.json and, drawn,
@@ -148,7 +150,7 @@ def load(args: argparse.Namespace) -> 'LabelSet':
         misuse(f'{path}: {" ".join(str(error).split())}')
     return from_config(
         cfg, args.split or 'train', title=Path(path).stem, dense=dense,
-        ignore_index=args.ignore_index,
+        ignore_index=args.ignore_index, validation=True,
     )  # fmt: skip
 
 
@@ -170,6 +172,7 @@ def load_folder(args: argparse.Namespace, dense: str | None) -> 'LabelSet':
         split=args.split,
         ignore_index=255 if ignored is None else ignored,
         reduce_zero_label=args.reduce_zero_label,
+        validation=True,
     )
 
 
@@ -226,12 +229,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         data = load(args)
     except (OSError, ValueError) as error:
         misuse(' '.join(str(error).split()))
-    number = len(data.items)
-    if args.max_images is not None and args.max_images < number:
-        step = number / args.max_images
-        data.items = [data.items[int(k * step)]
-                      for k in range(args.max_images)]  # fmt: skip
-        print(f'reading {args.max_images} of {number} images')
+    for part in filter(None, (data, data.validation)):
+        number = len(part.items)
+        if args.max_images is not None and args.max_images < number:
+            step = number / args.max_images
+            part.items = [part.items[int(k * step)]
+                          for k in range(args.max_images)]  # fmt: skip
+            print(f'reading {args.max_images} of {number} images')
+    if data.validation is not None:
+        print(f'comparing with the {len(data.validation.items)} images of '
+              'the validation set')  # fmt: skip
     if data.dense:
         print(f'comparing with the dense masks in {data.dense} '
               '(--dense DIR for others, --dense none for none)')  # fmt: skip
