@@ -131,6 +131,7 @@ def attention_affinity(
     labeled: bool = False,
     stage_reduction: str = 'sum',
     resize: str = 'logits',
+    uniform: bool = False,
     ignore_index: int = 255,
     valid: Tensor | None = None,
 ) -> Tensor:
@@ -168,6 +169,9 @@ def attention_affinity(
         labeled: Count labelled positions as well.
         stage_reduction: ``'sum'`` or ``'mean'`` over the stages.
         resize: ``'logits'`` or ``'prob'``: what is resized, bilinearly.
+        uniform: Take :math:`A_l = 1 / M'`, attention to all keys alike, in
+            place of the recorded attention: a control, not in the paper. Then
+            no gradient reaches queries and keys.
         ignore_index: Id of an unlabelled pixel.
         valid: Bool ``(N, H, W)``, false in padding. None: no padding.
 
@@ -198,7 +202,7 @@ def attention_affinity(
             losses.append(
                 checkpoint(
                     _stage_loss,
-                    layers,
+                    () if uniform else layers,
                     probs[query_hw],
                     probs[key_hw],
                     known,
@@ -223,7 +227,7 @@ def _stage_loss(
     """Return the loss of a stage, a scalar.
 
     Args:
-        layers: The stage's layers.
+        layers: The stage's layers; none: attention is uniform.
         prob: Prediction on the queries, ``(N, C, M)``.
         key_prob: Prediction on the keys, ``(N, C, M')``.
         known: Keys attended to, bool ``(N, M')``.
@@ -231,9 +235,14 @@ def _stage_loss(
         distance: As in :func:`attention_affinity`.
     """
     rows = key_prob.transpose(1, 2)
-    propagated = torch.stack(
-        [layer.propagate(rows, valid=known) for layer in layers]
-    ).mean(0)
+    if layers:
+        propagated = torch.stack(
+            [layer.propagate(rows, valid=known) for layer in layers]
+        ).mean(0)
+    else:
+        share = known.to(rows.dtype) / known.sum(1, keepdim=True)
+        mean = share.unsqueeze(1) @ rows
+        propagated = mean.expand(-1, prob.shape[2], -1)
     apart = _distance(propagated.transpose(1, 2), prob, distance)
     weight = counted.to(apart.dtype)
     return (apart * weight).sum() / weight.sum().clamp(min=1)

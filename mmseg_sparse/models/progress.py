@@ -1,5 +1,9 @@
 """How far a training is, for losses and heads that change with it."""
 
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any
+
 from mmengine.logging import MessageHub
 
 
@@ -10,3 +14,74 @@ def training_iteration() -> int:
     continues in the phase it was in. 0 outside of a training.
     """
     return int(MessageHub.get_current_instance().get_info('iter', 0))
+
+
+@dataclass(frozen=True)
+class WeightSchedule:
+    """How much a loss weighs in the course of a training.
+
+    In iteration t, counted from 0, its factor is 0 before ``begin``, then
+    grows linearly to 1 within ``ramp`` iterations, :math:`(t - begin + 1) /
+    ramp`, and stays. It is multiplied by what ``points`` say: linear between
+    two of them, constant before the first and after the last.
+
+    Args:
+        begin: First iteration with the loss.
+        ramp: Iterations until its weight is whole; 0: at once.
+        points: Pairs of an iteration and a factor, in order.
+
+    Raises:
+        ValueError: If a number is negative or the points are out of order.
+    """
+
+    begin: int = 0
+    ramp: int = 0
+    points: tuple[tuple[int, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name, value in (('begin', self.begin), ('ramp', self.ramp)):
+            if value != int(value) or value < 0:
+                raise ValueError(
+                    f'{name} must be a number of iterations ≥ 0, got {value}'
+                )
+        times = [point[0] for point in self.points]
+        if times != sorted(set(times)) or any(
+            len(point) != 2 or min(point) < 0 for point in self.points
+        ):
+            raise ValueError(
+                'loss_weight_schedule must hold pairs (iteration, factor), '
+                'neither negative, the iterations in rising order, got '
+                f'{self.points}'
+            )
+
+    @classmethod
+    def take(cls, cfg: dict[str, Any]) -> 'WeightSchedule':
+        """Take the schedule's keys out of a loss's config.
+
+        They are ``begin``, ``ramp`` and ``loss_weight_schedule``.
+        """
+        points = cfg.pop('loss_weight_schedule', ())
+        return cls(
+            begin=cfg.pop('begin', 0),
+            ramp=cfg.pop('ramp', 0),
+            points=tuple(tuple(point) for point in points),
+        )
+
+    def factor(self, iteration: int) -> float:
+        """Return the factor in an iteration."""
+        if iteration < self.begin:
+            return 0.0
+        grown = 1.0
+        if self.ramp:
+            grown = min((iteration - self.begin + 1) / self.ramp, 1.0)
+        if not self.points:
+            return grown
+        times, factors = zip(*self.points, strict=True)
+        after = bisect_right(times, iteration)
+        if after in (0, len(times)):
+            return grown * factors[max(after - 1, 0)]
+        left, right = times[after - 1 : after + 1]
+        share = (iteration - left) / (right - left)
+        low, high = factors[after - 1 : after + 1]
+        return grown * (low + share * (high - low))

@@ -88,6 +88,32 @@ def test_both_ways_to_resize_equal_the_reference(resize):
 
 
 @pytest.mark.parametrize('padded', [False, True])
+def test_uniform_attention_equals_scores_that_are_all_alike(padded):
+    logits, stages, labels, valid = make_case()
+    valid = valid if padded else None
+    for layer in stages[0] + stages[1]:
+        layer.query.requires_grad_()
+    fast = attention_affinity(
+        logits.requires_grad_(), stages, labels, uniform=True, valid=valid
+    )
+    alike = [
+        [(query, key, 0.0) for query, key, _ in layers]
+        for layers, _, _ in literal(stages)
+    ]
+    grids = [(query_hw, key_hw) for _, query_hw, key_hw in literal(stages)]
+    slow = reference.attention_affinity(
+        logits.detach(),
+        [(a, *hw) for a, hw in zip(alike, grids, strict=True)],
+        labels,
+        valid=valid,
+    )
+    assert fast.item() == pytest.approx(slow, rel=1e-10)
+    fast.backward()
+    assert logits.grad.any()
+    assert all(layer.query.grad is None for layer in stages[0] + stages[1])
+
+
+@pytest.mark.parametrize('padded', [False, True])
 @pytest.mark.parametrize('channels', [5, 41])
 def test_neither_pass_makes_an_attention_matrix(padded, channels):
     layer = make_layer(1, 1, 8, (24, 28), (20, 24), 0.4, torch.float32)

@@ -27,12 +27,14 @@ def test_affinity_loss_is_the_function_of_what_the_model_computes():
                     AFFINITY, distance='kl', labeled=True, stages=(1, 3),
                     stage_reduction='mean',
                 ),
+                dict(AFFINITY, uniform=True, loss_name='loss_control'),
                 dict(type='KeepingRegularizer', stages=(0,)),
             ]
         )
     )  # fmt: skip
-    loss = model.loss(images, samples)['decode.loss_affinity']
-    kept = model.regularizers[1]
+    losses = model.loss(images, samples)
+    loss = losses['decode.loss_affinity']
+    kept = model.regularizers[2]
     labels = torch.cat([s.gt_sem_seg.data for s in samples])
     valid = torch.ones_like(labels, dtype=torch.bool)
     valid[1, 56:] = False
@@ -47,7 +49,12 @@ def test_affinity_loss_is_the_function_of_what_the_model_computes():
         valid=valid,
     )
     assert loss.item() == pytest.approx(1.2 * expected.item(), rel=1e-6)
-    assert [len(layers) for layers in kept.feats.attention] == [1, 1, 0, 1]
+    control = attention_affinity(
+        kept.logits, kept.feats.attention, labels, uniform=True, valid=valid
+    )
+    found = losses['decode.loss_control'].item()
+    assert found == pytest.approx(1.2 * control.item(), rel=1e-6)
+    assert [len(layers) for layers in kept.feats.attention] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize('mode', ['whole', 'slide'])

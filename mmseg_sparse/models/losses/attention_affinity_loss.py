@@ -33,6 +33,8 @@ class AttentionAffinityLoss(WeightedLoss):
         stage_reduction: ``'sum'`` or ``'mean'`` over the stages.
         resize: What is resized to the stages' grids, ``'logits'`` or
             ``'prob'``.
+        uniform: Attend to all positions alike, a control that shows what
+            the attention is worth; the paper has none.
         loss_weight: Factor on the loss, alpha of equation 1.
         loss_name: Name in the log, which must contain ``loss``.
 
@@ -47,6 +49,7 @@ class AttentionAffinityLoss(WeightedLoss):
         labeled: bool = False,
         stage_reduction: str = 'sum',
         resize: str = 'logits',
+        uniform: bool = False,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_affinity',
     ) -> None:
@@ -73,6 +76,7 @@ class AttentionAffinityLoss(WeightedLoss):
         self.labeled = labeled
         self.stage_reduction = stage_reduction
         self.resize = resize
+        self.uniform = uniform
 
     def forward(
         self,
@@ -97,6 +101,7 @@ class AttentionAffinityLoss(WeightedLoss):
             labeled=self.labeled,
             stage_reduction=self.stage_reduction,
             resize=self.resize,
+            uniform=self.uniform,
             valid=valid,
         )
         return {self.loss_name: self.loss_weight * loss}

@@ -27,7 +27,9 @@ from ..contracts import (
     feature_from,
 )
 from ..features import Features, ModuleInputs
+from ..losses.base import WeightedLoss
 from ..padding import inside_image, not_padded
+from ..progress import WeightSchedule, training_iteration
 from .multi_scale_cam import multi_scale_cam
 from .pseudo_labels import maps_as_original
 
@@ -48,6 +50,12 @@ class SparseEncoderDecoder(EncoderDecoder):
     summed where the name holds ``loss``, as ``decode.<name>``. A regularizer
     may have two attributes: ``attention_stages``, the backbone stages to
     record, and ``feature_from``, the path of a module whose input it wants.
+    The config of any regularizer may also say when its losses count, by the
+    training's own count of iterations
+    (:class:`~mmseg_sparse.models.progress.WeightSchedule`)::
+
+        dict(type='...', begin=500, ramp=200)
+        dict(type='...', loss_weight_schedule=[(0, 1.0), (2000, 0.1)])
 
     A refiner turns the logits of the (last) decode head into better ones::
 
@@ -107,10 +115,10 @@ class SparseEncoderDecoder(EncoderDecoder):
                 'regularizers must be a list of configs, got the dict '
                 f'{dict(regularizers)}'
             )
+        configs = [copy.copy(cfg) for cfg in regularizers or ()]
+        self.schedules = [WeightSchedule.take(cfg) for cfg in configs]
         # MMEngine's list, so that init_weights reaches its modules.
-        self.regularizers = ModuleList(
-            [MODELS.build(cfg) for cfg in regularizers or ()]
-        )
+        self.regularizers = ModuleList([MODELS.build(cfg) for cfg in configs])
         self.refiner: nn.Module | None = None
         if refiner is not None:
             self.refiner = MODELS.build(refiner)
@@ -335,9 +343,12 @@ class SparseEncoderDecoder(EncoderDecoder):
         self, losses: dict[str, Tensor], logits: Tensor, feats: Features
     ) -> None:
         """Add what the regularizers return, prefixed, to the losses."""
-        for regularizer in self.regularizers:
+        iteration = training_iteration()
+        pairs = zip(self.regularizers, self.schedules, strict=True)
+        for regularizer, schedule in pairs:
+            factor = schedule.factor(iteration)
             with record_function(f'mmseg_sparse/{type(regularizer).__name__}'):
-                extra = regularizer(logits, feats, feats.labels, feats.valid)
+                extra = _weighted(regularizer, factor, logits, feats)
             for name, value in add_prefix(extra, 'decode').items():
                 if name in losses:
                     raise ValueError(
@@ -389,6 +400,30 @@ class SparseEncoderDecoder(EncoderDecoder):
             f'{len(outputs)} in training: use another decode head, or none '
             'of them'
         )
+
+
+def _weighted(
+    regularizer: nn.Module, factor: float, logits: Tensor, feats: Features
+) -> dict[str, Tensor]:
+    """Return a regularizer's losses times a factor, and what else it logs.
+
+    Where the factor is 0 it does not run; a zero keeps its parameters in the
+    graph, as distributed training needs them.
+    """
+    if factor == 0:
+        zero = logits.new_zeros(())
+        for part in regularizer.parameters():
+            zero = zero + part.sum() * 0
+        if isinstance(regularizer, WeightedLoss):
+            return {regularizer.loss_name: zero}
+        return {f'loss_{type(regularizer).__name__.lower()}': zero}
+    found = regularizer(logits, feats, feats.labels, feats.valid)
+    if factor == 1:
+        return found
+    return {
+        name: value * factor if 'loss' in name else value
+        for name, value in found.items()
+    }
 
 
 def _check_head(head: nn.Module, asking: str) -> None:
