@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, unquote_plus
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..utils.untrusted import FormatError, reason, shown, size
 
@@ -19,6 +19,8 @@ SUFFIXES = (
     '.ppm', '.pgm', '.jp2',
 )  # fmt: skip
 _ORIENTATION = 0x0112
+#: Tags of a TIFF: its width and height as stored.
+_SIDES = (256, 257)
 #: Orientations of EXIF that swap width and height.
 _TURNED = (5, 6, 7, 8)
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+)://')
@@ -236,6 +238,9 @@ def image_size(path: Path) -> tuple[int, int]:
             warnings.simplefilter('ignore')
             with Image.open(path) as picture:
                 width, height = picture.size
+                if isinstance(picture, TiffImagePlugin.TiffImageFile):
+                    # Some versions of Pillow have turned the size already.
+                    width, height = (picture.tag_v2[key] for key in _SIDES)
                 # The base class's: that of PNG decodes the image first.
                 exif = Image.Image.getexif(picture)
                 turned = exif.get(_ORIENTATION) in _TURNED

@@ -50,7 +50,8 @@ def read(
     Polygons are areas, each part by itself since COCO means their union.
     Run lengths, as a list or compressed, are areas too, crowds included.
     Keypoints with a visibility above 0 are points of the annotation's class.
-    A box is an area only where an annotation has nothing else.
+    A box is an area only where an annotation has nothing else. An annotation
+    without a place is a tag of its image.
 
     Polygons and boxes are in pixels from the corner of the image, as here.
     So are keypoints in a file where any of them has a fraction, as other
@@ -84,11 +85,21 @@ def read(
     def one(key: Id, entry: str, raw: Raw) -> Iterator[ImageAnnotation]:
         image: ImageEntry = decode_json(raw, ImageEntry, source, entry)
         extent = size(image.width, image.height, source, entry)
+        placed = [i for i in annotations[key] if not _is_tag(i[1])]
         shapes = each(
-            annotations[key],
+            placed,
             lambda where, item: _shapes(
                 item, classes, extent, half, source, where
             ),
+            on_error,
+        )
+        tags = each(
+            [i for i in annotations[key] if _is_tag(i[1])],
+            lambda where, item: [
+                lookup(
+                    item.category_id, classes, source, f'{where}.category_id'
+                )
+            ],
             on_error,
         )
         yield ImageAnnotation(
@@ -97,6 +108,7 @@ def read(
             entry=entry,
             size=extent,
             shapes=tuple(within_memory(shapes, source, entry)),
+            tags=tuple(dict.fromkeys(tags)),
         )
 
     entries = ((key, *image) for key, image in images.items())
@@ -198,6 +210,12 @@ def lookup(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
     if key not in table:
         raise FormatError(source, entry, f'nothing has the id {shown(key)}')
     return table[key]
+
+
+def _is_tag(item: _Annotation) -> bool:
+    """Tell whether an annotation says nothing of a place."""
+    placed = item.segmentation or item.keypoints
+    return not placed and bytes(item.bbox).strip() in (b'null', b'[]')
 
 
 def _shapes(

@@ -255,12 +255,14 @@ def _mask(
 
     The runs go along the rows of the mask's own box, outside first.
     """
-    left, top, width, height = (
-        parse_int(element.get(key), source, f'{entry}.{key}')
-        for key in ('left', 'top', 'width', 'height')
+    left, top = (
+        round(_number(element, key, source, entry))  # half to even
+        for key in ('left', 'top')
     )
-    for key, place in (('left', left), ('top', top)):
-        coordinate(place, source, f'{entry}.{key}')
+    width, height = (
+        parse_number(element.get(key), source, f'{entry}.{key}')
+        for key in ('width', 'height')
+    )
     width, height = size(width, height, source, entry)
     text = _attribute(element, 'rle', source, entry)
     where = f'{entry}.rle'

@@ -1,9 +1,11 @@
 """Reader of label images as napari saves them: 0 means unlabelled."""
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,16 @@ MAX_VALUE = 65535
 #: Third byte of a BigTIFF, and tags and their values.
 _BIG_TIFF, _BITS, _SAMPLE_FORMAT = 43, 258, 339
 _SAMPLES = {1: 'whole numbers', 2: 'whole numbers', 3: 'fractions'}
+#: Types of tags that are whole numbers, and how they are stored.
+_NUMBERS = {3: 'H', 4: 'I'}
+#: Width of the image and of its tiles.
+_WIDTHS = (256, 322)
+#: Tags of whole numbers of 32 bits.
+_AS_32 = {_BITS: 32, _SAMPLE_FORMAT: 2}
+#: What a TIFF of whole numbers of 64 bits has: bits, numbers a pixel, no
+#: differences, not turned, whole numbers. A tag that is missing is 1.
+_PLAIN = {_BITS: (64,), 277: (1,), 317: (1,), 274: (1,),
+          _SAMPLE_FORMAT: (1, 2)}  # fmt: skip
 _TIFF_MODES = ('L', 'P', 'I;16', 'I;16B', 'I')
 
 
@@ -49,7 +61,7 @@ def read(
 
     Args:
         source: A PNG or TIFF, or a folder of them, folders within included.
-            TIFF of one page, whole numbers of 8, 16 or 32 bits up to 65535,
+            TIFF of one page, whole numbers of 8 to 64 bits up to 65535,
             packed as Pillow reads it (not at all, deflate, LZW ...).
         suffix: What the name of a file has behind that of its image; files of
             a folder that do not end so are ignored. None: ``_labels``, as
@@ -93,10 +105,14 @@ def load_tiff_index(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            picture = Image.open(io.BytesIO(data), formats=('TIFF',))
-            size(picture.width, picture.height, path)
+            halves = _in_halves(data)
+            picture = Image.open(io.BytesIO(halves or data), formats=('TIFF',))
+            width = picture.width // 2 if halves else picture.width
+            size(width, picture.height, path)
             _check_kind(picture, path)
             values = np.array(picture)
+            if halves:
+                values = _joined(values, little=data[:1] == b'I')
     except FormatError:
         raise
     except UnidentifiedImageError as error:
@@ -112,6 +128,58 @@ def load_tiff_index(
             f'{values.min()} to {values.max()}',
         )  # fmt: skip
     return values.astype(np.uint16)
+
+
+def _in_halves(data: bytes) -> bytes | None:
+    """Return a TIFF of 64 bits as one of 32 bits that is twice as wide.
+
+    numpy's whole numbers have 64 bits, which Pillow does not read. What is
+    stored are then the same bytes, packed or not.
+
+    Returns:
+        The file with other tags; None if it has no whole numbers of 64 bits,
+        or is stored as differences or turned.
+    """
+    order, big = '<' if data[:1] == b'I' else '>', data[2:4].strip(b'\0')
+    at, head, entry = (
+        (8, 'Q', 'HHQ') if big == bytes([_BIG_TIFF]) else (4, 'I', 'HHI')
+    )
+    count = 'Q' if head == 'Q' else 'H'
+    try:
+        (start,) = struct.unpack_from(order + head, data, at)
+        (number,) = struct.unpack_from(order + count, data, start)
+        start += struct.calcsize(order + count)
+        step = struct.calcsize(order + entry) + struct.calcsize(order + head)
+        places, values = {}, {}
+        for place in range(start, start + step * min(number, 1000), step):
+            tag, kind, many = struct.unpack_from(order + entry, data, place)
+            if kind in _NUMBERS and many == 1:
+                inside = place + struct.calcsize(order + entry)
+                number_format = order + _NUMBERS[kind]
+                places[tag] = place
+                (values[tag],) = struct.unpack_from(
+                    number_format, data, inside
+                )
+        if any(values.get(tag, 1) not in good for tag, good in _PLAIN.items()):
+            return None
+        changed = bytearray(data)
+        for tag in {*_WIDTHS, *_AS_32} & set(values):
+            value = _AS_32.get(tag) or 2 * values[tag]
+            # As a long number: twice a short one may not be short.
+            struct.pack_into(
+                f'{order}{entry}I', changed, places[tag], tag, 4, 1, value
+            )
+    except struct.error:
+        return None
+    return bytes(changed)
+
+
+def _joined(values: NDArray[Any], *, little: bool) -> NDArray[np.int64]:
+    """Return numbers of 64 bits, of their halves side by side."""
+    wide = values.astype(np.int64)
+    first, second = wide[:, 0::2], wide[:, 1::2]
+    low, high = (first, second) if little else (second, first)
+    return high * 2**32 + (low & 2**32 - 1)
 
 
 def _unopened(data: bytes) -> str:
@@ -130,7 +198,7 @@ def _unopened(data: bytes) -> str:
     except Exception:  # Pillow has no common error of broken TIFFs
         return 'not a readable TIFF file'
     return (
-        'expected one channel of whole numbers of 8, 16 or 32 bits, got '
+        'expected one channel of whole numbers of 8 to 64 bits, got '
         f'{kind} of {shown(bits)[1:-1]} bits; save it as uint8 or uint16'
     )
 

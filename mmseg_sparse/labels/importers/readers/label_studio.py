@@ -54,7 +54,8 @@ def read(
     """Read tasks as Label Studio exports them in the format "JSON".
 
     Key points are points; polygons, rectangles and ellipses (turned ones
-    too) and brush strokes are areas; vectors are strokes, closed ones areas;
+    too) and brush strokes are areas; vectors are strokes, closed ones areas; a
+    polygon that was not closed is a stroke;
     choices for the whole image are tags.
     All annotations of a task that were not cancelled count, later ones above
     earlier ones; predictions and drafts do not. Who made them is told by
@@ -132,6 +133,7 @@ class _Ellipse(_KeyPoint):
 
 class _Polygon(Struct):
     points: Line
+    closed: bool | None = None
 
 
 class _Brush(Struct):
@@ -310,6 +312,10 @@ def _shapes(
                     yield Region(label, (outline,), entry=entry)
                 else:
                     yield Stroke(label, line, entry=entry)
+    elif isinstance(value, _Polygon) and value.closed is False:
+        line = _pixels(value.points, extent, source, f'{where}.points')
+        for label in labels:
+            yield Stroke(label, line, entry=entry)
     else:
         where += '.points' * isinstance(value, _Polygon)
         outline = ring(_outline(value, extent, source, where), source, where)

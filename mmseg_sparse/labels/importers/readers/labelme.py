@@ -112,7 +112,7 @@ class _File(Struct, rename='camel'):
 class _Shape(Struct):
     label: str
     points: Line
-    shape_type: str = 'polygon'
+    shape_type: str | None = 'polygon'
     mask: Raw = NULL
 
 
@@ -142,7 +142,8 @@ def _read_file(
 def _read_shape(item: Raw, path: Path, entry: str) -> list[Shape]:
     shape: _Shape = decode_json(item, _Shape, path, entry)
     label = class_name(shape.label, path, f'{entry}.label')
-    kind, points = shape.shape_type, np.array(shape.points)
+    kind = shape.shape_type or 'polygon'
+    points = np.array(shape.points)
     where = f'{entry}.points'
     counts = _POINTS.get(kind, (len(points),))
     if len(points) not in counts:
@@ -176,26 +177,16 @@ def _read_mask(
 ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
     """Return the pixels of a mask and where their top left one lies.
 
-    LabelMe's box is that of the first and the last pixel, so that the mask
-    is one larger than the difference; boxes without that one are read too.
+    As LabelMe draws it, the corner of its box is rounded, half to even, and
+    the size is that of the picture, whatever the box says.
     """
-    (left, top), (right, bottom) = points.min(0), points.max(0)
-    where = f'{entry}.points'
-    if np.any(points != np.rint(points)):
-        raise FormatError(
-            path, where,
-            'expected the box of a mask in whole pixels, got '
-            f'{shown(points.tolist())}',
-        )  # fmt: skip
+    left, top = np.rint(points.min(0)).astype(int)
     text = decode_json(mask, str, path, f'{entry}.mask')
-    pixels = _decode_png(text, (right - left, bottom - top), path, entry)
-    return pixels, (int(left), int(top))
+    return _decode_png(text, path, entry), (int(left), int(top))
 
 
-def _decode_png(
-    text: str, box: tuple[float, float], path: Path, entry: str
-) -> NDArray[np.bool_]:
-    """Decode a mask in base64 whose PNG must be as large as its box."""
+def _decode_png(text: str, path: Path, entry: str) -> NDArray[np.bool_]:
+    """Decode a mask, a PNG in base64."""
     where = f'{entry}.mask'
     try:
         data = base64.b64decode(text, validate=True)
@@ -208,13 +199,7 @@ def _decode_png(
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(data), formats=('PNG',))
         with picture:
-            width, height = size(*picture.size, path, where)
-            if (width - box[0], height - box[1]) not in ((0, 0), (1, 1)):
-                raise FormatError(
-                    path, where,
-                    f'{width} x {height} pixels do not fit their box of '
-                    f'{box[0] + 1:g} x {box[1] + 1:g}',
-                )  # fmt: skip
+            size(*picture.size, path, where)
             if picture.mode not in ('1', 'L', 'P', 'I;16'):
                 raise FormatError(
                     path, where,

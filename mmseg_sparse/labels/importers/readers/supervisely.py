@@ -150,9 +150,17 @@ def _read_file(
         entry=str(path),
         folders=_folders(path, source),
     )
-    drawn = list(shapes)
-    list(within_memory((shape for _, shape in drawn), path))
-    groups = itertools.groupby(drawn, lambda item: item[0])
+    people: list[str] = []
+
+    def drawn() -> Iterator[Shape]:
+        for who, shape in shapes:
+            people.append(who)
+            yield shape
+
+    several = tuple(within_memory(drawn(), path))
+    groups = itertools.groupby(
+        zip(people, several, strict=True), lambda item: item[0]
+    )
     parts = [(who, tuple(s for _, s in group)) for who, group in groups]
     for who, group in parts or [('', ())]:
         yield replace(whole, annotator=who, shapes=group)
@@ -267,12 +275,7 @@ def _bitmap(
     raw: Raw, label: str, sides: tuple[int, int], path: Path, entry: str
 ) -> PixelRegion:
     bitmap: _Bitmap = decode_json(raw, _Bitmap, path, entry)
-    left, top = bitmap.origin
-    if left % 1 or top % 1:
-        raise FormatError(
-            path, f'{entry}.origin',
-            f'expected whole numbers, got {shown([left, top])}',
-        )  # fmt: skip
+    left, top = (round(value) for value in bitmap.origin)  # half to even
     entry = f'{entry}.data'
     try:
         inflate = zlib.decompressobj()
@@ -287,7 +290,7 @@ def _bitmap(
             path, entry, f'cut short, or more than {MAX_BITMAP} bytes'
         )
     pixels = _mask(png, sides, path, entry)
-    return PixelRegion(label, pixels, (int(left), int(top)), entry=entry)
+    return PixelRegion(label, pixels, (left, top), entry=entry)
 
 
 def _mask(

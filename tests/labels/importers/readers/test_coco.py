@@ -185,3 +185,26 @@ def test_round_trip(
         assert len(annotation.shapes) == len(shapes)
         for shape, written in zip(annotation.shapes, shapes, strict=True):
             assert equal(shape, written, size, half)
+
+
+@pytest.mark.parametrize('nothing', [
+    {}, {'bbox': None}, {'bbox': []}, {'segmentation': []},
+    {'segmentation': None, 'bbox': [], 'keypoints': []},
+])  # fmt: skip
+def test_an_annotation_without_a_place_is_a_tag(
+    tmp_path: Path, nothing: dict
+) -> None:
+    label = {'image_id': 1, 'category_id': 7, **nothing}
+    content = {
+        'images': [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 3}],
+        'categories': [{'id': 7, 'name': 'cat'}, {'id': 8, 'name': 'dog'}],
+        'annotations': [
+            label, label,
+            {'image_id': 1, 'category_id': 8, 'bbox': [0, 0, 2, 2]},
+        ],
+    }  # fmt: skip
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(content))
+    (annotation,) = coco.read(path)
+    assert annotation.tags == ('cat',)
+    assert [shape.label for shape in annotation.shapes] == ['dog']

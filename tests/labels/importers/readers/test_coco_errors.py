@@ -49,7 +49,7 @@ def polygon(*values: Any) -> dict[str, Any]:
     (spoil('annotations', 2, keypoints=[1, 'x', 2]), r"keypoints.*got 'x'"),
     (spoil('annotations', 3, bbox=[1, 2, -3, 4]), r'\.bbox\[2\]: .* got -3'),
     (spoil('annotations', 3, bbox=[1, 2]), r'bbox: .* got \[1, 2\]'),
-    (spoil('annotations', 3, bbox=None), 'bbox: expected a list, got None'),
+    (spoil('annotations', 3, bbox=3), 'bbox: expected a list, got 3'),
     (mask(';32NO0124', (6, 5)), r'size: .*\[5, 6\], got \[6, 5\]'),
     (mask(';32NO012'), 'counts'),
     (mask('é'), 'counts: not an RLE string'),

@@ -171,3 +171,12 @@ def test_round_trip(tmp_path: Path, drawn: Sequence[tuple]) -> None:
         assert [(*as_values(s), s.z) for s in one.shapes] == [
             (*as_values(s), s.z) for s in other.shapes
         ]
+
+
+def test_places_of_masks_are_rounded_half_to_even(tmp_path: Path) -> None:
+    text = CVAT.replace('left="7"', 'left="6.5"').replace(
+        'width="3"', 'width="3.0"'
+    )
+    mask = read(tmp_path / 'a.xml', text)[0].shapes[-1]
+    assert mask.origin == (6, 9)
+    assert mask.pixels.shape == (2, 3)

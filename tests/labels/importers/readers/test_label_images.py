@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -98,19 +99,24 @@ def test_what_is_no_label_image(
         list(label_images.read(path))
 
 
-def plain_tiff(values: NDArray, kind: int) -> bytes:
+def plain_tiff(
+    values: NDArray, kind: int, order: str = '<', packed: bool = False
+) -> bytes:
     """Write a TIFF by hand, of depths that Pillow does not know."""
-    (height, width), data = (
-        values.shape,
-        values.astype('<' + values.dtype.str[1:]).tobytes(),
-    )
+    height, width = values.shape
+    data = values.astype(order + values.dtype.str[1:]).tobytes()
+    data = zlib.compress(data) if packed else data
     tags = [
-        (256, width), (257, height), (258, 8 * values.itemsize), (259, 1),
+        (256, width), (257, height), (258, 8 * values.itemsize),
+        (259, 8 if packed else 1),
         (262, 1), (273, 8 + 2 + 12 * 10 + 4), (277, 1), (278, height),
         (279, len(data)), (339, kind),
     ]  # fmt: skip
-    directory = b''.join(struct.pack('<HHII', t, 4, 1, v) for t, v in tags)
-    head = b'II*\0' + struct.pack('<IH', 8, len(tags))
+    directory = b''.join(
+        struct.pack(f'{order}HHII', t, 4, 1, v) for t, v in tags
+    )
+    head = b'II' if order == '<' else b'MM'
+    head += struct.pack(f'{order}HIH', 42, 8, len(tags))
     return head + directory + bytes(4) + data
 
 
@@ -122,10 +128,34 @@ def test_plain_tiffs_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ('order', 'packed'), [('<', False), ('<', True), ('>', False)]
+)
+@pytest.mark.parametrize(('dtype', 'kind'), [('int64', 2), ('uint64', 1)])
+def test_numbers_of_64_bits(
+    tmp_path: Path, dtype: str, kind: int, order: str, packed: bool
+) -> None:
+    values = np.array([[0, 1, 2], [7, 0, 300], [0, 0, 65535]], dtype)
+    path = tmp_path / 'a.tif'
+    path.write_bytes(plain_tiff(values, kind, order, packed))
+    (annotation,) = label_images.read(path)
+    assert annotation.size == (3, 3)
+    assert np.array_equal(painted(annotation, 0), values)
+    values[0, 0] = 2**32 + 1
+    path.write_bytes(plain_tiff(values, kind, order, packed))
+    with pytest.raises(
+        FormatError, match='from 0 to 65535, got 0 to 42949672'
+    ):
+        list(label_images.read(path))
+    data = plain_tiff(values, kind, order, packed)
+    for stop in range(1, len(data), 3):
+        path.write_bytes(data[:stop])
+        with pytest.raises(FormatError, match=r'a\.tif: '):
+            list(label_images.read(path))
+
+
+@pytest.mark.parametrize(
     ('dtype', 'kind', 'found'),
     [
-        ('int64', 2, 'whole numbers of 64 bits'),
-        ('uint64', 1, 'whole numbers of 64 bits'),
         ('float16', 3, 'fractions of 16 bits'),
         ('float64', 3, 'fractions of 64 bits'),
     ],
@@ -135,7 +165,7 @@ def test_other_depths_are_told(
 ) -> None:
     data = plain_tiff(np.ones((3, 4), dtype), kind)
     (tmp_path / 'a.tif').write_bytes(data)
-    problem = rf'8, 16 or 32 bits, got {found}; save it as uint8'
+    problem = rf'8 to 64 bits, got {found}; save it as uint8'
     with pytest.raises(FormatError, match=rf'a\.tif: .*{problem}'):
         list(label_images.read(tmp_path / 'a.tif'))
     for stop in range(1, 140, 7):

@@ -15,6 +15,7 @@ from mmseg_sparse.labels.importers.annotation import (
     PixelRegion,
     Point,
     Region,
+    Stroke,
 )
 from mmseg_sparse.labels.importers.readers import label_studio
 
@@ -197,3 +198,23 @@ def test_round_trip(tmp_path: Path, shapes: list, tags: list) -> None:
     assert len(back.shapes) == len(shapes)
     for shape, written in zip(back.shapes, shapes, strict=True):
         assert equal(shape, written, size)
+
+
+@pytest.mark.parametrize('kind', ['polygonlabels', 'polygon'])
+def test_polygons_that_were_not_closed_are_strokes(
+    tmp_path: Path, kind: str
+) -> None:
+    points = [[10, 10], [30, 10], [30, 50], [10, 50]]
+    place = {'points': points, 'original_width': 40, 'original_height': 30}
+    labels = result('labels', labels=['road'])
+    for closed, form in ((False, Stroke), (True, Region), (None, Region)):
+        drawn = result(kind, points=points, closed=closed)
+        if kind == 'polygonlabels':
+            drawn['value'][kind] = ['road']
+        drawn |= {k: v for k, v in place.items() if k != 'points'}
+        results = [drawn] if kind == 'polygonlabels' else [labels, drawn]
+        (back,) = read(tmp_path / 'a.json', [task(*results)])
+        (shape,) = back.shapes
+        assert type(shape) is form
+        line = shape.points if closed is False else shape.rings[0]
+        assert line.tolist() == [[4, 3], [12, 3], [12, 15], [4, 15]]

@@ -200,3 +200,29 @@ def test_boxes_of_masks_without_their_last_pixel(tmp_path: Path) -> None:
     drawn = shape('mask', [12, 7], [15, 9], mask=png_base64(MASK))
     read = read_one(tmp_path / 'a.json', LABELME | {'shapes': [drawn]})
     assert read.shapes[0].origin == (12, 7)
+
+
+@pytest.mark.parametrize(('box', 'origin'), [
+    ([[7.4, 9.6], [12.4, 12.6]], (7, 10)),  # as LabelMe rounds its corner
+    ([[0.5, 1.5], [4, 4]], (0, 2)),  # halves to even
+    ([[15.9, 9.2], [12.2, 7.8]], (12, 8)),  # the corners swapped
+    ([[0, 0], [9, 1]], (0, 0)),  # of another size than its picture
+    ([[3, 2], [3, 2]], (3, 2)),
+])  # fmt: skip
+def test_a_mask_has_the_size_of_its_picture(
+    tmp_path: Path, box: list, origin: tuple
+) -> None:
+    drawn = shape('mask', *box, mask=png_base64(MASK))
+    read = read_one(tmp_path / 'a.json', LABELME | {'shapes': [drawn]})
+    (region,) = read.shapes
+    assert region.origin == origin
+    np.testing.assert_array_equal(region.pixels, MASK)
+
+
+def test_a_shape_without_a_type_is_a_polygon(tmp_path: Path) -> None:
+    drawn = shape('polygon', [0, 0], [4, 0], [4, 4])
+    for item in (drawn | {'shape_type': None}, {
+        key: value for key, value in drawn.items() if key != 'shape_type'
+    }):  # fmt: skip
+        read = read_one(tmp_path / 'a.json', LABELME | {'shapes': [item]})
+        assert isinstance(read.shapes[0], Region)

@@ -173,3 +173,9 @@ def test_fuzz(tmp_path: Path, seed: int) -> None:
     sample = json.loads(json.dumps(SAMPLE))
     for turn in range(4):
         fuzz_json(supervisely.read, tmp_path / 'a.json', sample, seed + turn)
+
+
+def test_places_of_bitmaps_are_rounded_half_to_even(tmp_path: Path) -> None:
+    content = deepcopy(SAMPLE)
+    content['objects'][4]['bitmap']['origin'] = [0.5, 1.6]
+    assert read_content(tmp_path, content).shapes[4].origin == (0, 2)
