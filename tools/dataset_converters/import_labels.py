@@ -118,6 +118,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     _add_class_arguments(parser)
     _add_drawing_arguments(parser)
+    _add_slide_arguments(parser)
     parser.add_argument(
         '--option',
         nargs='+',
@@ -241,6 +242,26 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_slide_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--downsample',
+        type=float,
+        default=1.0,
+        metavar='N',
+        help='the coordinates are those of an N times larger image, a whole '
+        'slide at full resolution (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--offset',
+        nargs=2,
+        type=float,
+        default=(0.0, 0.0),
+        metavar=('X', 'Y'),
+        help="where the image's top left corner lies on the slide, in pixels "
+        'of the full resolution (default: 0 0)',
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Import the labels."""
     args = parse_args(argv)
@@ -268,6 +289,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 skip_unknown=args.skip_unknown,
                 keep_empty=args.keep_empty,
                 fill=args.fill,
+                downsample=args.downsample,
+                offset=tuple(args.offset),
                 overlap=args.overlap,
                 annotator=args.annotator,
             ),

@@ -5,7 +5,7 @@ import itertools
 import pickle
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from ..image_finder import (
     possible_names,
 )
 from .annotation import ImageAnnotation, Shape
+from .rasterize import is_outside
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Collector:
             one of another size, and what is malformed.
         annotator: Whose labels of an image count: 'merge' = everybody's,
             'first' = those of the first in the source, else a name.
+        place: Returns an annotation in pixels of its image.
 
     Attributes:
         jobs: One for each image that the source names, by its name.
@@ -83,6 +85,7 @@ class Collector:
         reasons: What is wrong with the first of them.
         annotators: Number of annotations by who made them.
         skipped_annotations: How many are of annotators that do not count.
+        outside: Shapes that lie beyond an edge of their image as a whole.
     """
 
     #: So many reasons are kept.
@@ -96,8 +99,12 @@ class Collector:
         *,
         words: Sequence[tuple[str, int]] = (),
         annotator: str = 'merge',
+        place: Callable[[ImageAnnotation], ImageAnnotation] = lambda item: (
+            item
+        ),
     ) -> None:
         self.finder = finder
+        self.place = place
         self.class_map = class_map
         self.words = words
         self.skip_unknown = skip_unknown
@@ -112,6 +119,7 @@ class Collector:
         self.reasons: list[str] = []
         self.annotators: Counter[str] = Counter()
         self.skipped_annotations = 0
+        self.outside = 0
         self._named: set[PurePosixPath] = set()
         self._folders: set[str] = set()
 
@@ -144,6 +152,7 @@ class Collector:
         self.sources.update((annotation.source, *annotation.files))
         self._folders.update(annotation.folders)
         try:
+            annotation = self.place(annotation)
             job = self._job(annotation)
         except FormatError as error:
             self.leave_out(error)
@@ -162,6 +171,7 @@ class Collector:
             tag for tag in annotation.tags
             if self._known(tag, annotation.source, f'tags of {job.name}')
         ]  # fmt: skip
+        self.outside += sum(is_outside(shape, job.size) for shape in shapes)
         job.add(replace(annotation, shapes=tuple(shapes), tags=tuple(tags)))
 
     def check(self) -> None:

@@ -24,6 +24,7 @@ from ..label_map import NO_LABEL
 from .annotation import ImageAnnotation, PixelRegion, Point, Stroke
 from .collect import ImageJob
 from .rasterize import OVERLAPS, Raster, check_brush, rasterize
+from .slide import check_slide
 
 #: Share of labelled pixels from which areas count as a dense mask.
 DENSE = 0.9
@@ -57,6 +58,9 @@ class ImportOptions:
         annotator: Whose labels count where several people labelled an image:
             'merge' = everybody's, 'first' = those of the first in the source,
             else a name.
+        downsample: Pixels of the coordinates' image (a whole slide), along a
+            side, in one of the image.
+        offset: ``(x, y)`` of the image's top left corner in it.
     """
 
     stroke_width: float = 3.0
@@ -67,6 +71,8 @@ class ImportOptions:
     fill: str | None = None
     overlap: str = 'auto'
     annotator: str = 'merge'
+    downsample: float = 1.0
+    offset: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.overlap not in ('auto', *OVERLAPS):
@@ -75,6 +81,7 @@ class ImportOptions:
                 f'{self.overlap!r}'
             )
         check_brush(self.stroke_width, self.point_radius)
+        check_slide(self.downsample, self.offset)
         if self.supervision not in KINDS:
             raise ValueError(
                 f'supervision must be one of {", ".join(KINDS)}, got '

@@ -17,6 +17,7 @@ from . import load_reader
 from .collect import Collector, ImageJob, checksums
 from .draw import Drawing, ImportOptions, draw_all
 from .formats import NUMBERED, PIXEL_STROKES, UNORDERED, WORDS
+from .slide import on_image
 
 #: Called with what is being done, how many are done, and of how many.
 Progress = Callable[[str, int, int | None], None]
@@ -37,6 +38,7 @@ class ImportSummary:
             the class that has them and the one beneath; 255 = void.
         clipped: Shapes that reach beyond their image.
         vanished: Shapes that cover no pixel.
+        outside: Shapes that lie outside their image as a whole.
         skipped_labels: Shapes and tags left out, by unknown class.
         skipped_images: Annotations left out, as their image is missing.
         skipped_sizes: Annotations left out, as their image has another size.
@@ -60,6 +62,7 @@ class ImportSummary:
     )
     clipped: int = 0
     vanished: int = 0
+    outside: int = 0
     skipped_labels: Counter[str] = field(default_factory=Counter)
     skipped_images: list[str] = field(default_factory=list)
     skipped_sizes: list[str] = field(default_factory=list)
@@ -111,6 +114,8 @@ class ImportSummary:
             (self.void, 'pixels that the source says are void (255)'),
             (self.clipped, 'shapes clipped at the edge of their image'),
             (self.vanished, 'shapes that cover no pixel'),
+            (self.outside, 'shapes that lie outside their image (of a whole '
+             'slide? --downsample and --offset)'),
             (self.skipped_labels.total(),
              f'shapes and tags left out, by class: {skipped}'),
             (len(self.skipped_images),
@@ -189,6 +194,7 @@ def import_labels(
         options.skip_unknown,
         words=WORDS.get(format_name, ()),
         annotator=options.annotator,
+        place=lambda item: on_image(item, options.downsample, options.offset),
     )
     _read(format_name, source, out, reader_options, collector, report)
     collector.check()
@@ -233,6 +239,7 @@ def _meta(
         'skipped_images': len(collector.skipped_images),
         'skipped_sizes': len(collector.skipped_sizes),
         'skipped_entries': collector.skipped_entries,
+        'outside': collector.outside,
     }
 
 
@@ -281,6 +288,7 @@ def _write(
         skipped_entries=collector.skipped_entries,
         reasons=collector.reasons,
         unannotated=collector.unannotated,
+        outside=collector.outside,
         merged=sum(len(job.annotators) > 1 for job in collector.jobs.values()),
         skipped_annotations=collector.skipped_annotations,
     )
@@ -378,7 +386,9 @@ def _drawn(
             f'{len(summary.skipped_images)} are missing, '
             f'{len(summary.skipped_sizes)} have another size, '
             f'{summary.skipped_labels.total()} shapes and tags are of unknown '
-            f'classes, {summary.skipped_entries} entries are malformed'
+            f'classes, {summary.outside} shapes lie outside their image (of a '
+            'whole slide? --downsample and --offset), '
+            f'{summary.skipped_entries} entries are malformed'
             + (f' ({summary.reasons[0]})' if summary.reasons else '')
         )
 

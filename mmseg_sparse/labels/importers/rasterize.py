@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -251,18 +252,28 @@ def _reaches_out(shape: Shape, size: tuple[int, int]) -> bool:
 
     Of strokes and points that is their line, not their width.
     """
+    low, high = _extent(shape)
+    return bool((low < 0).any() or (high > np.array(size)).any())
+
+
+def is_outside(shape: Shape, size: tuple[int, int]) -> bool:
+    """Tell whether a shape lies beyond one edge of the image as a whole."""
+    low, high = _extent(shape)
+    return bool((high < 0).any() or (low > np.array(size)).any())
+
+
+def _extent(shape: Shape) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the least and greatest x and y of a shape; of nothing, 0."""
     if isinstance(shape, PixelRegion):
         rows, columns = (np.flatnonzero(shape.pixels.any(a)) for a in (1, 0))
         if not len(rows):
-            return False
+            return np.zeros(2), np.zeros(2)
         left, top = shape.origin
         low = np.array([left + columns[0], top + rows[0]])
-        high = np.array([left + columns[-1] + 1, top + rows[-1] + 1])
-    else:
-        points = (
-            np.concatenate(shape.rings)
-            if isinstance(shape, Region)
-            else _points(shape)
-        )
-        low, high = points.min(0), points.max(0)
-    return bool((low < 0).any() or (high > np.array(size)).any())
+        return low, np.array([left + columns[-1] + 1, top + rows[-1] + 1])
+    points = (
+        np.concatenate(shape.rings)
+        if isinstance(shape, Region)
+        else _points(shape)
+    )
+    return points.min(0), points.max(0)
