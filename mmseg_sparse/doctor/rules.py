@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..labels.colours import BLACK_WHITE
+from ..labels.colours import grey_options, is_grey_picture
 from ..labels.image_list import DENSE_KINDS
 from ..labels.label_map import NO_LABEL
 from .examine import Examination
@@ -175,23 +175,24 @@ def values(found: Examination) -> Iterator[Finding]:
 
 
 def black_and_white(found: Examination) -> Iterator[Finding]:
-    """Find masks in black and white, whose objects count as unlabelled."""
+    """Find masks in black and white, or grey, whose white is unlabelled."""
     used = np.flatnonzero(found.raw).tolist()
     table = found.usable[0].item.reading.table if found.usable else ()
-    if used != [0, NO_LABEL] or table[0] != 0 or table[NO_LABEL] != NO_LABEL:
+    if not is_grey_picture(used) or any(table[v] != v for v in used):
         return
     names = found.data.classes
-    names = (
-        names if len(names) > 1 else ('background', *(names or ('object',)))
-    )
+    if len(names) < len(used):
+        names = ('background', *(names or ('object',)))
+    names += tuple(f'class {k}' for k in range(len(names), len(used)))
+    listed = [f'{value} ({found.raw[value]} pixels)' for value in used]
     yield Finding(
         'black-and-white', ERROR,
-        f'the values are 0 ({found.raw[0]} pixels) and 255 '
-        f'({found.raw[NO_LABEL]} pixels) alone, as in masks in black and '
-        'white: 255 seems to be a class, but is read as "no label"',
+        f'the values are {", ".join(listed[:-1])} and {listed[-1]} alone, as '
+        f'in masks in {"black and white" if len(used) == 2 else "grey"}: 255 '
+        'seems to be a class, but is read as "no label"',
         f'{IMPORT.format("index-png")} --classes '
         f'{shlex.quote(",".join(names))} '
-        f'{BLACK_WHITE.format(shlex.quote(names[1]))}; if 255 does mean "no '
+        f'{grey_options(used, names[: len(used)])}; if 255 does mean "no '
         'label": label a second class, as nothing can be learnt from one',
         len(found.usable), named([(f.item.name, '') for f in found.usable]),
     )  # fmt: skip

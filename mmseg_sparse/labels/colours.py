@@ -1,8 +1,9 @@
 """Masks that are pictures in colour, and tables that name the colours."""
 
 import re
+import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from .label_map import NO_LABEL
 
 Colour = tuple[int, int, int]
 
-#: What makes the importer read 0 as the first class and 255 as the second.
-BLACK_WHITE = '--option ignore_index=-1 --class-map 255={}'
+#: More levels of grey than this are not taken for classes.
+MAX_LEVELS = 9
 #: Modes of Pictures of 8 bits a channel.
 _MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
 _NUMBERS = (
@@ -207,6 +208,39 @@ def load_rgba(path: Path) -> NDArray[np.uint8]:
         raise FormatError(
             path, '', f'broken picture: {reason(error)}'
         ) from error
+
+
+def is_grey_picture(values: Iterable[int]) -> bool:
+    """Tell whether values look like levels of grey, not like classes.
+
+    They do if they divide 0 to 255 evenly, up to a rounding: 0 and 255, or 0,
+    127 and 255, and so on.
+    """
+    levels = sorted(set(values))
+    if not 2 <= len(levels) <= MAX_LEVELS:
+        return False
+    steps = np.linspace(0, 255, len(levels))
+    exact = levels[0] == 0 and levels[-1] == NO_LABEL
+    return exact and bool((np.abs(steps - levels) <= 1).all())
+
+
+def grey_options(
+    values: Iterable[int], classes: Sequence[object] | None = None
+) -> str:
+    """Return what makes the importer read levels of grey as classes.
+
+    Args:
+        values: The levels.
+        classes: A class for each; None = the indices in this order.
+    """
+    levels = sorted(set(values))
+    chosen = range(len(levels)) if classes is None else classes
+    pairs = ' '.join(
+        shlex.quote(f'{level}={name}')
+        for level, name in zip(levels, chosen, strict=True)
+        if level
+    )
+    return f'--option ignore_index=-1 --class-map {pairs}'
 
 
 def grey_of(rgba: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

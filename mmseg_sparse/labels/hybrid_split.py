@@ -1,7 +1,7 @@
 """Lists of which images have masks and which have weak labels."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .image_list import (
@@ -48,7 +48,11 @@ def choose_strong(
 
 
 def hybrid_list(
-    names: Sequence[str], strong: Sequence[str], *, weak: str = 'tag'
+    names: Sequence[str],
+    strong: Sequence[str],
+    *,
+    weak: str = 'tag',
+    listed: Mapping[str, str] | None = None,
 ) -> str:
     """Return the list of a hybrid data set, as ``SparseSegDataset`` reads it.
 
@@ -56,6 +60,7 @@ def hybrid_list(
         names: All images, in the order of the list.
         strong: Those that are ``dense``.
         weak: Supervision of the others.
+        listed: What stands in the list for a name; None = the names.
 
     Raises:
         ValueError: If a strong image is not among all, none or all of them
@@ -77,8 +82,10 @@ def hybrid_list(
             f'expected strong and weak images, got {len(chosen)} strong ones '
             f'of {len(names)}'
         )
+    shown = listed or {}
     lines = [
-        f'{_quoted(name)} {"dense" if name in chosen else weak}'
+        f'{_quoted(shown.get(name, name))} '
+        f'{"dense" if name in chosen else weak}'
         for name in names
     ]
     return '\n'.join(lines) + '\n'

@@ -58,6 +58,16 @@ def without_suffix(name: str, suffixes: Sequence[str]) -> str:
     return name.removesuffix(max(found, key=len, default=''))
 
 
+def listed_name(entry: ImageEntry, suffixes: Sequence[str]) -> str:
+    """Return how a list names an image, so that its file is found.
+
+    That is with its suffix, if it is none of those of the data set.
+    """
+    image = entry.image
+    known = image is None or image.endswith(tuple(suffixes))
+    return entry.name if image is None or known else image
+
+
 def parse_list(
     content: bytes,
     source: str,

@@ -9,10 +9,13 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmseg_sparse.datasets import SparseSegDataset
+from mmseg_sparse.datasets.files_of_images import Listing, locate
 from mmseg_sparse.labels.hybrid_split import hybrid_list, read_entries
 from mmseg_sparse.labels.image_list import (
     SUPERVISIONS,
     ImageEntry,
+    listed_name,
     suffixes_of,
 )
 
@@ -78,8 +81,7 @@ class TRLPipeline:
             for name, cfg in self.configs.items()
         }
         self._check_configs()
-        suffix = self.datasets['dctn1'].img_suffix
-        self.entries = _split_entries(settings.split, suffix)
+        self.entries = split_entries(settings.split, self.datasets['dctn1'])
         self.stages = Stages(self.work_dir, self._stages())
         if self.stages.result('evaluation') is None:
             self._check_masks()
@@ -242,7 +244,9 @@ class TRLPipeline:
         if weak:
             names = [entry.name for entry in self.entries]
             strong = [e.name for e in self.entries if e.supervision == STRONG]
-            text = hybrid_list(names, strong, weak='pseudo')
+            suffixes = suffixes_of(self.datasets['final'].img_suffix)
+            listed = {e.name: listed_name(e, suffixes) for e in self.entries}
+            text = hybrid_list(names, strong, weak='pseudo', listed=listed)
             write_whole(folder / PSEUDO_LIST, text.encode())
         return {}
 
@@ -332,16 +336,21 @@ class TRLPipeline:
         raise StageError(f'the test left no mIoU in {out}')
 
 
-def _split_entries(
-    split: Path, suffix: str | Sequence[str]
-) -> list[ImageEntry]:
-    """Return the images of the split.
+def split_entries(split: Path, dataset: Any) -> list[ImageEntry]:
+    """Return the images of the split, named as the data set names them.
 
     Raises:
         ValueError: If there are no strong or no weak ones, or it does not
             say which.
     """
-    entries = read_entries(split, img_suffix=suffix, default='')
+    entries = read_entries(split, img_suffix=dataset.img_suffix, default='')
+    if isinstance(dataset, SparseSegDataset) and dataset.backend_args is None:
+        listing = Listing()
+        folder = dataset.data_prefix['img_path']
+        entries = [
+            locate(entry, None, folder, dataset.img_suffixes, listing)
+            for entry in entries
+        ]
     for entry in entries:
         if not entry.supervision:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Images of several suffixes in one folder."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from mmseg_sparse.doctor import diagnose, examine, from_config, from_folder
 from mmseg_sparse.labels.classes import make_classes
 from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
+from mmseg_sparse.pseudo_labels.trl_pipeline import split_entries
+from tests.helpers import tools
 from tests.helpers.own_data import (
     CLASSES,
     build,
@@ -32,6 +35,11 @@ def root(tmp_path: Path) -> Path:
         clicks = [(index, k, k) for k in range(3)]
         write_labels(path, label_map(*clicks))
     return tmp_path
+
+
+@pytest.fixture
+def tool(root: Path) -> object:
+    return partial(tools.call, 'make_hybrid_split', cwd=root)
 
 
 def images(root: Path, **options: object) -> list[str]:
@@ -84,6 +92,28 @@ def test_without_a_list_suffixes_are_named(root: Path) -> None:
     assert images(root, ann_file='list.txt', img_suffix=SUFFIXES) == ordered
     (root / 'list.txt').write_text('sub/c.png\nb.JPG\na\n')
     assert images(root, ann_file='list.txt') == ordered
+
+
+@pytest.mark.parametrize('source', ['folder', 'list', 'labels.json'])
+def test_lists_of_trl(source: str, root: Path, tool) -> None:
+    (root / 'all.txt').write_text('a\nb.JPG\nsub/c.png\n')
+    where = dict(
+        folder=[root / 'images', '--img-suffix', ','.join(SUFFIXES)],
+        list=[root / 'all.txt'],
+    )  # fmt: skip
+    given = where.get(source) or [imported(root)]
+    images_of, *options = given
+    tool(images_of, root / 'hybrid.txt', '--share', '1/3', *options)
+    several = dict(img_suffix=SUFFIXES) if source == 'folder' else {}
+    dataset = build(
+        root, ann_file='hybrid.txt', lazy_init=True, data_prefix=dict(
+            img_path='images', dense='labels'), **several,
+    )  # fmt: skip
+    entries = split_entries(root / 'hybrid.txt', dataset)
+    assert [(e.name, e.image) for e in entries] == [
+        (str(Path(name).with_suffix('')), name) for name in NAMES
+    ]
+    assert sum(e.supervision == 'dense' for e in entries) == 1
 
 
 def test_an_image_that_moved_to_another_format_is_found(root: Path) -> None:

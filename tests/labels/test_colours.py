@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmseg_sparse.labels.colours import (
     indices_of,
+    is_grey_picture,
     load_rgba,
     read_colours,
 )
@@ -42,6 +43,16 @@ def test_tables_of_tools(text: str, tmp_path: Path) -> None:
     found = table(tmp_path, text)
     assert (found.labels, found.colours) == (('cat', 'dog'), (CAT, DOG))
     assert found.named
+
+
+@pytest.mark.parametrize(
+    ('values', 'grey'),
+    [([0, 255], True), ([0, 128, 255], True), ([0, 85, 170, 255], True),
+     ([0, 1, 255], False), ([0], False), ([255], False), ([1, 255], False),
+     ([0, 254], False), (range(256), False), ([0, 64, 128, 191, 255], True)],
+)  # fmt: skip
+def test_levels_of_grey(values: list, grey: bool) -> None:
+    assert is_grey_picture(values) == grey
 
 
 def test_a_palette_without_names_counts(tmp_path: Path) -> None:

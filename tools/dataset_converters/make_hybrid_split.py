@@ -72,11 +72,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--img-suffix',
-        nargs='+',
+        type=lambda text: text.split(','),
         default=['.jpg'],
         metavar='SUFFIX',
-        help='how the names of images end, in a folder or a list (default: '
-        '.jpg)',
+        help='how the names of images end, in a folder or a list; several '
+        'with commas between them (default: .jpg)',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
     return parser.parse_args(argv)
@@ -91,19 +91,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     from mmseg_sparse.labels.hybrid_split import (
         choose_strong,
         hybrid_list,
+        read_entries,
         read_names,
     )
+    from mmseg_sparse.labels.image_list import listed_name
     from mmseg_sparse.utils.atomic import write_whole
 
     try:
-        names = read_names(args.images, img_suffix=args.img_suffix)
+        entries = read_entries(args.images, img_suffix=args.img_suffix)
+        names = [entry.name for entry in entries]
         candidates = names
         if args.strong_from is not None:
             candidates = read_names(
                 args.strong_from, img_suffix=args.img_suffix
             )
         strong = choose_strong(candidates, share=args.share, seed=args.seed)
-        text = hybrid_list(names, strong, weak=args.weak)
+        listed = {e.name: listed_name(e, args.img_suffix) for e in entries}
+        text = hybrid_list(names, strong, weak=args.weak, listed=listed)
         write_whole(args.out, text.encode())
     except (OSError, ValueError) as error:
         fail(str(error))

@@ -86,6 +86,29 @@ def test_a_value_of_another_file_shows_that_255_is_no_label(
     assert found == [1050, 0, 150]
 
 
+def test_levels_of_grey(tmp_path: Path) -> None:
+    mask(tmp_path, [0, 127])
+    mask(tmp_path, [255, 0], 'b.png')
+    mask(tmp_path, [0, 255], 'c.png')
+    whole = mask(tmp_path, [127, 255], 'd.png')
+    classes = dict(classes=make_classes(['a', 'b', 'c d']))
+    with pytest.raises(ValueError, match="unknown class '127'"):
+        run(tmp_path, **classes)
+    levels = np.array(Image.open(whole))
+    levels[:2] = 0
+    Image.fromarray(levels).save(tmp_path / 'masks/a.png')
+    with pytest.raises(ValueError, match=(
+        r'a\.png: .*0 \(80 pixels\), 127 \(970 pixels\) and 255 \(150 '
+        r'pixels\) alone, as in masks in grey.*--class-map 127=1 255=2 reads'
+    )):  # fmt: skip
+        run(tmp_path, **classes)
+    read = dict(class_map={'127': 1, '255': 2}, **classes)
+    assert run(tmp_path, 'ignore_index=-1', **read)[0] == [80, 970, 0]
+    data = from_folder(tmp_path / 'masks', classes=('a', 'b', 'c d'))
+    found = {f.code: f for f in diagnose(examine(data))}['black-and-white']
+    assert "--class-map 127=b '255=c d';" in found.mend
+
+
 def test_the_doctor_says_the_same(tmp_path: Path) -> None:
     mask(tmp_path, [0, 255])
     data = from_folder(tmp_path / 'masks', classes=('background', 'big cat'))
@@ -95,7 +118,7 @@ def test_the_doctor_says_the_same(tmp_path: Path) -> None:
     assert '0 (1050 pixels) and 255 (150 pixels) alone' in finding.message
     assert (
         "--classes 'background,big cat' --option ignore_index=-1 --class-map "
-        "255='big cat'" in finding.mend
+        "'255=big cat'" in finding.mend
     )
     mask(tmp_path, [1, 255], 'b.png')
     data = from_folder(tmp_path / 'masks', classes=('background', 'cat'))

@@ -4,7 +4,7 @@ Masks that are pictures are read with a table of colours.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ....utils.untrusted import FormatError, OnError, refuse
 from ...colours import (
-    BLACK_WHITE,
     grey_of,
+    grey_options,
     indices_of,
+    is_grey_picture,
     load_rgba,
     most_frequent,
     read_colours,
@@ -55,8 +56,9 @@ def read(
         source: A PNG, or a folder of them, folders within included. With
             ``colours`` pictures of any format are read.
         ignore_index: The value of pixels without a label. -1: every pixel has
-            one. By default it is 255, and an error if 0 and 255 are the only
-            values of all files: that is how masks in black and white look.
+            one. By default it is 255, and an error if the values of all files
+            are 0 and 255 alone, or levels of grey such as 0, 127 and 255:
+            they are masks in black and white, or in grey.
         suffix: What the name of a PNG has behind that of its image:
             ``_mask`` where ``a_mask.png`` is of ``a.jpg``. PNGs of a folder
             that do not end so are ignored.
@@ -88,15 +90,18 @@ def read(
         suffix = suffix.removesuffix(kind)
     values: Counter[int] = Counter()
     table = None if colours is None else read_colours(colours)
+    unsure = ignore_index is None
     void = NO_LABEL if ignore_index is None else ignore_index
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
         if table is None:
             labels = _load(path)
             numbers = np.bincount(labels.ravel())
-            values.update(
-                {int(v): int(numbers[v]) for v in np.flatnonzero(numbers)}
-            )
+            own = {int(v): int(numbers[v]) for v in np.flatnonzero(numbers)}
+            values.update(own)
+            # 0 and 255 alone may also be strokes of the first class.
+            if unsure and len(own) > 2 and is_grey_picture(own):
+                raise FormatError(path, '', _grey(own))
             yield pixel_annotation(
                 labels, path, source, unlabeled=void, suffix=suffix
             )
@@ -112,8 +117,8 @@ def read(
 
     paths = _files(source, suffix, coloured=table is not None)
     yield from each_file(paths, one, on_error)
-    if ignore_index is None and sorted(values) == [0, NO_LABEL]:
-        raise FormatError(source, '', _black_white(values))
+    if unsure and is_grey_picture(values):
+        raise FormatError(source, '', _grey(values))
 
 
 def _files(source: Path, suffix: str, coloured: bool) -> list[Path]:
@@ -163,13 +168,16 @@ def _in_colour(path: Path, error: FormatError) -> FormatError:
     )  # fmt: skip
 
 
-def _black_white(values: Counter[int]) -> str:
+def _grey(values: Mapping[int, int]) -> str:
+    """Say that values are levels of grey, and how to read them."""
+    *dark, white = sorted(values)
+    listed = ', '.join(f'{value} ({values[value]} pixels)' for value in dark)
     return (
-        f'the values are 0 ({values[0]} pixels) and 255 ({values[NO_LABEL]} '
-        'pixels) alone, as in masks in black and white: 255 seems to be a '
-        f'class, not "no label". {BLACK_WHITE.format(1)} reads 0 as the first '
-        'and 255 as the second class; --option ignore_index=255 says that '
-        '255 is "no label"'
+        f'the values are {listed} and {white} ({values[white]} pixels) alone, '
+        f'as in masks in {"black and white" if len(dark) == 1 else "grey"}: '
+        f'{white} seems to be a class, not "no label". '
+        f'{grey_options(values)} reads them as the first {len(values)} '
+        'classes; --option ignore_index=255 says that 255 is "no label"'
     )
 
 
