@@ -13,6 +13,7 @@ from ..utils.untrusted import (
     FormatError,
     decode_text,
     load_json,
+    nfc,
     read_bytes,
     shown,
 )
@@ -174,7 +175,8 @@ class ClassMap:
 
     A label in the given map becomes what that says; else the class of the
     same name; else, where labels are numbers, the class of that number; else
-    what the tool means by it, such as void.
+    what the tool means by it, such as void. It does not matter how accents
+    are composed (NFC, NFD).
 
     Args:
         names: Class names in order of their indices.
@@ -201,15 +203,18 @@ class ClassMap:
         self.words = tuple(words)
         #: Index by label, of the labels that were seen.
         self.used: dict[str, int] = {}
+        self._by_name = {nfc(n): i for i, n in enumerate(self.names)}
         self._given = {
             label: self._target(label, target)
             for label, target in (given or {}).items()
         }
+        self._targets = {nfc(k): index for k, index in self._given.items()}
 
     @property
     def unused(self) -> tuple[str, ...]:
         """Labels of the given map that were not seen, in its order."""
-        return tuple(label for label in self._given if label not in self.used)
+        used = {nfc(label) for label in self.used}
+        return tuple(label for label in self._given if nfc(label) not in used)
 
     def index(self, label: str) -> int | None:
         """Return the class index of a label, None if it is unknown.
@@ -218,9 +223,8 @@ class ClassMap:
         """
         if label in self.used:
             return self.used[label]
-        found = self._given.get(label)
-        if found is None and label in self.names:
-            found = self.names.index(label)
+        name = nfc(label)
+        found = self._targets.get(name, self._by_name.get(name))
         if found is None and self.first is not None and label.isdecimal():
             number = int(label) - self.first
             found = number if 0 <= number < len(self.names) else None
@@ -240,8 +244,8 @@ class ClassMap:
         return text
 
     def _target(self, label: str, target: int | str) -> int:
-        if isinstance(target, str) and target in self.names:
-            return self.names.index(target)
+        if isinstance(target, str) and nfc(target) in self._by_name:
+            return self._by_name[nfc(target)]
         if target == '':
             return LEFT_OUT
         if target == NO_LABEL or (

@@ -4,7 +4,6 @@ import difflib
 import heapq
 import os
 import re
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from urllib.parse import unquote, unquote_plus
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from ..utils.untrusted import FormatError, reason, shown, size
+from ..utils.untrusted import FormatError, nfc, reason, shown, size
 
 SUFFIXES = (
     '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif',
@@ -50,7 +49,7 @@ class ImageFinder:
         if not folder.is_dir():
             raise FileNotFoundError(f'no folder of images: {folder}')
         for path in _walk(folder, {p.resolve() for p in exclude}):
-            self.images.setdefault(_nfc(path.stem), []).append(path)
+            self.images.setdefault(nfc(path.stem), []).append(path)
         if not self.images:
             raise FileNotFoundError(
                 f'no images in {folder} (looked for {", ".join(SUFFIXES)})'
@@ -73,10 +72,10 @@ class ImageFinder:
             stem, suffix = wanted.name, ''  # its dots are part of the name
         else:
             stem, suffix = wanted.stem, wanted.suffix
-        parts = tuple(_nfc(part) for part in (*wanted.parts[:-1], stem))
+        parts = tuple(nfc(part) for part in (*wanted.parts[:-1], stem))
         ranked: dict[tuple[object, ...], list[PurePosixPath]] = {}
-        for path in self.images.get(_nfc(stem), ()):
-            own = tuple(_nfc(part) for part in (*path.parts[:-1], path.stem))
+        for path in self.images.get(nfc(stem), ()):
+            own = tuple(nfc(part) for part in (*path.parts[:-1], path.stem))
             shorter = min(len(own), len(parts))
             if own[-shorter:] == parts[-shorter:]:
                 rank = (
@@ -128,8 +127,8 @@ class ImageFinder:
 
 def is_inside(path: PurePosixPath, folders: Iterable[str]) -> bool:
     """Tell whether one of the folders of a path has one of the names."""
-    wanted = {_nfc(folder).casefold() for folder in folders}
-    return any(_nfc(part).casefold() in wanted for part in path.parts[:-1])
+    wanted = {nfc(folder).casefold() for folder in folders}
+    return any(nfc(part).casefold() in wanted for part in path.parts[:-1])
 
 
 def possible_names(stored: str, base: str = '') -> list[str]:
@@ -218,10 +217,6 @@ def _readings(stored: str) -> Iterator[tuple[str, bool]]:
         yield path.partition('/')[2], True
     else:  # s3, gs, azure-blob: bucket and key
         yield text[scheme.end() :], True
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize('NFC', text)
 
 
 def image_size(path: Path) -> tuple[int, int]:

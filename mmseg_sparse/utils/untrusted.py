@@ -95,6 +95,11 @@ def shown(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + '...'
 
 
+def nfc(text: str) -> str:
+    """Return a text with its accents composed, as names are compared."""
+    return unicodedata.normalize('NFC', text)
+
+
 def reason(error: BaseException, limit: int = 200) -> str:
     """Return the message of an error of a library, on one line."""
     text = ' '.join(str(error).split()) or type(error).__name__

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...utils.untrusted import FormatError, shown
+from ...utils.untrusted import FormatError, nfc, shown
 from ..classes import LEFT_OUT, Classes, ClassMap, make_classes, meaning
 from ..colours import read_colours
 from ..image_finder import ImageFinder
@@ -350,7 +350,13 @@ def _collected(
     labels = sorted(collector.labels)
     try:
         classes = make_classes(
-            [label for label in labels if meaning(label, words) is None]
+            list(
+                dict.fromkeys(
+                    nfc(label)
+                    for label in labels
+                    if meaning(label, words) is None
+                )
+            )
         )
     except ValueError as error:
         raise FormatError(source, '', str(error)) from error

@@ -292,3 +292,29 @@ def test_strokes_with_void_areas_are_scribbles(tmp_path):
         images=tmp_path / 'images',
     )  # fmt: skip
     assert summary.supervisions == {'scribble': 1}
+
+
+@pytest.mark.parametrize('mark', [1, True])
+def test_what_coco_says_to_ignore_is_void(mark, tmp_path):
+    source = write(tmp_path, 'coco', (('cat', CAT), ('cat', HOLE)))
+    content = json.loads(source.read_text())
+    content['annotations'][0]['ignore'] = 0
+    content['annotations'][1]['ignore'] = mark
+    source.write_text(json.dumps(content))
+    import_labels('coco', source, tmp_path / 'out', images=tmp_path / 'images')
+    labels = labels_of(tmp_path / 'out' / 'a.png')
+    assert counts(labels) == {0: 189, 255: 1200 - 189}
+
+
+@pytest.mark.parametrize('listed', [True, False])
+def test_accents_of_classes_may_be_composed_or_not(listed, tmp_path):
+    composed, apart = 'caf\u00e9', 'cafe\u0301'
+    classes = make_classes(['wall', composed]) if listed else None
+    drawn = ((apart, HOLE), (composed, APART))
+    summary, labels = run(tmp_path, 'labelme', drawn, classes)
+    assert (labels == len(summary.classes) - 1).sum() == 136
+    assert summary.classes[-1] == composed
+    _, labels = run(
+        tmp_path, 'labelme', drawn, make_classes(['wall']), {composed: 'wall'}
+    )
+    assert (labels == 0).sum() == 136

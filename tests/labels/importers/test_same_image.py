@@ -271,8 +271,19 @@ def table(folder):
     return path
 
 
+def exported(folder):
+    item = {'image_id': 1, 'bbox': [2, 2, 8, 8]}
+    return save(folder / 'coco.json', {
+        'images': [{'id': 1, 'file_name': 'a.png', 'width': 40, 'height': 30}],
+        'categories': [{'id': 0, 'name': 'cat'}, {'id': 1, 'name': 'dog'}],
+        'annotations': [item | {'category_id': 0, 'annotator': 'ann@x'},
+                        item | {'category_id': 1, 'annotator': 2}],
+    })  # fmt: skip
+
+
 SEVERAL = {
     'label-studio': completed, 'supervisely': labelled, 'csv': table,
+    'coco': exported,
 }  # fmt: skip
 
 

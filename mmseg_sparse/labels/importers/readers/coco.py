@@ -1,5 +1,6 @@
 """Reader of COCO JSON: instances and keypoints."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from ....utils.untrusted import (
     shown,
     size,
 )
+from ...classes import IGNORE
 from ..annotation import ImageAnnotation, Point, Region, Shape
 from ..coverage import rectangle
 from .rle import decode_coco_rle
@@ -24,6 +26,7 @@ from .shared import (
     NULL,
     Coordinate,
     Length,
+    by_annotator,
     class_name,
     coordinate,
     each,
@@ -32,7 +35,6 @@ from .shared import (
     pixel_regions,
     ring,
     stored_name,
-    within_memory,
 )
 
 T = TypeVar('T')
@@ -51,7 +53,8 @@ def read(
     Run lengths, as a list or compressed, are areas too, crowds included.
     Keypoints with a visibility above 0 are points of the annotation's class.
     A box is an area only where an annotation has nothing else. An annotation
-    without a place is a tag of its image.
+    without a place is a tag of its image; one with ``ignore`` is void. Who
+    made one is told by ``annotator``, as Label Studio writes it.
 
     Polygons and boxes are in pixels from the corner of the image, as here.
     So are keypoints in a file where any of them has a fraction, as other
@@ -84,12 +87,17 @@ def read(
 
     def one(key: Id, entry: str, raw: Raw) -> Iterator[ImageAnnotation]:
         image: ImageEntry = decode_json(raw, ImageEntry, source, entry)
-        extent = size(image.width, image.height, source, entry)
+        extent = None
+        if image.width or image.height:  # 0: unknown, as Datumaro writes it
+            extent = size(image.width, image.height, source, entry)
         placed = [i for i in annotations[key] if not _is_tag(i[1])]
         shapes = each(
             placed,
-            lambda where, item: _shapes(
-                item, classes, extent, half, source, where
+            lambda where, item: (
+                (_annotator(item), shape)
+                for shape in _shapes(
+                    item, classes, extent, half, source, where
+                )
             ),
             on_error,
         )
@@ -102,14 +110,14 @@ def read(
             ],
             on_error,
         )
-        yield ImageAnnotation(
+        about = ImageAnnotation(
             image=stored_name(image.file_name, source, f'{entry}.file_name'),
             source=str(source),
             entry=entry,
             size=extent,
-            shapes=tuple(within_memory(shapes, source, entry)),
             tags=tuple(dict.fromkeys(tags)),
         )
+        yield from by_annotator(about, shapes, entry)
 
     entries = ((key, *image) for key, image in images.items())
     yield from each(entries, one, on_error)
@@ -133,8 +141,8 @@ class ImageEntry(Struct):
     """An image of the file, which also panoptic files have."""
 
     file_name: str
-    width: float
-    height: float
+    width: float | None = None
+    height: float | None = None
 
 
 class _Mask(Struct):
@@ -148,6 +156,8 @@ class _Annotation(Struct):
     segmentation: list[list[Coordinate]] | _Mask | None = None
     keypoints: list[float] | None = None
     bbox: Raw = NULL  # often there, and seldom read
+    ignore: Raw = NULL
+    annotator: Raw = NULL
 
 
 def by_id(
@@ -212,6 +222,14 @@ def lookup(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
     return table[key]
 
 
+def _annotator(item: _Annotation) -> str:
+    """Return who made an annotation: a number or a text, else unknown."""
+    text = bytes(item.annotator).strip()
+    if not text[:1].isdigit() and text[:1] != b'"':
+        return ''
+    return str(json.loads(text))
+
+
 def _is_tag(item: _Annotation) -> bool:
     """Tell whether an annotation says nothing of a place."""
     placed = item.segmentation or item.keypoints
@@ -221,12 +239,14 @@ def _is_tag(item: _Annotation) -> bool:
 def _shapes(
     item: _Annotation,
     classes: Mapping[Id, str],
-    extent: tuple[int, int],
+    extent: tuple[int, int] | None,
     half: float,
     source: Path,
     entry: str,
 ) -> Iterator[Shape]:
     label = lookup(item.category_id, classes, source, f'{entry}.category_id')
+    if bytes(item.ignore).strip() in (b'1', b'true'):
+        label = IGNORE
     if isinstance(item.segmentation, _Mask):
         where = f'{entry}.segmentation'
         pixels = _pixels(item.segmentation, extent, source, where)
@@ -247,9 +267,11 @@ def _shapes(
 
 
 def _pixels(
-    mask: _Mask, extent: tuple[int, int], source: Path, entry: str
+    mask: _Mask, extent: tuple[int, int] | None, source: Path, entry: str
 ) -> NDArray[np.bool_]:
-    width, height = extent
+    if extent is None and len(mask.size) == 2:
+        extent = size(mask.size[1], mask.size[0], source, f'{entry}.size')
+    width, height = extent or (0, 0)
     if mask.size != [height, width]:
         raise FormatError(
             source, f'{entry}.size',

@@ -11,12 +11,12 @@ from ....utils.untrusted import (
     FormatError,
     OnError,
     decode_json,
-    image_name,
     load_json,
     refuse,
     shown,
     size,
 )
+from ...image_finder import possible_names
 from ...label_map import load_png_rgb
 from ..annotation import ImageAnnotation, PixelRegion
 from .coco import Id, ImageEntry, by_id, class_names, lookup
@@ -142,10 +142,12 @@ def _by_image(
 
 def _png(segments: _Segments, folder: Path, source: Path) -> Path:
     where = f'{segments.entry}.file_name'
-    path = folder / image_name(segments.content.file_name, source, where)
-    if not path.is_file():
-        raise FormatError(source, where, f'no file {path}')
-    return path
+    stored = stored_name(segments.content.file_name, source, where)
+    paths = [folder / name for name in possible_names(stored)]
+    for path in paths:
+        if path.is_file():
+            return path
+    raise FormatError(source, where, f'no file {paths[0]}')
 
 
 def _shapes(

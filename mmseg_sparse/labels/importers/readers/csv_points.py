@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,14 @@ from ....utils.untrusted import (
     shown,
 )
 from ..annotation import ImageAnnotation, Point
-from .shared import class_name, coordinate, each, parse_number, stored_name
+from .shared import (
+    by_annotator,
+    class_name,
+    coordinate,
+    each,
+    parse_number,
+    stored_name,
+)
 
 #: What a column is called, in lower case, if no option says so.
 NAMES = {
@@ -74,11 +80,7 @@ def read(
     for image, who, point in _points(source, columns, on_error):
         points.setdefault(image, []).append((who, point))
     for image, items in points.items():
-        for who, group in itertools.groupby(items, lambda item: item[0]):
-            shapes = tuple(point for _, point in group)
-            yield ImageAnnotation(
-                image, str(source), shapes=shapes, annotator=who
-            )
+        yield from by_annotator(ImageAnnotation(image, str(source)), items, '')
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def read(
         yield ImageAnnotation(
             image=_image(key, source, entry),
             source=str(source),
+            entry=entry,
             tags=tuple(
                 str(first_class + int(i)) for i in np.flatnonzero(present)
             ),

@@ -1,9 +1,11 @@
 """What several readers share: files, class names, coordinates and masks."""
 
+import itertools
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -287,6 +289,38 @@ def pixel_regions(
     top, left = int(rows[0]), int(columns[0])
     box = mask[top : rows[-1] + 1, left : columns[-1] + 1].copy()
     return (PixelRegion(label, box, (left, top), entry=entry),)
+
+
+def by_annotator(
+    image: ImageAnnotation, shapes: Iterable[tuple[str, Shape]], entry: str
+) -> Iterator[ImageAnnotation]:
+    """Yield an image once for each row of shapes of one annotator.
+
+    So the order of the shapes stays, where everybody's are drawn.
+
+    Args:
+        image: What is common to all; the tags come with the first row.
+        shapes: Who made a shape, empty if that is unknown, and the shape.
+        entry: Where in the source the image stands, for messages.
+
+    Raises:
+        FormatError: As :func:`within_memory`.
+    """
+    people: list[str] = []
+
+    def drawn() -> Iterator[Shape]:
+        for who, shape in shapes:
+            people.append(who)
+            yield shape
+
+    kept = tuple(within_memory(drawn(), image.source, entry))
+    start = 0
+    for who, row in itertools.groupby(people):
+        stop = start + sum(1 for _ in row)
+        yield replace(image, annotator=who, shapes=kept[start:stop])
+        image, start = replace(image, tags=()), stop
+    if not kept:
+        yield image
 
 
 def within_memory(

@@ -3,10 +3,8 @@
 import base64
 import binascii
 import io
-import itertools
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +36,7 @@ from .shared import (
     NULL,
     XY,
     Line,
+    by_annotator,
     class_name,
     each,
     each_file,
@@ -45,7 +44,6 @@ from .shared import (
     members,
     ring,
     source_files,
-    within_memory,
 )
 
 #: Geometries that are read, and of how many points; None = of any number.
@@ -150,21 +148,7 @@ def _read_file(
         entry=str(path),
         folders=_folders(path, source),
     )
-    people: list[str] = []
-
-    def drawn() -> Iterator[Shape]:
-        for who, shape in shapes:
-            people.append(who)
-            yield shape
-
-    several = tuple(within_memory(drawn(), path))
-    groups = itertools.groupby(
-        zip(people, several, strict=True), lambda item: item[0]
-    )
-    parts = [(who, tuple(s for _, s in group)) for who, group in groups]
-    for who, group in parts or [('', ())]:
-        yield replace(whole, annotator=who, shapes=group)
-        whole = replace(whole, tags=())
+    yield from by_annotator(whole, shapes, '')
 
 
 def _folders(path: Path, source: Path) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ def read(
     for image in {**above, **below}:
         yield ImageAnnotation(
             image=image,
+            entry=shown(image),
             source=str(source if image in above else background),
             shapes=(*below.get(image, ()), *above.get(image, ())),
         )

@@ -208,3 +208,22 @@ def test_an_annotation_without_a_place_is_a_tag(
     (annotation,) = coco.read(path)
     assert annotation.tags == ('cat',)
     assert [shape.label for shape in annotation.shapes] == ['dog']
+
+
+@pytest.mark.parametrize('size', [{}, {'width': 0, 'height': 0}])
+def test_a_size_that_is_not_known(tmp_path: Path, size: dict) -> None:
+    mask = {'size': [2, 3], 'counts': [1, 2, 3]}
+    content = {
+        'images': [{'id': 1, 'file_name': 'a.png', **size}],
+        'categories': [{'id': 7, 'name': 'cat'}],
+        'annotations': [
+            {'image_id': 1, 'category_id': 7, 'segmentation': mask},
+        ],
+    }  # fmt: skip
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(content))
+    (annotation,) = coco.read(path)
+    assert annotation.size is None
+    np.testing.assert_array_equal(
+        annotation.shapes[0].pixels, [[0, 1], [1, 0]]
+    )
