@@ -234,8 +234,8 @@ def whole_numbers(
     """
     low, high = values.min(), values.max()
     if low >= 0 and high <= limit:  # both are False for NaN
-        whole = values.astype(np.uint16)
-        if np.array_equal(whole, values):
+        whole: NDArray[np.uint16] = values.astype(np.uint16)
+        if values.dtype.kind in 'bui' or np.array_equal(whole, values):
             return whole
     raise FormatError(
         path, '',

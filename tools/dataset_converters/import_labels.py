@@ -149,8 +149,8 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='CLASSES',
         help='class names in order of their indices: a text file with one a '
         'line, or a dataset type (CamVidDataset, PascalVOCDataset), or names '
-        'with spaces or commas between them. Default: the labels in SOURCE, '
-        'sorted',
+        'with spaces or commas between them. Default: those that SOURCE '
+        'lists (nnunet), else its labels, sorted',
     )
     parser.add_argument(
         '--class-map',

@@ -62,6 +62,10 @@ WORDS = {
     'whats-the-point': (('255', NO_LABEL),),
 }
 
+#: Formats that list their classes: the readers' modules have a function
+#: ``class_list``, whose order is that of the classes if none is asked for.
+LISTED = ('nnunet',)
+
 #: Formats that hold strokes as pixels.
 PIXEL_STROKES = ('index-png', 'label-images', 'nifti', 'nnunet')
 
@@ -78,6 +82,21 @@ def load_reader(name: str) -> Reader:
         )
     reader: Reader = importlib.import_module(FORMATS[name]).read
     return reader
+
+
+def listed_classes(name: str, source: Path) -> list[str] | None:
+    """Return the classes that a source lists, if its format does.
+
+    Raises:
+        FormatError: If the source is malformed.
+        OSError: If it cannot be read.
+    """
+    if name not in LISTED:
+        return None
+    names: list[str] = importlib.import_module(FORMATS[name]).class_list(
+        source
+    )
+    return names
 
 
 def reader_options(name: str, settings: Sequence[str]) -> dict[str, Any]:

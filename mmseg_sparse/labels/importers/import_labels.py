@@ -16,7 +16,13 @@ from ..label_map import NO_LABEL
 from . import load_reader
 from .collect import Collector, ImageJob, checksums
 from .draw import Drawing, ImportOptions, draw_all
-from .formats import NUMBERED, PIXEL_STROKES, UNORDERED, WORDS
+from .formats import (
+    NUMBERED,
+    PIXEL_STROKES,
+    UNORDERED,
+    WORDS,
+    listed_classes,
+)
 from .slide import on_image
 
 #: Called with what is being done, how many are done, and of how many.
@@ -163,8 +169,8 @@ def import_labels(
             ``images``, and ``labels.json``. It appears whole or not at all.
         images: Folder of the images. They are not decoded.
         classes: Names and colours; None = those of the reader's table of
-            colours, without what the class map names, or the labels of the
-            source, sorted.
+            colours, without what the class map names, or those that the
+            source lists, or its labels, sorted.
         class_map: Class index, class name, 255 (void) or an empty text (leave
             out) by label.
         options: How labels are drawn.
@@ -187,6 +193,8 @@ def import_labels(
         raise ValueError(f'{source} would be overwritten by its own import')
     if classes is None:
         classes = _coloured(format_name, class_map, reader_options)
+        listed = listed_classes(format_name, source)
+        classes = make_classes(listed) if listed else classes
     names = _class_map(format_name, classes, class_map)
     collector = Collector(
         ImageFinder(images, exclude=[out]),

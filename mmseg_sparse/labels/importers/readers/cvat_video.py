@@ -99,7 +99,6 @@ def video_images(
         )
     )
     frames = _frames(root, tracks, source)
-    _check_number(tracks, frames, source)
     shapes = merge(*(_shapes(k, frames) for k in tracks), key=itemgetter(0))
     groups = groupby(shapes, key=itemgetter(0))
     coming, group = next(groups, (None, iter(())))
@@ -200,19 +199,20 @@ def _frames(
             source, 'meta.stop_frame',
             f'{len(frames)} frames are more than {MAX_FRAMES}',
         )  # fmt: skip
+    _check_number(tracks, frames, source)
     return sorted(seen.union(frames))
 
 
 def _check_number(
-    tracks: Sequence[Sequence[_Key]], frames: list[int], source: str
+    tracks: Sequence[Sequence[_Key]], frames: range, source: str
 ) -> None:
     """Raise if a small file would unfold to too many shapes."""
-    total = sum(
-        stop - start
-        for keys in tracks
-        for key, start, stop in _intervals(keys, frames)
-        if not key.outside
-    )
+    total = 0
+    for keys in tracks:
+        stops = [*(key.frame for key in keys[1:]), frames.stop]
+        for key, stop in zip(keys, stops, strict=True):
+            if not key.outside:
+                total += 1 + max(stop - key.frame, 0) // frames.step
     if total > MAX_SHAPES:
         raise FormatError(
             source, 'track',

@@ -65,8 +65,7 @@ def read(
         ModuleNotFoundError: If nibabel is needed and not installed.
         OSError: If a file cannot be read.
     """
-    path = source / DATASET if source.is_dir() else source
-    content: _Dataset = load_json(path, _Dataset)
+    path, content = _dataset(source)
     names = _names(content.labels, path)
     ending = content.file_ending
     if ending.lower() not in _VOLUMES + _PICTURES:
@@ -91,10 +90,26 @@ def read(
     )
 
 
+def class_list(source: Path) -> list[str]:
+    """Return the names of the classes, in the order of their numbers.
+
+    Raises:
+        FormatError, OSError: As :func:`read`.
+    """
+    path, content = _dataset(source)
+    names = sorted(_names(content.labels, path).items())
+    return [name for _, name in names if name != IGNORE]
+
+
 class _Dataset(Struct):
     labels: dict[str, Raw]
     file_ending: str = '.nii.gz'
     dataset: Raw = NULL
+
+
+def _dataset(source: Path) -> tuple[Path, _Dataset]:
+    path = source / DATASET if source.is_dir() else source
+    return path, load_json(path, _Dataset)
 
 
 def _names(labels: Mapping[str, Raw], path: Path) -> dict[int, str]:

@@ -191,7 +191,7 @@ def test_refused(
 def test_small_files_do_not_unfold_to_too_many_shapes(tmp_path: Path) -> None:
     tracks = [('a', [(0, box(0, 0))])] * 2000
     began = time.process_time()
-    with pytest.raises(FormatError, match=r'1600002000 shapes .* are more'):
+    with pytest.raises(FormatError, match=r'160000\d{4} shapes .* are more'):
         read(tmp_path, *tracks, frames={'stop_frame': 800_000})
     assert time.process_time() - began < 5
     with pytest.raises(FormatError, match='a name with %06d in it, got'):

@@ -23,13 +23,13 @@ from ....helpers.writers_c import drawn_map, save_nifti
 #: A data set of sparse labels: what is not labelled is ``ignore``.
 DATASET = {
     'channel_names': {'0': 'R', '1': 'G', '2': 'B'},
-    'labels': {'background': 0, 'road': 1, 'sky': 2, 'ignore': 3},
+    'labels': {'zero': 0, 'road': 1, 'sky': 2, 'ignore': 3},
     'numTraining': 2,
     'file_ending': '.png',
     'overwrite_image_reader_writer': 'NaturalImage2DIO',
 }
 LABELS = np.array([[0, 3, 1], [2, 3, 3]], np.uint8)
-NAMES = ['background', 'road', 'sky']
+NAMES = ['zero', 'road', 'sky']
 
 
 def make(folder: Path, stored: Any = LABELS, **changes: Any) -> Path:
