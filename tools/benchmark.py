@@ -20,7 +20,6 @@ has left <timestamp>/vis_data/scalars.json and config.py; or logs alone,
 
 import argparse
 import os
-import platform
 import shlex
 import sys
 import time
@@ -106,26 +105,13 @@ def show(text: str) -> None:
 
 def facts(args: argparse.Namespace) -> dict[str, str]:
     """Return what the docs say beside a table."""
-    import torch
-
     words = ['python', '-m', 'mmseg_sparse', 'benchmark', args.suite]
     for option in ('only', 'seeds'):
         if getattr(args, option):
             words += [f'--{option}', *map(str, getattr(args, option))]
     if args.import_runs:
-        words += ['--import-runs', str(args.import_runs)]
-    if args.no_training:
-        words.append('--no-training')
-        return {'Command': f'`{shlex.join(words)}`'}
-    words += ['--processes', str(args.processes)]
-    device = f'CPU ({platform.machine()}, {os.cpu_count()} cores)'
-    if torch.cuda.is_available():
-        device = torch.cuda.get_device_name()
-    return {
-        'Command': f'`{shlex.join(words)}`',
-        'Trained on': f'{device}, {args.processes} at the same time, torch '
-        f'{torch.__version__}',
-    }
+        words += ['--import-runs', str(args.import_runs), '--no-training']
+    return {'Command': f'`{shlex.join(words)}`'}
 
 
 def run(args: argparse.Namespace) -> int:

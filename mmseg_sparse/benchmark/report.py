@@ -165,9 +165,18 @@ def block(content: Mapping[str, Any]) -> str:
     """
     name = content['suite']
     metrics, rows = from_json(content)
-    facts = [f'{key}: {value}.' for key, value in content['facts'].items()]
+    machines = dict.fromkeys(name for row in rows for name in row.machines)
+    facts = dict(content['facts'])
+    if machines:
+        facts['Trained on'] = '; '.join(machines)
     start, end = marks(name)
-    lines = [start, '', *facts, '', *to_markdown(metrics, rows)]
+    lines = [
+        start,
+        '',
+        *(f'{key}: {value}.' for key, value in facts.items()),
+        '',
+        *to_markdown(metrics, rows),
+    ]
     if any(row.unchecked for row in rows):
         lines += ['', '† From logs alone, whose settings are not checked.']
     for kind in ('quality', 'closed'):

@@ -35,6 +35,7 @@ class Row:
             process.
         commits: Of the seeds, without repetitions.
         unchecked: Whether the settings of a run are not known.
+        machines: What the seeds were trained on, where that is known.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Row:
     memory: float | None
     commits: tuple[str, ...]
     unchecked: bool
+    machines: tuple[str, ...] = ()
 
 
 def closed_gap(value: float, low: float, high: float) -> float:
@@ -105,7 +107,6 @@ def make_rows(
         if case not in found:
             continue
         runs = list(found[case].values())
-        commits = [run['commit'] for run in runs if run.get('commit')]
         rows.append(
             Row(
                 dataset=case.dataset,
@@ -119,8 +120,9 @@ def make_rows(
                 closed=closed[case],
                 step=_mean(run.get('step_time') for run in runs),
                 memory=_mean(run.get('memory') for run in runs),
-                commits=tuple(dict.fromkeys(commits)),
+                commits=_each(runs, 'commit'),
                 unchecked=any(run.get('unchecked') for run in runs),
+                machines=_each(runs, 'machine'),
             )
         )
     return rows
@@ -160,6 +162,11 @@ def _values(
         for name in suite.metrics
         if all(name in run['metrics'] for run in runs.values())
     }
+
+
+def _each(runs: Iterable[Mapping[str, Any]], key: str) -> tuple[str, ...]:
+    """Return the different values of an entry that runs may have."""
+    return tuple(dict.fromkeys(run[key] for run in runs if run.get(key)))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

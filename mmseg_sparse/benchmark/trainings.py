@@ -1,5 +1,7 @@
 """The trainings of a suite, each of which is done once."""
 
+import os
+import platform
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -8,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from ..engine.training_run import (
@@ -193,6 +196,7 @@ class Trainings:
             memory=memory,
             labelled=TrainingLabels(cell.cfg).share(),
             commit=commit(),
+            machine=machine(),
         )
 
     def take_over(
@@ -283,6 +287,16 @@ def _changes(there: Any, here: Any, key: str = '') -> Iterable[str]:
             yield from _changes(one, other, f'{key}[{number}]')
     elif there != here and {str(there), str(here)} != {'SyncBN', 'BN'}:
         yield f'{key}: {there!r} there, {here!r} here'
+
+
+def machine() -> str:
+    """Return what trains here, for the times in a table."""
+    if torch.cuda.is_available():
+        device = str(torch.cuda.get_device_name())
+    else:
+        threads = os.environ.get('OMP_NUM_THREADS') or torch.get_num_threads()
+        device = f'CPU ({platform.machine()}), {threads} threads a training'
+    return f'{device}, torch {torch.__version__}'
 
 
 def commit() -> str | None:

@@ -72,7 +72,9 @@ def rows_of(results):
 def test_gaps_are_of_the_same_labels_data_and_backbone():
     suite, rows, found = rows_of({
         # Seeds in any order; the means count: 40, 50 and 60.
-        (case('CE'), 1): result(42, 70, labelled=3.0, commit='b'),
+        (case('CE'), 1): result(
+            42, 70, labelled=3.0, commit='b', machine='CPU'
+        ),
         (case('CE'), 0): result(38, 70, labelled=3.0, commit='a'),
         (case('own'), 0): result(50, 90, labelled=3.0, unchecked=True),
         (case('CE', 'point'), 0): result(20, 50, labelled=0.1),
@@ -91,6 +93,7 @@ def test_gaps_are_of_the_same_labels_data_and_backbone():
     ce = found['scribble', 'CE', 'B0']
     assert (ce.seeds, ce.metrics['mIoU']) == ((0, 1), (38, 42))
     assert ce.commits == ('a', 'b')
+    assert ce.machines == ('CPU',)
     assert ce.closed == dict(mIoU=0, aAcc=0)
     # No gap without both ends, and none of dense labels.
     assert found['scribble', 'own', 'B4'].closed == {}

@@ -233,6 +233,7 @@ def test_fills_the_docs_of_a_clone(done, tmp_path):
     page.write_text(f'# Results\n\n{marks}\n\nMore.\n')
     report.write_docs(tmp_path, trainings, rows, {'Command': '`x`'})
     text = page.read_text()
+    assert '\nTrained on: ' in text
     assert text.startswith('# Results\n\n<!-- results: tiny -->\n\nCommand: ')
     assert text.endswith('<!-- /results: tiny -->\n\nMore.\n')
     for row in rows:
