@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
+from PIL import Image
 
 from ..engine.training_run import to_json
 from ..pseudo_labels.whole_images import leaf_datasets
@@ -90,10 +91,12 @@ def _count(key: str) -> tuple[int, int]:
     labelled = pixels = 0
     for index in range(len(dataset)):
         results = dataset.get_data_info(index)
+        with Image.open(results['img_path']) as image:
+            pixels += image.width * image.height
+        if not results.get('seg_map_path'):
+            continue  # it has tags alone
         for transform in transforms:
             results = transform(results)
-        labels = results.get('gt_seg_map')
-        if labels is not None:
-            labelled += int((labels != dataset.ignore_index).sum())
-            pixels += labels.size
+        labels = results['gt_seg_map']
+        labelled += int((labels != dataset.ignore_index).sum())
     return labelled, pixels
