@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .resize import check_maps, resize_inside
+from .token_centers import Centers, sample_linear, sample_nearest
 
 #: Added to the maximum that maps are divided by, as in the release.
 EPSILON = 1e-5
@@ -136,6 +137,7 @@ def merge_activations(
     size: tuple[int, int],
     *,
     valid: Tensor | None = None,
+    centers: Sequence[Sequence[Centers]] | None = None,
 ) -> Tensor:
     r"""Merge the maps of several scales of an image and of its mirror images.
 
@@ -153,6 +155,10 @@ def merge_activations(
             is false in the padding of the former, or None.
         size: Height and width of the result.
         valid: Bool ``(N, *size)``, false in padding. None: no padding.
+        centers: For each scale the centres of the maps' rows and columns in
+            pixels of the result and, for mirrored maps, those of their
+            columns when they are mirrored back. None: they are spread over
+            the image.
 
     Returns:
         ``(N, K, *size)`` in [0, 1].
@@ -163,12 +169,47 @@ def merge_activations(
     if not scales:
         raise ValueError('scales must hold at least one, got none')
     total: Tensor | None = None
-    for maps, mirrored, inside in scales:
-        merged = resize_inside(maps, size, valid=inside)
+    for index, (maps, mirrored, inside) in enumerate(scales):
+        places = () if centers is None else centers[index]
+        merged = _enlarged(maps, size, inside, valid, places[:2])
         if mirrored is not None:
-            back = resize_inside(mirrored.flip(-1), size, valid=inside)
+            back = mirrored.flip(-1)
+            back = _enlarged(back, size, inside, valid, places[::2])
             merged = torch.maximum(merged, back)
         merged = merged.relu()
         total = merged if total is None else total + merged
     assert total is not None
     return normalize_activation(total, valid=valid)
+
+
+def _enlarged(
+    maps: Tensor,
+    size: tuple[int, int],
+    inside: Tensor | None,
+    valid: Tensor | None,
+    centers: Sequence[Centers],
+) -> Tensor:
+    """Bring maps to the size of the image.
+
+    Args:
+        maps: ``(N, K, h, w)``.
+        size: Height and width of the image.
+        inside: Bool ``(N, h, w)``, for maps that are spread over the image.
+        valid: Bool ``(N, *size)``.
+        centers: Those of rows and columns; none: the maps are spread.
+    """
+    if not centers:
+        return resize_inside(maps, size, valid=inside)
+    if valid is not None:
+        at = [
+            c.positions(count, maps.device)
+            for c, count in zip(centers, maps.shape[2:], strict=True)
+        ]
+        inside = sample_nearest(valid, *at)
+    rows, columns = (
+        c.coordinates(count, maps.device)
+        for c, count in zip(centers, size, strict=True)
+    )
+    return sample_linear(
+        maps, rows, columns, valid=None if valid is None else inside
+    )

@@ -12,6 +12,7 @@ from mmseg_sparse.functional import (
     mean_attention,
 )
 from mmseg_sparse.models.padding import inside_image
+from mmseg_sparse.models.segmentors.label_propagation import Transition
 from mmseg_sparse.models.segmentors.multi_scale_cam import (
     first_images,
     multi_scale_cam,
@@ -57,7 +58,11 @@ def test_propagation_by_attention():
         assert layers[0].query_hw == (6, 6)
         with torch.no_grad():
             (walked,) = segmentor.label_propagation.walk(
-                found.cam, tags, [0.35], valid, transition(layers), (6, 6)
+                found.cam,
+                tags,
+                [0.35],
+                valid,
+                Transition(transition(layers), (6, 6)),
             )
         expected = labels_from_best(walked, shown, valid=valid)
         labels = segmentor.pseudo_labels(images, samples).propagated

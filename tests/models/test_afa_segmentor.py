@@ -17,6 +17,7 @@ from mmseg_sparse.functional import (
 )
 from mmseg_sparse.models.backbones import AttentionRecorder
 from mmseg_sparse.models.padding import inside_image
+from mmseg_sparse.models.segmentors.label_propagation import Transition
 from mmseg_sparse.models.segmentors.multi_scale_cam import (
     first_images,
     multi_scale_cam,
@@ -52,9 +53,8 @@ def labels_by_hand(model, images, samples, walk):
             layers = first_images(found.layers, 2)
             with torch.no_grad():
                 affinity = model.decode_head.affinity(layers)
-            (before,) = parts.walk(
-                found.cam, tags, [score], valid, affinity, layers[0].query_hw
-            )
+            step = Transition(affinity, layers[0].query_hw)
+            (before,) = parts.walk(found.cam, tags, [score], valid, step)
         else:
             before, _ = with_background(found.cam, tags, score)
         shown = torch.cat([torch.ones(2, 1), tags], 1) > 0

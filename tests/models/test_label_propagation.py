@@ -8,7 +8,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmseg_sparse.functional import pixel_adaptive_refine
-from mmseg_sparse.models.segmentors.label_propagation import LabelPropagation
+from mmseg_sparse.functional.token_centers import Centers
+from mmseg_sparse.models.segmentors.label_propagation import (
+    LabelPropagation,
+    Transition,
+)
 from tests.reference import cam as reference
 
 F64 = torch.float64
@@ -74,7 +78,8 @@ def test_walk_equals_each_image_alone(case):
     cam, tags, valid, _, affinity = case
     propagation = LabelPropagation(None, **OPTIONS)
     scores = (0.6, 0.25)
-    found = propagation.walk(cam, tags, scores, valid, affinity, GRID)
+    transition = Transition(affinity, GRID)
+    found = propagation.walk(cam, tags, scores, valid, transition)
     for n, (rows, columns) in enumerate(INSIDE):
         size = (8 * rows, 8 * columns)
         tokens = [y * 6 + x for y in range(rows) for x in range(columns)]
@@ -91,6 +96,34 @@ def test_walk_equals_each_image_alone(case):
                 expected = reference.bilinear(grid, *size)
                 inner = maps[n, c, : size[0], : size[1]]
                 assert torch.allclose(inner, expected, atol=1e-9)
+
+
+def test_walk_between_true_centres_equals_each_image_alone(case):
+    """Tokens at rows 1, 9, 17, 25 and columns 0, 8, ... of the pixels."""
+    cam, tags, valid, _, affinity = case
+    propagation = LabelPropagation(None, **OPTIONS)
+    places = (Centers(8.0, 1.0), Centers(8.0, 0.0))
+    transition = Transition(affinity, GRID, places)
+    (found,) = propagation.walk(cam, tags, [0.6], valid, transition)
+    for n, (rows, columns) in enumerate(INSIDE):
+        tokens = [y * 6 + x for y in range(rows) for x in range(columns)]
+        small = cam[n, :, 1 : 8 * rows : 8, : 8 * columns : 8]
+        walked = by_hand(
+            small, tags[n], 0.6, affinity[n][tokens][:, tokens],
+            (rows, columns), 2.0, 2,
+        )  # fmt: skip
+        for c, grid in enumerate(walked):
+            for y, x in ((0, 0), (1, 8), (13, 10), (8 * rows - 1, 5)):
+                v, u = max((y - 1) / 8, 0), x / 8
+                v = min(v, rows - 1)
+                top, left = min(int(v), rows - 2), min(int(u), columns - 2)
+                down, right = v - top, u - left
+                upper = grid[top, left : left + 2].tolist()
+                lower = grid[top + 1, left : left + 2].tolist()
+                expected = (1 - down) * (
+                    (1 - right) * upper[0] + right * upper[1]
+                ) + down * ((1 - right) * lower[0] + right * lower[1])
+                assert found[n, c, y, x].item() == pytest.approx(expected)
 
 
 def test_refine_equals_each_image_alone(case):

@@ -17,13 +17,19 @@ from mmseg_sparse.functional import (
     mean_attention,
 )
 from mmseg_sparse.functional.resize import shrink_labels
+from mmseg_sparse.functional.token_centers import (
+    ALIGNMENTS,
+    Centers,
+    sample_nearest,
+)
 
+from ..backbones import token_centers
 from ..contracts import MapRefiner
 from ..decode_heads import AFAHead
 from ..features import Features
 from ..padding import inside_image
 from ..progress import training_iteration
-from .label_propagation import LabelPropagation, LabelSteps
+from .label_propagation import LabelPropagation, LabelSteps, Transition
 from .label_selection import LabelSelection
 from .multi_scale_cam import first_images, multi_scale_cam
 from .pseudo_labels import PseudoLabels, add_to_results
@@ -106,6 +112,10 @@ class AFASegmentor(SparseEncoderDecoder):
         segmentation_begin: First iteration after the first warm-up.
         propagation_begin: First iteration with propagated labels.
         log_class_shares: Whether the log shows the shares of single classes.
+        align: Where the tokens of the attention and of the activation maps
+            are taken to be: ``'extent'``, spread over the image, as in the
+            release; ``'centers'``, where their receptive fields are centred
+            (:func:`~mmseg_sparse.models.backbones.token_centers`).
         decode_head: Config of an ``AFAHead``.
         **kwargs: The arguments of ``SparseEncoderDecoder``.
 
@@ -136,6 +146,7 @@ class AFASegmentor(SparseEncoderDecoder):
         segmentation_begin: int = 2000,
         propagation_begin: int = 6000,
         log_class_shares: bool = True,
+        align: str = 'extent',
         **kwargs: Any,
     ) -> None:
         """Build the model, then the refiner of labels."""
@@ -162,15 +173,11 @@ class AFASegmentor(SparseEncoderDecoder):
         )
         self.affinity_from = affinity_from
         self.log_class_shares = log_class_shares
+        self.centers = self._token_centers(align)
         self.segmentation_begin = segmentation_begin
         self.propagation_begin = propagation_begin
-        refiner: MapRefiner | None = None
-        if label_refiner is not False:
-            if label_refiner is True:
-                label_refiner = dict(type='PixelAdaptiveRefinement')
-            refiner = MODELS.build(label_refiner)
         self.label_propagation = LabelPropagation(
-            refiner,
+            _build_refiner(label_refiner),
             refine_scale=refine_scale,
             softmax=cam_softmax,
             radius=radius,
@@ -178,6 +185,23 @@ class AFASegmentor(SparseEncoderDecoder):
             by=propagation,
         )
         self._check()
+
+    def _token_centers(self, align: str) -> Centers | None:
+        """Return the centres of the tokens, where they are to be used."""
+        if align not in ALIGNMENTS:
+            raise ValueError(f'align must be in {ALIGNMENTS}, got {align!r}')
+        if align == 'extent':
+            return None
+        stage = self.decode_head.attention_stage
+        last = self.decode_head.in_index[-1]
+        if self.with_neck or last != stage:
+            raise ValueError(
+                "align='centers' needs activation maps of the stage whose "
+                f'attention is used, {stage}, got map {last} '
+                f'({"with" if self.with_neck else "without"} a neck): set '
+                "align='extent'"
+            )
+        return token_centers(self.backbone, stage)
 
     def _check(self) -> None:
         if not self.cam_scales or min(self.cam_scales) <= 0:
@@ -284,10 +308,19 @@ class AFASegmentor(SparseEncoderDecoder):
         affinity = head.affinities(feats)
         grid = feats.attention[head.attention_stage][0].query_hw
         target = affinity_labels(
-            shrink_labels(labels, grid), radius=self.label_propagation.radius
+            self._at_tokens(labels, grid), radius=self.label_propagation.radius
         )
         positive, negative = affinity_loss(affinity, target, count_offset=1)
         return head.affinity_weight * (positive + negative) / 2
+
+    def _at_tokens(self, labels: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Return the labels of the tokens of a grid, ``(N, *grid)``."""
+        if self.centers is None:
+            return shrink_labels(labels, grid)
+        rows, columns = (
+            self.centers.positions(count, labels.device) for count in grid
+        )
+        return sample_nearest(labels, rows, columns)
 
     @torch.no_grad()
     def _label_steps(
@@ -314,11 +347,14 @@ class AFASegmentor(SparseEncoderDecoder):
             scales=self.cam_scales,
             flip=self.cam_flip,
             stage=stage if propagate else None,
+            centers=self.centers,
         )
         transition = None
         if propagate:
             layers = first_images(found.layers, len(images))
-            transition = (self._transition(layers), layers[0].query_hw)
+            transition = Transition(
+                self._transition(layers), layers[0].query_hw, found.centers
+            )
         return found.cam, self.label_propagation(
             found.cam, tags, scores, images, valid, transition, walk_scores
         )
@@ -412,3 +448,12 @@ class AFASegmentor(SparseEncoderDecoder):
             for sample, score in zip(data_samples, logits, strict=True):
                 sample.set_field(score.sigmoid(), 'tag_scores')
         return super().predict(inputs, data_samples)
+
+
+def _build_refiner(label_refiner: dict[str, Any] | bool) -> MapRefiner | None:
+    if label_refiner is False:
+        return None
+    if label_refiner is True:
+        label_refiner = dict(type='PixelAdaptiveRefinement')
+    refiner: MapRefiner = MODELS.build(label_refiner)
+    return refiner

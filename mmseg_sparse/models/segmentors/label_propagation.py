@@ -14,6 +14,11 @@ from mmseg_sparse.functional import (
     with_background,
 )
 from mmseg_sparse.functional.resize import fully_valid_on_grid, shrink_image
+from mmseg_sparse.functional.token_centers import (
+    Centers,
+    sample_linear,
+    sample_nearest,
+)
 
 from ..contracts import MapRefiner
 
@@ -41,6 +46,57 @@ class LabelSteps:
     refined: Sequence[Tensor]
     propagated: Sequence[Tensor] | None
     final: Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What maps are propagated by, and where its tokens are in an image.
+
+    Attributes:
+        matrix: ``(N, M, M)``.
+        grid: Its height and width, M their product.
+        centers: Where rows and columns of tokens are centred, in pixels; None:
+            they are taken to be spread over the image.
+    """
+
+    matrix: Tensor
+    grid: tuple[int, int]
+    centers: tuple[Centers, Centers] | None = None
+
+    def shrunk(self, maps: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Return which tokens are inside, and maps at the tokens.
+
+        Args:
+            maps: ``(N, K, H, W)``.
+            valid: Bool ``(N, H, W)``, false in padding.
+        """
+        if self.centers is None:
+            inside = valid_on_grid(valid, self.grid)
+            return inside, resize_inside(maps, self.grid, valid=valid)
+        rows, columns = (
+            c.positions(count, maps.device)
+            for c, count in zip(self.centers, self.grid, strict=True)
+        )
+        inside = sample_nearest(valid, rows, columns)
+        return inside, sample_linear(maps, rows, columns, valid=valid)
+
+    def enlarged(
+        self, maps: Tensor, size: tuple[int, int], inside: Tensor
+    ) -> Tensor:
+        """Bring maps of the tokens to the size of the image.
+
+        Args:
+            maps: ``(N, K, *grid)``.
+            size: Height and width of the image.
+            inside: Bool ``(N, *grid)``, which tokens count.
+        """
+        if self.centers is None:
+            return resize_inside(maps, size, valid=inside)
+        rows, columns = (
+            c.coordinates(count, maps.device)
+            for c, count in zip(self.centers, size, strict=True)
+        )
+        return sample_linear(maps, rows, columns, valid=inside)
 
 
 class LabelPropagation(nn.Module):
@@ -98,7 +154,7 @@ class LabelPropagation(nn.Module):
         scores: Sequence[float | None],
         images: Tensor,
         valid: Tensor,
-        transition: tuple[Tensor, tuple[int, int]] | None,
+        transition: Transition | None,
         walk_scores: Sequence[float | None] | None = None,
     ) -> LabelSteps:
         """Put the background beside the maps, refine, propagate, refine.
@@ -110,8 +166,7 @@ class LabelPropagation(nn.Module):
                 is what ``shown`` says about the background.
             images: ``(N, 3, H, W)``.
             valid: Bool ``(N, H, W)``, false in padding.
-            transition: What propagates, ``(N, M, M)``, and its grid; None:
-                no propagation.
+            transition: What propagates; None: no propagation.
             walk_scores: As ``scores``, for the maps that are propagated;
                 None: the same.
         """
@@ -124,7 +179,7 @@ class LabelPropagation(nn.Module):
         walked = None
         if transition is not None:
             walk_scores = scores if walk_scores is None else walk_scores
-            walked = self.walk(cam, tags, walk_scores, valid, *transition)
+            walked = self.walk(cam, tags, walk_scores, valid, transition)
             final = self.refine(walked, images, valid, shown)
         return LabelSteps(shown, maps, refined, walked, final)
 
@@ -169,8 +224,7 @@ class LabelPropagation(nn.Module):
         tags: Tensor,
         scores: Sequence[float | None],
         valid: Tensor,
-        affinity: Tensor,
-        grid: tuple[int, int],
+        transition: Transition,
     ) -> list[Tensor]:
         """Propagate maps by one random walk for each background score.
 
@@ -179,22 +233,20 @@ class LabelPropagation(nn.Module):
             tags: ``(N, K)``, above 0 for classes of the image.
             scores: The background scores; None: no background.
             valid: Bool ``(N, H, W)``, false in padding.
-            affinity: ``(N, M, M)``.
-            grid: Its height and width, M their product.
+            transition: What propagates.
 
         Returns:
             For each score maps ``(N, K + 1, H, W)``, the background first.
         """
-        size = (cam.shape[2], cam.shape[3])
-        inside = valid_on_grid(valid, grid)
-        small = resize_inside(cam, grid, valid=valid)
+        inside, small = transition.shrunk(cam, valid)
         maps = [with_background(small, tags, score)[0] for score in scores]
         walked = random_walk(
             torch.cat(maps, 1),
-            affinity,
+            transition.matrix,
             alpha=self.alpha,
             radius=self.radius,
             valid=inside,
         )
-        large = resize_inside(walked, size, valid=inside)
+        size = (cam.shape[2], cam.shape[3])
+        large = transition.enlarged(walked, size, inside)
         return [*large.split(cam.shape[1] + 1, 1)]

@@ -15,6 +15,7 @@ from mmseg_sparse.functional import (
     merge_activations,
     valid_on_grid,
 )
+from mmseg_sparse.functional.token_centers import Centers
 
 from ..backbones import AttentionRecorder
 from ..features import Features
@@ -30,10 +31,14 @@ class Activations:
         layers: The recorded layers of the largest scale, of the images and
             then, if there are, of their mirror images; empty where nothing
             was to be recorded.
+        centers: Where the rows and the columns of that scale's tokens are
+            centred, in pixels of the images; None where they are taken to be
+            spread over the images.
     """
 
     cam: Tensor
     layers: Sequence[Attention]
+    centers: tuple[Centers, Centers] | None = None
 
 
 @contextmanager
@@ -60,6 +65,7 @@ def multi_scale_cam(
     scales: Sequence[float],
     flip: bool,
     stage: int | None,
+    centers: Centers | None = None,
 ) -> Activations:
     """Activate a batch at several scales, without gradient.
 
@@ -71,12 +77,15 @@ def multi_scale_cam(
         scales: Factors on the images' size.
         flip: Whether each scale also sees the mirrored images.
         stage: The stage to record at the largest scale; None: none.
+        centers: Where the tokens of an image are centred, in its pixels;
+            None: they are taken to be spread over it.
     """
     largest = max(scales)
     size = (images.shape[2], images.shape[3])
     parts = [model.backbone] + ([model.neck] if model.with_neck else [])
     merged: list[tuple[Tensor, Tensor | None, Tensor]] = []
     layers: Sequence[Attention] = ()
+    places: list[tuple[Centers, Centers, Centers]] = []
     with evaluating(*parts):
         for scale in scales:
             record = stage if scale == largest else None
@@ -89,7 +98,26 @@ def multi_scale_cam(
             inside = valid_on_grid(valid, (maps.shape[2], maps.shape[3]))
             plain, *mirrored = maps.split(len(images))
             merged.append((plain, mirrored[0] if flip else None, inside))
-    return Activations(merge_activations(merged, size, valid=valid), layers)
+            if centers is not None:
+                places.append(_centers(centers, size, batch, maps))
+    cam = merge_activations(merged, size, valid=valid, centers=places or None)
+    of_largest = places[scales.index(largest)][:2] if places else None
+    return Activations(cam, layers, of_largest)
+
+
+def _centers(
+    centers: Centers, size: tuple[int, int], batch: Tensor, maps: Tensor
+) -> tuple[Centers, Centers, Centers]:
+    """Return the centres of maps of a resized batch, in the images' pixels.
+
+    They are those of rows, columns, and columns of mirror images that are
+    mirrored back.
+    """
+    rows, columns = (
+        centers.scaled(batch.shape[axis + 2] / side)
+        for axis, side in enumerate(size)
+    )
+    return rows, columns, columns.mirrored(maps.shape[3], size[1])
 
 
 def _resized(images: Tensor, scale: float) -> Tensor:

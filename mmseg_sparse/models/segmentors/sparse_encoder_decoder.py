@@ -17,6 +17,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from mmseg_sparse.functional.token_centers import Centers
 from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..backbones import AttentionRecorder
@@ -92,6 +93,8 @@ class SparseEncoderDecoder(EncoderDecoder):
     #: Scales of class activation maps, and whether mirror images take part.
     cam_scales: tuple[float, ...] = (1.0, 0.5, 1.5)
     cam_flip: bool = True
+    #: Where the tokens of these maps are centred; None: spread over images.
+    centers: Centers | None = None
 
     def __init__(
         self,
@@ -283,6 +286,7 @@ class SparseEncoderDecoder(EncoderDecoder):
             scales=self.cam_scales,
             flip=self.cam_flip,
             stage=None,
+            centers=self.centers,
         ).cam
         cam = cam * (tags > 0)[:, :, None, None]
         return [
