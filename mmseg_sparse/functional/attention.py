@@ -7,11 +7,14 @@ affinities of :func:`symmetric_scores` and :func:`mean_attention`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from .token_centers import ALIGNMENTS, Centers, sample_linear, sample_nearest
 
 DISTANCES = ('l1', 'l2', 'kl', 'ce')
 STAGE_REDUCTIONS = ('sum', 'mean')
@@ -32,6 +35,9 @@ class Attention:
         scale: The factor s on the scores, :math:`1/\sqrt d` as a rule.
         query_hw: Height and width of the query grid, M = height x width.
         key_hw: Height and width of the key grid, M' = height x width.
+        query_centers: Where the queries of each axis are centred in the
+            image, if that is known.
+        key_centers: Likewise the keys.
 
     Raises:
         ValueError: If the shapes do not agree with each other.
@@ -42,6 +48,8 @@ class Attention:
     scale: float
     query_hw: tuple[int, int]
     key_hw: tuple[int, int]
+    query_centers: Centers | None = None
+    key_centers: Centers | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes."""
@@ -132,6 +140,7 @@ def attention_affinity(
     stage_reduction: str = 'sum',
     resize: str = 'logits',
     uniform: bool = False,
+    align: str = 'extent',
     ignore_index: int = 255,
     valid: Tensor | None = None,
 ) -> Tensor:
@@ -172,6 +181,10 @@ def attention_affinity(
         uniform: Take :math:`A_l = 1 / M'`, attention to all keys alike, in
             place of the recorded attention: a control, not in the paper. Then
             no gradient reaches queries and keys.
+        align: Where queries and keys are taken to be: ``'extent'``, spread
+            over the image, as in the release; ``'centers'``, at
+            ``query_centers`` and ``key_centers``. The logits are spread over
+            the image in either case: that is how their loss resizes them.
         ignore_index: Id of an unlabelled pixel.
         valid: Bool ``(N, H, W)``, false in padding. None: no padding.
 
@@ -183,7 +196,7 @@ def attention_affinity(
         ValueError: If shapes disagree, a stage has no layer or layers on
             different grids, or an option is none of those named.
     """
-    _check_options(distance, stage_reduction, resize)
+    _check_options(distance, stage_reduction, resize, align)
     _check_inputs(logits, stages, labels, valid)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if valid is None:
@@ -191,11 +204,12 @@ def attention_affinity(
     counted = valid if labeled else valid & (labels == ignore_index)
     losses = []
     with torch.autocast(logits.device.type, enabled=False):
-        grids = {hw for layers in stages for hw in _grids(layers)}
-        probs = {hw: _resized_prob(wide, hw, resize) for hw in grids}
+        size = (labels.shape[1], labels.shape[2])
+        grids = {grid for layers in stages for grid in _grids(layers, align)}
+        probs = {g: _resized_prob(wide, g, resize, size) for g in grids}
         for layers in stages:
-            query_hw, key_hw = _grids(layers)
-            known = _nearest(valid, key_hw)
+            query, key = _grids(layers, align)
+            known = _nearest(valid, key)
             known = known | ~known.any(1, keepdim=True)  # of no image: all
             # Propagated rows of all layers would wait for the backward pass
             # otherwise, at the very peak of a training step's memory.
@@ -203,10 +217,10 @@ def attention_affinity(
                 checkpoint(
                     _stage_loss,
                     () if uniform else layers,
-                    probs[query_hw],
-                    probs[key_hw],
+                    probs[query],
+                    probs[key],
                     known,
-                    _nearest(counted, query_hw),
+                    _nearest(counted, query),
                     distance,
                     use_reentrant=False,
                     preserve_rng_state=False,
@@ -254,23 +268,68 @@ def _widen(rows: Tensor, width: int) -> Tensor:
     return F.pad(rows, (0, missing)) if missing else rows
 
 
-def _grids(
-    layers: Sequence[Attention],
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    return layers[0].query_hw, layers[0].key_hw
+class _Grid(NamedTuple):
+    """The tokens that a stage's queries or keys are.
+
+    Attributes:
+        hw: Height and width.
+        centers: Where they are centred; None: spread over the image.
+    """
+
+    hw: tuple[int, int]
+    centers: Centers | None
+
+    def places(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the pixels of rows and columns, for known centres."""
+        assert self.centers is not None
+        rows, columns = (self.centers.positions(n, device) for n in self.hw)
+        return rows, columns
 
 
-def _resized_prob(logits: Tensor, hw: tuple[int, int], resize: str) -> Tensor:
-    """Return probabilities on a grid, ``(N, C, M)``."""
+def _grids(layers: Sequence[Attention], align: str) -> tuple[_Grid, _Grid]:
+    """Return the grids of a stage's queries and keys."""
+    layer = layers[0]
+    if align == 'extent':
+        return _Grid(layer.query_hw, None), _Grid(layer.key_hw, None)
+    if layer.query_centers is None or layer.key_centers is None:
+        raise ValueError(
+            "align='centers' needs layers with query_centers and key_centers, "
+            "got layers without: set align='extent'"
+        )
+    return (
+        _Grid(layer.query_hw, layer.query_centers),
+        _Grid(layer.key_hw, layer.key_centers),
+    )
+
+
+def _resized_prob(
+    logits: Tensor, grid: _Grid, resize: str, size: tuple[int, int]
+) -> Tensor:
+    """Return probabilities on a grid, ``(N, C, M)``, in images of a size."""
     scores = logits if resize == 'logits' else logits.softmax(1)
-    small = F.interpolate(scores, hw, mode='bilinear', align_corners=False)
+    if grid.centers is None:
+        small = F.interpolate(
+            scores, grid.hw, mode='bilinear', align_corners=False
+        )
+    else:
+        rows, columns = (
+            (places + 0.5) * count / side - 0.5
+            for places, count, side in zip(
+                grid.places(logits.device), logits.shape[2:], size, strict=True
+            )
+        )
+        small = sample_linear(scores, rows, columns)
     small = small.flatten(2)
     return small.softmax(1) if resize == 'logits' else small
 
 
-def _nearest(mask: Tensor, hw: tuple[int, int]) -> Tensor:
+def _nearest(mask: Tensor, grid: _Grid) -> Tensor:
     """Resize a bool mask ``(N, H, W)`` to a grid, ``(N, M)``."""
-    small = F.interpolate(mask[:, None].to(torch.float32), hw, mode='nearest')
+    if grid.centers is not None:
+        return sample_nearest(mask, *grid.places(mask.device)).flatten(1)
+    small = F.interpolate(
+        mask[:, None].to(torch.float32), grid.hw, mode='nearest'
+    )
     return small.flatten(1) > 0.5
 
 
@@ -291,7 +350,11 @@ def _distance(propagated: Tensor, prob: Tensor, distance: str) -> Tensor:
     return -(y * log_p).sum(1)
 
 
-def _check_options(distance: str, stage_reduction: str, resize: str) -> None:
+def _check_options(
+    distance: str, stage_reduction: str, resize: str, align: str
+) -> None:
+    if align not in ALIGNMENTS:
+        raise ValueError(f'align must be in {ALIGNMENTS}, got {align!r}')
     if distance not in DISTANCES:
         raise ValueError(f'distance must be in {DISTANCES}, got {distance!r}')
     if stage_reduction not in STAGE_REDUCTIONS:

@@ -1,9 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from mmseg_sparse.functional import Attention, attention_affinity
+from mmseg_sparse.functional.token_centers import Centers
 from tests.helpers.measure import kept_bytes, largest_tensor
 from tests.reference import attention_affinity as reference
 
@@ -85,6 +87,41 @@ def test_both_ways_to_resize_equal_the_reference(resize):
         logits, literal(stages), labels, resize=resize, valid=valid
     )
     assert fast.item() == pytest.approx(slow, rel=1e-10)
+
+
+@pytest.mark.parametrize('padded', [False, True])
+@pytest.mark.parametrize('resize', ['logits', 'prob'])
+def test_true_centres_equal_the_reference_on_the_tokens_own_pixels(
+    padded, resize
+):
+    """Tokens at every 8th pixel, of logits as large as the image."""
+    layer = make_layer(2, 2, 3, (5, 7), (5, 7), 0.6)
+    centers = Centers(8.0, 0.0)
+    layer = replace(layer, query_centers=centers, key_centers=centers)
+    logits = torch.randn(2, 4, 37, 53, dtype=F64) * 3
+    labels = torch.randint(0, 4, (2, 37, 53))
+    labels = labels.masked_fill(torch.rand(2, 37, 53) < 0.6, 255)
+    valid = torch.ones(2, 37, 53, dtype=torch.bool)
+    valid[1, 20:] = valid[1, :, 30:] = False
+    options = dict(resize=resize, distance='kl')
+    fast = attention_affinity(
+        logits, [[layer]], labels, align='centers',
+        valid=valid if padded else None, **options,
+    )  # fmt: skip
+    slow = reference.attention_affinity(
+        logits[:, :, ::8, ::8], literal([[layer]]), labels[:, ::8, ::8],
+        distance_kind='kl', resize=resize,
+        valid=valid[:, ::8, ::8] if padded else None,
+    )  # fmt: skip
+    assert fast.item() == pytest.approx(slow, rel=1e-10)
+
+
+def test_true_centres_must_be_known():
+    logits, stages, labels, _ = make_case()
+    with pytest.raises(ValueError, match=r'query_centers and key_centers'):
+        attention_affinity(logits, stages, labels, align='centers')
+    with pytest.raises(ValueError, match=r"align must be in .* got 'center'"):
+        attention_affinity(logits, stages, labels, align='center')
 
 
 @pytest.mark.parametrize('padded', [False, True])

@@ -11,6 +11,7 @@ from mmseg_sparse.models.backbones import token_centers
 from mmseg_sparse.models.padding import inside_image
 from mmseg_sparse.models.segmentors.multi_scale_cam import multi_scale_cam
 from tests.helpers import afa, stock
+from tests.helpers.sparse import AFFINITY, config
 
 
 def test_the_tokens_of_a_mit_are_at_multiples_of_their_stride():
@@ -95,3 +96,24 @@ def test_refuses_maps_of_another_stage():
         afa.build(align='center')
     with pytest.raises(ValueError, match='of the stage whose attention'):
         afa.build(dict(attention_stage=2, attention_heads=2), align='centers')
+
+
+def test_recorded_attention_knows_where_it_is():
+    """Keys of the first stage: 8 of its tokens, at 4 pixels each."""
+    images, samples = stock.batch(height=66, width=100)
+    model = stock.build(
+        config([dict(AFFINITY, align=a, loss_name=f'loss_{a}')
+                for a in ('extent', 'centers')])
+    )  # fmt: skip
+    with torch.no_grad():
+        stages = model.extract_feat(images).attention
+    assert stages[0][0].query_centers == Centers(4, 0)
+    ratio = stages[0][0].query_hw[0] // stages[0][0].key_hw[0]
+    wanted = Centers(4 * ratio, 2 * (ratio - 1))
+    assert stages[0][0].key_centers == wanted
+    losses = model.loss(images, samples)
+    spread, centred = (
+        losses[f'decode.loss_{a}'].item() for a in ('extent', 'centers')
+    )
+    assert centred > 0
+    assert centred != pytest.approx(spread, rel=1e-4)

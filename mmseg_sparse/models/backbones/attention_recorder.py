@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmseg_sparse.functional import Attention
+from mmseg_sparse.functional.token_centers import Centers, conv_centers
+
+from .token_centers import token_centers
 
 CHECKPOINTING = (
     'with activation checkpointing, which its attention cannot be recorded '
@@ -83,6 +86,7 @@ class AttentionRecorder:
                     'with_cp=False in the backbone'
                 )
         self._backbone = backbone
+        self._centers = [token_centers(backbone, stage) for stage in found]
         self._recorded: list[list[Attention]] = []
         self._handles: list[RemovableHandle] = []
 
@@ -99,7 +103,7 @@ class AttentionRecorder:
             )
         for stage in self._stages:
             for layer in self._layers[stage]:
-                self._hook(layer, stages[stage], grid)
+                self._hook(layer, stages[stage], grid, self._centers[stage])
         return stages
 
     def __exit__(
@@ -122,8 +126,11 @@ class AttentionRecorder:
         layer: MultiheadAttention,
         kept: list[Attention],
         grid: list[tuple[int, int]],
+        centers: Centers,
     ) -> None:
         ratio = getattr(layer, 'sr_ratio', 1)
+        # The reduction is a convolution of that kernel and stride.
+        key_centers = conv_centers([(ratio, ratio, 0)], centers)
         has_token = isinstance(self._backbone, VisionTransformer)
         grad = torch.is_grad_enabled()
 
@@ -152,6 +159,8 @@ class AttentionRecorder:
                     _without_token(kwargs['key'], key_hw, has_token),
                     query_hw,
                     key_hw,
+                    centers,
+                    key_centers,
                 )
             )
             if self._backbone.training:
@@ -215,6 +224,8 @@ class _LayerAttention(Attention):
         key: What its keys are projected from, ``(M', N, C)``.
         query_hw: The query grid.
         key_hw: The key grid.
+        query_centers: Where the queries are centred.
+        key_centers: Where the keys are centred.
     """
 
     _module: nn.MultiheadAttention
@@ -228,6 +239,8 @@ class _LayerAttention(Attention):
         key: Tensor,
         query_hw: tuple[int, int],
         key_hw: tuple[int, int],
+        query_centers: Centers,
+        key_centers: Centers,
     ) -> None:
         values = dict(
             _module=module,
@@ -236,6 +249,8 @@ class _LayerAttention(Attention):
             scale=(module.embed_dim // module.num_heads) ** -0.5,
             query_hw=query_hw,
             key_hw=key_hw,
+            query_centers=query_centers,
+            key_centers=key_centers,
         )
         for name, value in values.items():
             object.__setattr__(self, name, value)  # frozen

@@ -11,6 +11,7 @@ from mmseg_sparse.functional.attention import (
     RESIZED,
     STAGE_REDUCTIONS,
 )
+from mmseg_sparse.functional.token_centers import ALIGNMENTS
 
 from ..features import Features
 from .base import WeightedLoss
@@ -35,6 +36,8 @@ class AttentionAffinityLoss(WeightedLoss):
             ``'prob'``.
         uniform: Attend to all positions alike, a control that shows what
             the attention is worth; the paper has none.
+        align: Where the positions of a stage are taken to be, ``'extent'``
+            or ``'centers'``.
         loss_weight: Factor on the loss, alpha of equation 1.
         loss_name: Name in the log, which must contain ``loss``.
 
@@ -50,6 +53,7 @@ class AttentionAffinityLoss(WeightedLoss):
         stage_reduction: str = 'sum',
         resize: str = 'logits',
         uniform: bool = False,
+        align: str = 'extent',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_affinity',
     ) -> None:
@@ -70,6 +74,8 @@ class AttentionAffinityLoss(WeightedLoss):
             )
         if resize not in RESIZED:
             raise ValueError(f'resize must be in {RESIZED}, got {resize!r}')
+        if align not in ALIGNMENTS:
+            raise ValueError(f'align must be in {ALIGNMENTS}, got {align!r}')
         #: Read by the segmentor, which records these stages.
         self.attention_stages = tuple(stages)
         self.distance = distance
@@ -77,6 +83,7 @@ class AttentionAffinityLoss(WeightedLoss):
         self.stage_reduction = stage_reduction
         self.resize = resize
         self.uniform = uniform
+        self.align = align
 
     def forward(
         self,
@@ -102,6 +109,7 @@ class AttentionAffinityLoss(WeightedLoss):
             stage_reduction=self.stage_reduction,
             resize=self.resize,
             uniform=self.uniform,
+            align=self.align,
             valid=valid,
         )
         return {self.loss_name: self.loss_weight * loss}

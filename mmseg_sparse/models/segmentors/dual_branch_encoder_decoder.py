@@ -173,7 +173,8 @@ def _rows(feats: Features, rows: Sequence[int]) -> Features:
     attention = [
         [
             Attention(layer.query[index], layer.key[index], layer.scale,
-                      layer.query_hw, layer.key_hw)
+                      layer.query_hw, layer.key_hw,
+                      layer.query_centers, layer.key_centers)
             for layer in stage
         ]
         for stage in feats.attention if rows

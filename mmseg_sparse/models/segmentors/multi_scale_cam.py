@@ -152,6 +152,8 @@ def first_images(layers: Sequence[Attention], count: int) -> list[Attention]:
             layer.scale,
             layer.query_hw,
             layer.key_hw,
+            layer.query_centers,
+            layer.key_centers,
         )
         for layer in layers
     ]
