@@ -111,7 +111,7 @@ def test_every_argument_arrives(call, tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 2.0, 'supervision': 'scribble',
         'skip_unknown': True, 'keep_empty': True, 'fill': None,
-        'overlap': 'later-on-top', 'annotator': 'merge', 'reader': {},
+        'overlap': 'later-on-top', 'annotator': None, 'reader': {},
     }  # fmt: skip
     filled = call('labelme', 'json', 'filled', *line[3:], '--fill', 'sky')
     assert filled[0] == 0

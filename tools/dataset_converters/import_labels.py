@@ -235,10 +235,10 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--annotator',
         metavar='NAME',
-        default='merge',
         help='whose labels count where SOURCE tells who made them and several '
         "people labelled an image: a name, 'first' = the first in SOURCE, or "
-        "'merge' = everybody's (default: %(default)s)",
+        "'merge' = everybody's, also of several entries of one name. "
+        "Default: everybody's within an entry",
     )
 
 

@@ -71,7 +71,8 @@ class Collector:
         skip_unknown: Leave out what has an unknown class, a missing image or
             one of another size, and what is malformed.
         annotator: Whose labels of an image count: 'merge' = everybody's,
-            'first' = those of the first in the source, else a name.
+            'first' = those of the first in the source, else a name. None =
+            everybody's, but entries of the same name may not be one image.
         place: Returns an annotation in pixels of its image.
 
     Attributes:
@@ -98,7 +99,7 @@ class Collector:
         skip_unknown: bool = False,
         *,
         words: Sequence[tuple[str, int]] = (),
-        annotator: str = 'merge',
+        annotator: str | None = None,
         place: Callable[[ImageAnnotation], ImageAnnotation] = lambda item: (
             item
         ),
@@ -159,7 +160,7 @@ class Collector:
             return
         if job is None:
             return
-        _check_same_image(annotation, job)
+        _check_same_image(annotation, job, self.annotator is not None)
         if not self._counts(annotation, job):
             return
         self.jobs[job.name] = job
@@ -191,7 +192,7 @@ class Collector:
                     f'{_entry(job.first)} is in {shown(own[0])}, but the only '
                     f'image of that name is {job.path}',
                 )  # fmt: skip
-        if self.annotator == 'merge' or self.annotator in self.annotators:
+        if self.annotator in (None, 'merge', *self.annotators):
             return
         if self.annotator != 'first' or not self.annotators:
             names = ', '.join(map(shown, sorted(self.annotators)[:12]))
@@ -213,7 +214,7 @@ class Collector:
         if self.annotator == 'first':
             counts = not who or job.annotators[:1] in ([], [who])
         else:
-            counts = self.annotator in ('merge', who)
+            counts = self.annotator in (None, 'merge', who)
         self.skipped_annotations += not counts
         return counts
 
@@ -307,30 +308,40 @@ class Collector:
         return True
 
 
-def _check_same_image(annotation: ImageAnnotation, job: ImageJob) -> None:
+def _check_same_image(
+    annotation: ImageAnnotation, job: ImageJob, several: bool
+) -> None:
     """Raise unless an annotation and the first of a job are of one image.
+
+    Args:
+        annotation: The annotation.
+        job: What its name leads to.
+        several: Whether entries of one name may be one image, since the user
+            says which annotators count.
 
     Raises:
         FormatError: If they are entries of their own, or their names differ
             by more than a suffix that one of them leaves out.
     """
     first = job.first
+    one, other = (
+        possible_names(item.image, item.base)[0]
+        for item in (annotation, first)
+    )
+    short, long = sorted((one, other), key=len)
+    same = short == long or f'{short}{job.path.suffix}' == long
+    named_alike = same and annotation.folders == first.folders
     if annotation.entry or first.entry:
-        same = annotation.entry == first.entry
-    else:
-        one, other = (
-            possible_names(item.image, item.base)[0]
-            for item in (annotation, first)
-        )
-        short, long = sorted((one, other), key=len)
-        same = short == long or f'{short}{job.path.suffix}' == long
+        same = annotation.entry == first.entry or (several and named_alike)
     if not same:
         raise FormatError(
             annotation.source, f'image {shown(annotation.image)}',
             f'{_entry(annotation)} and {_entry(first)} of {first.source} are '
             f'two images, but both are found in {job.path}; put the images '
             'into folders as the source has them, or import the entries one '
-            'by one',
+            'by one'
+            + (', or draw them as one by --annotator merge' if named_alike
+               else ''),
         )  # fmt: skip
 
 

@@ -57,7 +57,8 @@ class ImportOptions:
             has no order, else layers.
         annotator: Whose labels count where several people labelled an image:
             'merge' = everybody's, 'first' = those of the first in the source,
-            else a name.
+            else a name. None = everybody's within an entry of the source;
+            two entries of one name are an error.
         downsample: Pixels of the coordinates' image (a whole slide), along a
             side, in one of the image.
         offset: ``(x, y)`` of the image's top left corner in it.
@@ -70,7 +71,7 @@ class ImportOptions:
     keep_empty: bool = False
     fill: str | None = None
     overlap: str = 'auto'
-    annotator: str = 'merge'
+    annotator: str | None = None
     downsample: float = 1.0
     offset: tuple[float, float] = (0.0, 0.0)
 

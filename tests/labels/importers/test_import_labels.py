@@ -78,7 +78,7 @@ def test_what_is_recorded(tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 0.0, 'supervision': 'auto',
         'skip_unknown': False, 'keep_empty': False, 'fill': None,
-        'overlap': 'layers', 'annotator': 'merge',
+        'overlap': 'layers', 'annotator': None,
         'downsample': 1.0, 'offset': [0.0, 0.0], 'reader': {},
     }  # fmt: skip
     assert sidecar['sources'] == {

@@ -151,6 +151,8 @@ SAME = {
         label_studio, '/data/upload/1/3f1c9a2b-a.png',
         '/data/upload/2/9a2b3f1c-a.png', '3f1c9a2b-a.png', '9a2b3f1c-a.png',
     ),
+    'label-studio equal': (label_studio, 'a.png', 'a.png',
+                           "tasks[0] 'a.png'", "tasks[1] 'a.png'"),
     'label-studio storage': (
         label_studio, 's3://one/a.png', 's3://two/a.png', 's3://one/a.png',
         's3://two/a.png',
@@ -290,7 +292,7 @@ SEVERAL = {
 @pytest.mark.parametrize('name', SEVERAL)
 @pytest.mark.parametrize(
     ('annotator', 'label'),
-    [('merge', 1), ('first', 0), ('ann@x', 0), ('2', 1)],
+    [(None, 1), ('merge', 1), ('first', 0), ('ann@x', 0), ('2', 1)],
 )
 def test_annotators(name, annotator, label, tmp_path):
     images_at(tmp_path, 'a.png')
@@ -302,7 +304,7 @@ def test_annotators(name, annotator, label, tmp_path):
     labels = labels_of(tmp_path / 'out' / 'a.png')
     assert labels[4, 4] == label
     assert set(np.unique(labels)) == {label, 255}
-    merged = annotator == 'merge'
+    merged = annotator in (None, 'merge')
     assert summary.merged == merged
     assert summary.skipped_annotations == (not merged)
     assert bool(summary.conflicts) == merged
@@ -345,6 +347,25 @@ def test_images_of_another_annotator_are_not_filled(tmp_path):
         options=ImportOptions(annotator='1', fill='dog'),
     )  # fmt: skip
     assert list(read_sidecar(tmp_path / 'out')['images']) == ['a']
+
+
+@pytest.mark.parametrize('case', ['label-studio equal', 'coco', 'via'])
+def test_entries_of_one_name_can_be_said_to_be_one_image(case, tmp_path):
+    images_at(tmp_path, 'a.png')
+    with pytest.raises(ValueError, match='as one by --annotator merge'):
+        run(tmp_path, case)
+    run(tmp_path, case, annotator='merge')
+    labels = labels_of(tmp_path / 'out' / 'a.png')
+    assert (labels == 0).sum() == 64
+    assert (labels == 1).sum() == 195
+
+
+@pytest.mark.parametrize('case', ['cvat', 'supervisely', 'coco folders'])
+def test_images_of_other_folders_cannot(case, tmp_path):
+    images_at(tmp_path, 'a.png')
+    with pytest.raises(ValueError, match='two images, but both') as caught:
+        run(tmp_path, case, annotator='merge')
+    assert '--annotator' not in str(caught.value)
 
 
 # Annotation files that were renamed with their images.

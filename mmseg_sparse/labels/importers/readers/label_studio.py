@@ -165,6 +165,7 @@ def _read_task(
             "no 'annotations'; export in the format JSON, not JSON-MIN",
         )  # fmt: skip
     image = stored_name(*_image(task.data, source, f'{entry}.data'))
+    own = f'{entry} {shown(image)}'
     done = [
         (where, annotation)
         for where, annotation in members(
@@ -173,10 +174,10 @@ def _read_task(
         if not annotation.was_cancelled
     ]
     if not done:
-        yield ImageAnnotation(image, str(source))
+        yield ImageAnnotation(image, str(source), entry=own)
     for where, annotation in done:
         read = _read_annotation(annotation, source, where, on_error)
-        yield replace(read, image=image)
+        yield replace(read, image=image, entry=own)
 
 
 def _read_annotation(
