@@ -40,7 +40,7 @@ def test_help_tells_every_option_of_the_readers(call):
     told = text.partition('options of the readers, for --option:\n')[2]
     listed = re.findall(r'^  ([a-z-]+) +(\w+)(?:\.PART)?=', told, re.MULTILINE)
     options = [
-        (name, parameter.name)
+        (name, parameter.name.removesuffix('_'))
         for name in FORMATS
         for parameter in signature(load_reader(name)).parameters.values()
         if parameter.name not in ('source', 'on_error')
@@ -111,7 +111,8 @@ def test_every_argument_arrives(call, tmp_path):
     assert sidecar['options'] == {
         'stroke_width': 5.0, 'point_radius': 2.0, 'supervision': 'scribble',
         'skip_unknown': True, 'keep_empty': True, 'fill': None,
-        'overlap': 'later-on-top', 'annotator': None, 'reader': {},
+        'overlap': 'later-on-top', 'annotator': None, 'downsample': 1.0,
+        'offset': [0.0, 0.0], 'reader': {},
     }  # fmt: skip
     filled = call('labelme', 'json', 'filled', *line[3:], '--fill', 'sky')
     assert filled[0] == 0
@@ -143,7 +144,7 @@ def test_reader_options_and_dataset_types(call, tmp_path):
         (('labelme', 'json', 'out', '--class-map', 'a=b'), 'needs class'),
         (('labelme', 'json', 'out', '--workers', '0'), 'at least 1, got 0'),
         (('labelme', 'json', 'out', '--stroke-width', 'nan'), 'got nan'),
-        (('cvat', 'json', 'out', '--option', 'a=1'), 'it has: none'),
+        (('isat', 'json', 'out', '--option', 'a=1'), 'it has: image'),
         (('labelme', 'images', 'out'), r'no \*.json in the folder'),
         (('coco', 'json', 'out'), 'expected a file, got a folder'),
     ],
