@@ -125,11 +125,7 @@ class SparseSegDataset(BaseSegDataset):
             **kwargs,
         )
         self.img_suffixes = suffixes_of(img_suffix)
-        if self.backend_args is not None and len(self.img_suffixes) > 1:
-            raise ValueError(
-                f'img_suffix={img_suffix!r}: images of several suffixes must '
-                f'be local files, got backend_args={self.backend_args}'
-            )
+        self._check_suffixes()
         self.supervision = supervision
         self.check_files = check_files
         self.tag_file = tag_file
@@ -145,6 +141,13 @@ class SparseSegDataset(BaseSegDataset):
         self._set_label_map(label_map)
         if not lazy_init:
             self.full_init()
+
+    def _check_suffixes(self) -> None:
+        if self.backend_args is not None and len(self.img_suffixes) > 1:
+            raise ValueError(
+                f'img_suffix={self.img_suffix!r}: images of several suffixes '
+                f'must be local files, got backend_args={self.backend_args}'
+            )
 
     def _tag_space(
         self, names: tuple[str, ...], background: int | str | None

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..labels.label_map import NO_LABEL, Labels
+from ..labels.colours import NO_CLASS, misnumbered
+from ..labels.label_map import Labels
 from .inputs import Reading
 
 #: Formats that change the values.
 LOSSY = ('JPEG', 'MPO', 'WEBP', 'JPEG2000')
-#: Colours of void and of "no label" in the palettes of label files.
-_NO_CLASS = {(255, 255, 255), (0, 0, 0), (224, 224, 192)}
 
 
 @dataclass(frozen=True)
@@ -156,34 +155,11 @@ def _misread(
 def _misnumbered(
     path: str, picture: Image.Image, plane: Labels, reading: Reading
 ) -> list[Problem]:
-    """Find palettes whose colours are those of the classes in another order.
-
-    This is what becomes of a picture in colour that was "converted to 256
-    colours".
-    """
-    colours = picture.getpalette() or []
-    known = {tuple(colour) for colour in reading.palette}
-    used = np.flatnonzero(np.bincount(plane.ravel(), minlength=256))
-    moved = []
-    for value in used.tolist():
-        if value == NO_LABEL or len(colours) < 3 * value + 3:
-            continue
-        colour = tuple(colours[3 * value : 3 * value + 3])
-        index = reading.table[value]
-        if colour not in known | _NO_CLASS:
-            return []  # the palette has nothing to do with the classes
-        wanted = reading.palette[index : index + 1]
-        if colour in known and wanted != (colour,):
-            moved.append((value, colour))
-    if len(moved) < 2:
-        return []
-    value, colour = moved[0]
-    right = reading.palette.index(colour)
-    return [Problem(
-        'palette-order', path,
-        f'{value} has the colour {colour} of class {right}, and '
-        f'{len(moved) - 1} more are mixed up',
-    )]  # fmt: skip
+    """Find palettes of pictures in colour that were converted to 256."""
+    text = misnumbered(
+        plane, picture.getpalette() or [], reading.palette, reading.table
+    )
+    return [Problem('palette-order', path, text)] if text else []
 
 
 def _describe_colours(
@@ -195,7 +171,7 @@ def _describe_colours(
         return f'{text}, all with the same values'
     if plane.shape[2] < 3:
         return text
-    known = {tuple(c) for c in reading.palette} | _NO_CLASS
+    known = {tuple(c) for c in reading.palette} | NO_CLASS
     # Some of the pixels are enough.
     some = colours.reshape(-1, 3)[:: max(1, colours.size // 30000)]
     found, counts = np.unique(some, axis=0, return_counts=True)

@@ -62,10 +62,26 @@ def from_config(
         ignore_index = head.get('ignore_index', 255)
     match = _KIND_IN_NAME.search(title)
     announced = match.group(1) if match and split == 'train' else None
-    parts = [
-        _leaf(leaf, split, announced, dense, ignore_index)
-        for leaf in _leaves(loader['dataset'])
-    ]
+    whole = _joined(
+        [
+            _leaf(leaf, split, announced, dense, ignore_index)
+            for leaf in _leaves(loader['dataset'])
+        ]
+    )
+    whole.title, whole.split, whole.from_config = title, split, True
+    model = cfg.get('model') or {}
+    whole.regularized = bool(model.get('regularizers'))
+    if validation and split == 'train':
+        whole.validation = _validation(cfg, given, whole.classes)
+    return whole
+
+
+def _joined(parts: Sequence[LabelSet]) -> LabelSet:
+    """Return several data sets as one.
+
+    Raises:
+        ValueError: If their classes differ.
+    """
     whole = parts[0]
     for part in parts[1:]:
         if part.classes != whole.classes:
@@ -79,11 +95,6 @@ def from_config(
         whole.unused += part.unused
         whole.refused += part.refused
         whole.dense = whole.dense or part.dense
-    whole.title, whole.split, whole.from_config = title, split, True
-    model = cfg.get('model') or {}
-    whole.regularized = bool(model.get('regularizers'))
-    if validation and split == 'train':
-        whole.validation = _validation(cfg, given, whole.classes)
     return whole
 
 

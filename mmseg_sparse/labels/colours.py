@@ -20,7 +20,7 @@ from ..utils.untrusted import (
     size,
 )
 from .classes import parse_classes
-from .label_map import NO_LABEL
+from .label_map import NO_LABEL, Labels
 
 Colour = tuple[int, int, int]
 
@@ -47,6 +47,8 @@ _HEAD = re.compile(
 )
 #: Colour of void in the palette of VOC.
 _VOC_VOID = (224, 224, 192)
+#: Colours of void and of "no label" in the palettes of label files.
+NO_CLASS = {(255, 255, 255), (0, 0, 0), _VOC_VOID}
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,48 @@ def _table(
                 f'{found[colour]} and {label} have the same colour {colour}',
             )  # fmt: skip
     return ColourTable(source, tuple(found.values()), tuple(found), named)
+
+
+def misnumbered(
+    values: Labels,
+    colours: Sequence[int],
+    palette: Sequence[Sequence[int]],
+    table: Sequence[int] = range(256),
+) -> str:
+    """Tell whether a palette has the classes' colours in another order.
+
+    This is what becomes of a picture in colour that was "converted to 256
+    colours".
+
+    Args:
+        values: ``(H, W)``, what the file stores.
+        colours: Its palette, three numbers for each value.
+        palette: Colours of the classes.
+        table: Class by value.
+
+    Returns:
+        What is mixed up, or an empty text.
+    """
+    known = {tuple(colour) for colour in palette}
+    moved = []
+    for value in np.flatnonzero(np.bincount(values.ravel())).tolist():
+        if value == NO_LABEL or len(colours) < 3 * value + 3:
+            continue
+        colour = tuple(colours[3 * value : 3 * value + 3])
+        index = table[value]
+        if colour not in known | NO_CLASS:
+            return ''  # the palette has nothing to do with the classes
+        wanted = [tuple(c) for c in palette[index : index + 1]]
+        if colour in known and wanted != [colour]:
+            moved.append((value, colour))
+    if len(moved) < 2:
+        return ''
+    value, colour = moved[0]
+    right = [tuple(c) for c in palette].index(colour)
+    return (
+        f'{value} has the colour {colour} of class {right}, and '
+        f'{len(moved) - 1} more are mixed up'
+    )
 
 
 def load_rgba(path: Path) -> NDArray[np.uint8]:

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from ...utils.untrusted import FormatError, nfc, shown
 from ..classes import LEFT_OUT, Classes, ClassMap, make_classes, meaning
-from ..colours import read_colours
+from ..colours import misnumbered, read_colours
 from ..image_finder import ImageFinder
 from ..label_folder import LabelFile, check_label_folder, write_label_folder
 from ..label_map import NO_LABEL
@@ -25,6 +28,8 @@ from .formats import (
 )
 from .slide import on_image
 
+#: So many palettes are compared with the classes.
+LOOKED_AT = 20
 #: Called with what is being done, how many are done, and of how many.
 Progress = Callable[[str, int, int | None], None]
 
@@ -206,6 +211,8 @@ def import_labels(
     )
     _read(format_name, source, out, reader_options, collector, report)
     collector.check()
+    if format_name == 'index-png' and not class_map:
+        _check_palettes(collector, classes, reader_options)
     if classes is None or names is None:
         classes, names = _collected(format_name, source, collector)
     drawing = Drawing(
@@ -219,6 +226,34 @@ def import_labels(
     summary = _write(collector, drawing, out, meta, overwrite, workers, report)
     summary.unused = names.unused
     return summary
+
+
+def _check_palettes(
+    collector: Collector,
+    classes: Classes | None,
+    reader_options: Mapping[str, Any],
+) -> None:
+    """Raise FormatError if PNGs number the colours in another order.
+
+    Some of the files are enough: all were converted in the same way.
+    """
+    if classes is None or 'colours' in reader_options:
+        return
+    paths = sorted(collector.sources)
+    for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
+        with Image.open(path) as picture:
+            if picture.mode != 'P':
+                continue
+            text = misnumbered(
+                np.array(picture), picture.getpalette() or [], classes.palette
+            )
+        if text:
+            raise FormatError(
+                path, '',
+                f'{text}: its values count the colours, not the classes. '
+                '--colours FILE reads the colours, where FILE has a line such '
+                "as 'cat 128,0,0' for each class or is a dataset type",
+            )  # fmt: skip
 
 
 def _meta(

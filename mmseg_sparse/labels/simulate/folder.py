@@ -229,8 +229,7 @@ def simulate_folder(
                 yield _kept(job, file, images.pop(file.name, None))
                 if progress is not None:
                     progress(done, len(paths))
-        if job.kind in REDUCTIONS:
-            yield from _tagged(masks, images)
+        yield from _tagged(job, masks, images)
 
     meta = dict(
         tool='simulate_labels', format=f'index PNGs, {job.kind}',
@@ -300,13 +299,15 @@ def _kept(job: FolderJob, file: LabelFile, info: Any) -> LabelFile:
     return LabelFile(file.name, file.png, {**file.info, **kept})
 
 
-def _tagged(masks: Path, images: dict[str, Any]) -> Iterator[LabelFile]:
-    """Yield the images of a ``labels.json`` that have only tags.
+def _tagged(
+    job: FolderJob, masks: Path, images: dict[str, Any]
+) -> Iterator[LabelFile]:
+    """Yield the images of a ``labels.json`` that have only tags, to keep them.
 
     Raises:
         FileNotFoundError: If one should have a label map.
     """
-    for name, info in images.items():
+    for name, info in images.items() if job.kind in REDUCTIONS else ():
         path = masks / f'{name}.png'
         if info['supervision'] == 'tag':
             yield LabelFile(name, None, info)

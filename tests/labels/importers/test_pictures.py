@@ -1,5 +1,6 @@
 """Masks that are pictures: in black and white, and in colour."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mmseg_sparse.doctor import diagnose, examine, from_folder
-from mmseg_sparse.labels.classes import make_classes
+from mmseg_sparse.labels.classes import make_classes, parse_classes
 from mmseg_sparse.labels.importers import reader_options
 from mmseg_sparse.labels.importers.draw import ImportOptions
 from mmseg_sparse.labels.importers.import_labels import import_labels
@@ -154,6 +155,25 @@ def test_void_is_carved_out_and_a_palette_of_numbers(tmp_path: Path) -> None:
     voc = (224, 224, 192)
     mask(tmp_path, [(64, 0, 0), voc])
     assert run(tmp_path, 'colours=PascalVOCDataset', out='voc')[0][2] == 150
+
+
+def test_palettes_in_another_order(tmp_path: Path) -> None:
+    path = mask(tmp_path, [(192, 128, 128), (64, 0, 0)])  # person and cat
+    with Image.open(path) as picture:
+        palette = Image.Palette.ADAPTIVE
+        picture.convert('P', palette=palette).save(path)
+    voc = parse_classes('PascalVOCDataset')
+    with pytest.raises(
+        ValueError, match=r'a\.png: 0 has the colour .*--colours FILE reads'
+    ):
+        run(tmp_path, classes=voc)
+    run(tmp_path, 'colours=PascalVOCDataset', classes=voc)
+    labels = np.array(Image.open(tmp_path / 'out/a.png'))
+    assert np.bincount(labels.ravel())[[8, 15]].tolist() == [150, 1050]
+    # The classes' own order is no finding, nor is what the user maps.
+    shutil.copy(tmp_path / 'out/a.png', path)
+    run(tmp_path, classes=voc, out='again')
+    run(tmp_path, classes=voc, class_map={'8': 15, '15': 8}, out='map')
 
 
 def test_colours_without_a_table(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Masks that are pictures are read with a table of colours.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ....utils.untrusted import FormatError, OnError, refuse
 from ...colours import (
+    ColourTable,
     grey_of,
     grey_options,
     indices_of,
@@ -66,8 +68,7 @@ def read(
             ``--colours``.
         tolerance: A colour whose channels differ from those of the nearest
             colour of the table by at most so much counts as that.
-        unknown: What pixels of other colours are: ``error``, or
-            ``unlabelled``.
+        unknown: What other colours are: ``error``, or ``unlabelled``.
         on_error: Called with what is wrong with a file;
             where it returns, that is left out.
 
@@ -88,34 +89,60 @@ def read(
         )
     for kind in SUFFIXES:
         suffix = suffix.removesuffix(kind)
+    paths = _files(source, suffix, coloured=colours is not None)
+    if colours is None:
+        yield from _indices(source, paths, ignore_index, suffix, on_error)
+    else:
+        read_one = partial(
+            _coloured, source=source, suffix=suffix, tolerance=tolerance,
+            table=read_colours(colours), unknown=unknown == 'unlabelled',
+        )  # fmt: skip
+        yield from each_file(paths, read_one, on_error)
+
+
+def _coloured(
+    path: Path,
+    *,
+    source: Path,
+    suffix: str,
+    table: ColourTable,
+    tolerance: int,
+    unknown: bool,
+) -> Iterator[ImageAnnotation]:
+    """Yield what is read of one picture in colour; see :func:`read`."""
+    labels = indices_of(
+        load_rgba(path), table, path, tolerance=tolerance, unknown=unknown
+    )
+    yield pixel_annotation(
+        labels, path, source, unlabeled=-1, suffix=suffix,
+        name=table.labels.__getitem__,
+    )  # fmt: skip
+
+
+def _indices(
+    source: Path,
+    paths: Sequence[Path],
+    ignore_index: int | None,
+    suffix: str,
+    on_error: OnError,
+) -> Iterator[ImageAnnotation]:
+    """Yield what is read of class indices; see :func:`read`."""
     values: Counter[int] = Counter()
-    table = None if colours is None else read_colours(colours)
     unsure = ignore_index is None
     void = NO_LABEL if ignore_index is None else ignore_index
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
-        if table is None:
-            labels = _load(path)
-            numbers = np.bincount(labels.ravel())
-            own = {int(v): int(numbers[v]) for v in np.flatnonzero(numbers)}
-            values.update(own)
-            # 0 and 255 alone may also be strokes of the first class.
-            if unsure and len(own) > 2 and is_grey_picture(own):
-                raise FormatError(path, '', _grey(own))
-            yield pixel_annotation(
-                labels, path, source, unlabeled=void, suffix=suffix
-            )
-            return
-        labels = indices_of(
-            load_rgba(path), table, path, tolerance=tolerance,
-            unknown=unknown == 'unlabelled',
-        )  # fmt: skip
+        labels = _load(path)
+        numbers = np.bincount(labels.ravel())
+        own = {int(v): int(numbers[v]) for v in np.flatnonzero(numbers)}
+        values.update(own)
+        # 0 and 255 alone may also be strokes of the first class.
+        if unsure and len(own) > 2 and is_grey_picture(own):
+            raise FormatError(path, '', _grey(own))
         yield pixel_annotation(
-            labels, path, source, unlabeled=-1, suffix=suffix,
-            name=table.labels.__getitem__,
-        )  # fmt: skip
+            labels, path, source, unlabeled=void, suffix=suffix
+        )
 
-    paths = _files(source, suffix, coloured=table is not None)
     yield from each_file(paths, one, on_error)
     if unsure and is_grey_picture(values):
         raise FormatError(source, '', _grey(values))
