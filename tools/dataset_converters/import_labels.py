@@ -223,6 +223,10 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
         help='class of all pixels without a label, such as background: makes '
         'dense masks of outlines that leave it out (COCO); void stays void',
     )
+    _add_overlap_arguments(parser)
+
+
+def _add_overlap_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--overlap',
         choices=['smaller-on-top', 'later-on-top', 'error'],

@@ -193,39 +193,72 @@ def import_labels(
     source, out, images = Path(source), Path(out), Path(images)
     options, reader_options = options or ImportOptions(), reader_options or {}
     report = progress or (lambda what, done, total: None)
-    check_label_folder(out, overwrite)
-    if out.exists() and source.resolve().is_relative_to(out.resolve()):
-        raise ValueError(f'{source} would be overwritten by its own import')
+    _check_out(source, out, overwrite)
     if classes is None:
-        classes = _coloured(format_name, class_map, reader_options)
-        listed = listed_classes(format_name, source)
-        classes = make_classes(listed) if listed else classes
+        classes = _listed(format_name, source, class_map, reader_options)
     names = _class_map(format_name, classes, class_map)
-    collector = Collector(
-        ImageFinder(images, exclude=[out]),
-        names,
-        options.skip_unknown,
-        words=WORDS.get(format_name, ()),
-        annotator=options.annotator,
-        place=lambda item: on_image(item, options.downsample, options.offset),
-    )
+    finder = ImageFinder(images, exclude=[out])
+    collector = _collector(format_name, finder, names, options)
     _read(format_name, source, out, reader_options, collector, report)
     collector.check()
     if format_name == 'index-png' and not class_map:
         _check_palettes(collector, classes, reader_options)
     if classes is None or names is None:
         classes, names = _collected(format_name, source, collector)
-    drawing = Drawing(
-        classes,
-        names.used,
-        options,
-        pixel_strokes=format_name in PIXEL_STROKES,
-        unordered=format_name in UNORDERED,
-    )
+    drawing = _drawing(format_name, classes, names.used, options)
     meta = _meta(format_name, source, collector, drawing, reader_options)
     summary = _write(collector, drawing, out, meta, overwrite, workers, report)
     summary.unused = names.unused
     return summary
+
+
+def _drawing(
+    format_name: str,
+    classes: Classes,
+    class_ids: Mapping[str, int],
+    options: ImportOptions,
+) -> Drawing:
+    return Drawing(
+        classes,
+        class_ids,
+        options,
+        pixel_strokes=format_name in PIXEL_STROKES,
+        unordered=format_name in UNORDERED,
+    )
+
+
+def _check_out(source: Path, out: Path, overwrite: bool) -> None:
+    check_label_folder(out, overwrite)
+    if out.exists() and source.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f'{source} would be overwritten by its own import')
+
+
+def _listed(
+    format_name: str,
+    source: Path,
+    class_map: Mapping[str, int | str] | None,
+    reader_options: Mapping[str, Any],
+) -> Classes | None:
+    """Return the classes that the source or a table of colours lists."""
+    classes = _coloured(format_name, class_map, reader_options)
+    listed = listed_classes(format_name, source)
+    return make_classes(listed) if listed else classes
+
+
+def _collector(
+    format_name: str,
+    finder: ImageFinder,
+    names: ClassMap | None,
+    options: ImportOptions,
+) -> Collector:
+    return Collector(
+        finder,
+        names,
+        options.skip_unknown,
+        words=WORDS.get(format_name, ()),
+        annotator=options.annotator,
+        place=lambda item: on_image(item, options.downsample, options.offset),
+    )
 
 
 def _check_palettes(

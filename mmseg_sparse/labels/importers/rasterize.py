@@ -102,24 +102,38 @@ def rasterize(
         ValueError: If a width or radius given here is.
     """
     check_brush(stroke_width, point_radius)
-    top = np.full((size[1], size[0]), _NOTHING, np.int16)
-    beneath = top.copy()  # the class that lies right below another one
-    clipped = vanished = 0
+    for shape in annotation.shapes:
+        _check(shape, class_ids, annotation.source)
 
     def cover_of(shape: Shape) -> Cover:
         return _cover(shape, size, stroke_width, point_radius)
 
-    for shape in annotation.shapes:
-        if shape.label not in class_ids:
-            raise FormatError(
-                annotation.source, shape.entry,
-                f'unknown class {shown(shape.label)}',
-            )  # fmt: skip
-        _check(shape, annotation.source)
+    top, beneath, vanished = _painted(
+        annotation, class_ids, size, overlap, cover_of
+    )
+    return Raster(
+        np.where(top == _NOTHING, ignore_index, top).astype(np.uint8),
+        top == ignore_index,
+        _pairs(top, beneath),
+        clipped=sum(_reaches_out(s, size) for s in annotation.shapes),
+        vanished=vanished,
+    )
+
+
+def _painted(
+    annotation: ImageAnnotation,
+    class_ids: Mapping[str, int],
+    size: tuple[int, int],
+    overlap: str,
+    cover_of: Callable[[Shape], Cover],
+) -> tuple[NDArray[np.int16], NDArray[np.int16], int]:
+    """Return each pixel's class, that right below, and who has no pixel."""
+    top = np.full((size[1], size[0]), _NOTHING, np.int16)
+    beneath = top.copy()
+    vanished = 0
     for shape in _ordered(annotation.shapes, overlap, cover_of):
         index = class_ids[shape.label]
         cover = cover_of(shape)
-        clipped += _reaches_out(shape, size)
         vanished += not cover.mask.any()
         below = top[cover.slices]  # a view
         other = cover.mask & (below != _NOTHING) & (below != index)
@@ -127,13 +141,7 @@ def rasterize(
             raise _overlapping(annotation, shape, class_ids, size, cover_of)
         beneath[cover.slices][other] = below[other]
         below[cover.mask] = index
-    return Raster(
-        np.where(top == _NOTHING, ignore_index, top).astype(np.uint8),
-        top == ignore_index,
-        _pairs(top, beneath),
-        clipped,
-        vanished,
-    )
+    return top, beneath, vanished
 
 
 def _ordered(
@@ -203,8 +211,12 @@ def check_brush(stroke_width: float, point_radius: float) -> None:
         )
 
 
-def _check(shape: Shape, source: object) -> None:
+def _check(shape: Shape, class_ids: Mapping[str, int], source: object) -> None:
     """Raise unless a shape can be drawn; readers should have seen to it."""
+    if shape.label not in class_ids:
+        raise FormatError(
+            source, shape.entry, f'unknown class {shown(shape.label)}'
+        )
     if isinstance(shape, PixelRegion):
         return
     arrays = shape.rings if isinstance(shape, Region) else (_points(shape),)

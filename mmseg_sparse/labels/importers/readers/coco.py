@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,41 +87,38 @@ def read(
     )
 
     def one(key: Id, entry: str, raw: Raw) -> Iterator[ImageAnnotation]:
-        image: ImageEntry = decode_json(raw, ImageEntry, source, entry)
-        extent = None
-        if image.width or image.height:  # 0: unknown, as Datumaro writes it
-            extent = size(image.width, image.height, source, entry)
-        placed = [i for i in annotations[key] if not _is_tag(i[1])]
+        about = _about(raw, source, entry)
         shapes = each(
-            placed,
-            lambda where, item: (
-                (_annotator(item), shape)
-                for shape in _shapes(
-                    item, classes, extent, half, source, where
-                )
+            [i for i in annotations[key] if not _is_tag(i[1])],
+            lambda where, item: _shapes(
+                item, classes, about.size, half, source, where
             ),
             on_error,
         )
         tags = each(
             [i for i in annotations[key] if _is_tag(i[1])],
-            lambda where, item: [
-                lookup(
-                    item.category_id, classes, source, f'{where}.category_id'
-                )
-            ],
+            lambda where, item: [_label(item, classes, source, where)],
             on_error,
         )
-        about = ImageAnnotation(
-            image=stored_name(image.file_name, source, f'{entry}.file_name'),
-            source=str(source),
-            entry=entry,
-            size=extent,
-            tags=tuple(dict.fromkeys(tags)),
-        )
+        about = replace(about, tags=tuple(dict.fromkeys(tags)))
         yield from by_annotator(about, shapes, entry)
 
     entries = ((key, *image) for key, image in images.items())
     yield from each(entries, one, on_error)
+
+
+def _about(raw: Raw, source: Path, entry: str) -> ImageAnnotation:
+    """Return what the file says about an image, but for its annotations."""
+    image: ImageEntry = decode_json(raw, ImageEntry, source, entry)
+    extent = None
+    if image.width or image.height:  # 0: unknown, as Datumaro writes it
+        extent = size(image.width, image.height, source, entry)
+    return ImageAnnotation(
+        image=stored_name(image.file_name, source, f'{entry}.file_name'),
+        source=str(source),
+        entry=entry,
+        size=extent,
+    )
 
 
 class _File(Struct):
@@ -222,6 +220,14 @@ def lookup(key: Id, table: Mapping[Id, T], source: Path, entry: str) -> T:
     return table[key]
 
 
+def _label(
+    item: _Annotation, classes: Mapping[Id, str], source: Path, entry: str
+) -> str:
+    label = lookup(item.category_id, classes, source, f'{entry}.category_id')
+    ignored = bytes(item.ignore).strip() in (b'1', b'true')
+    return IGNORE if ignored else label
+
+
 def _annotator(item: _Annotation) -> str:
     """Return who made an annotation: a number or a text, else unknown."""
     text = bytes(item.annotator).strip()
@@ -243,10 +249,22 @@ def _shapes(
     half: float,
     source: Path,
     entry: str,
+) -> Iterator[tuple[str, Shape]]:
+    """Yield who made an annotation, with each of its shapes."""
+    who = _annotator(item)
+    for shape in _drawn(item, classes, extent, half, source, entry):
+        yield who, shape
+
+
+def _drawn(
+    item: _Annotation,
+    classes: Mapping[Id, str],
+    extent: tuple[int, int] | None,
+    half: float,
+    source: Path,
+    entry: str,
 ) -> Iterator[Shape]:
-    label = lookup(item.category_id, classes, source, f'{entry}.category_id')
-    if bytes(item.ignore).strip() in (b'1', b'true'):
-        label = IGNORE
+    label = _label(item, classes, source, entry)
     if isinstance(item.segmentation, _Mask):
         where = f'{entry}.segmentation'
         pixels = _pixels(item.segmentation, extent, source, where)
