@@ -155,6 +155,9 @@ setup(
     extras_require={'medical': ['h5py>=3', 'nibabel>=5']},
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     include_package_data=False,
+    entry_points={
+        'console_scripts': ['mmseg-sparse = mmseg_sparse.__main__:main'],
+    },
     zip_safe=False,
     cmdclass=commands,
 )

@@ -1,4 +1,7 @@
-"""Runs a tool by its name: ``python -m mmseg_sparse train CONFIG ...``."""
+"""Runs a tool by its name: ``python -m mmseg_sparse train CONFIG ...``.
+
+The command ``mmseg-sparse`` does the same.
+"""
 
 import ast
 import runpy
@@ -8,7 +11,8 @@ from pathlib import Path
 USAGE = """\
 usage: python -m mmseg_sparse TOOL [ARGUMENT ...]
 
-`python -m mmseg_sparse TOOL --help` explains a tool. The tools are:"""
+`python -m mmseg_sparse TOOL --help` explains a tool, and `mmseg-sparse` is
+short for `python -m mmseg_sparse`. The tools are:"""
 #: Heading -> folders of its tools, below tools/.
 GROUPS = {
     'Data': ('dataset_converters',),

@@ -26,7 +26,7 @@ ALLOWED = {
     'labels': FLOOR,
     'datasets': FLOOR | {'labels'},
     'doctor': DATA,
-    'engine': DATA | {'registry', 'models'} | MODEL_ROOMS,
+    'engine': DATA | {'doctor', 'registry', 'models'} | MODEL_ROOMS,
     'evaluation': DATA | {'doctor', 'engine'},
     'pseudo_labels': DATA | {'doctor', 'engine', 'models'} | MODEL_ROOMS,
     'benchmark': DATA | {'engine', 'pseudo_labels'},

@@ -8,7 +8,7 @@ import argparse
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,16 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_traceback_argument(parser: argparse.ArgumentParser) -> None:
+    """Add what shows where an error came from."""
+    parser.add_argument(
+        '--traceback',
+        action='store_true',
+        help='show where in the code an error came from; the log file of a '
+        'run has it in any case',
+    )
+
+
 def print_anything() -> None:
     """Print signs that a terminal's encoding lacks as escapes.
 
@@ -81,6 +91,22 @@ def command(script: str) -> str:
 def fail(message: str) -> None:
     """End the program with one line on stderr."""
     sys.exit(f'{Path(sys.argv[0]).name}: error: {message}')
+
+
+def run_tool(main: Callable[[], int | None]) -> None:
+    """Run a tool; at Ctrl-C it ends with one line and status 130.
+
+    The line has the message of the ``KeyboardInterrupt``, if there is one.
+    """
+    try:
+        status = main()
+    except KeyboardInterrupt as error:
+        words = f': {error}' if str(error) else ''
+        tool = Path(sys.argv[0]).name
+        print(f'\n{tool}: interrupted{words}', file=sys.stderr)
+        sys.exit(130)
+    if status:
+        sys.exit(status)
 
 
 def find_config(name: str) -> str:

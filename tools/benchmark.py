@@ -26,7 +26,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from _arguments import CONFIGS, check_work_dir, command, fail
+from _arguments import CONFIGS, check_work_dir, command, fail, run_tool
 
 SUITES = CONFIGS / 'benchmarks' / 'suites'
 
@@ -180,11 +180,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(args)
     except KeyboardInterrupt:
-        sys.exit('benchmark: interrupted; the same command goes on')
+        raise KeyboardInterrupt('the same command goes on') from None
     except (OSError, ValueError, RuntimeError) as error:
         fail(' '.join(str(error).split()))
     return 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from _arguments import command
+from _arguments import command, run_tool
 
 TOOLS = Path(__file__).resolve().parent
 DEFAULT_OUT = Path('work_dirs/demo')
@@ -281,4 +281,4 @@ def report(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from _arguments import (
     add_common_arguments,
+    add_traceback_argument,
     check_checkpoint,
     check_work_dir,
     command,
     fail,
     find_config,
+    run_tool,
 )
 
 
@@ -53,6 +55,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--tta', action='store_true', help='test-time augmentation'
     )
+    add_traceback_argument(parser)
     add_common_arguments(parser)
     args = parser.parse_intermixed_args(argv)
     if (args.checkpoint is None) == (args.checkpoint_option is None):
@@ -67,8 +70,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Test."""
     args = parse_args(argv)
-    from mmseg_sparse.engine import launch
+    from mmseg_sparse.engine import console, failure, launch
 
+    console.route_warnings()
     try:
         cfg = launch.load_config(args)
         cfg.load_from = args.checkpoint
@@ -83,10 +87,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             launch.enable_tta(cfg)
         if args.out is not None:
             launch.save_predictions(cfg, args.out)
-    except (FileNotFoundError, ValueError) as error:
-        fail(str(error))
-    launch.build_runner(cfg).test()
+        launch.build_runner(cfg).test()
+    except Exception as error:  # of data, settings or the code
+        if args.traceback:
+            raise
+        fail(failure.report(error))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

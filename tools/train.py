@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from _arguments import (
     add_common_arguments,
+    add_traceback_argument,
     check_work_dir,
     command,
     fail,
     find_config,
+    run_tool,
 )
 
 
@@ -29,6 +31,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--amp', action='store_true', help='train in mixed precision'
     )
+    parser.add_argument(
+        '--check',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='look at labels and settings for a second before the first '
+        'iteration, and stop if the training would be in vain (default: on '
+        'the first start of a run, not with --resume)',
+    )
+    parser.add_argument(
+        '--allow-nan',
+        action='store_true',
+        help='go on although the loss is NaN or infinite; the default is to '
+        'stop after three such iterations in a row',
+    )
+    add_traceback_argument(parser)
     add_common_arguments(parser)
     args = parser.parse_args(argv)
     args.config = find_config(args.config)
@@ -39,18 +56,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
-    from mmseg_sparse.engine import launch
+    from mmseg_sparse.engine import console, failure, launch
 
+    console.route_warnings()
+    work_dir = None
     try:
         cfg = launch.load_config(args)
         if args.amp:
             launch.enable_amp(cfg)
-    except (FileNotFoundError, ValueError) as error:
-        fail(str(error))
-    cfg.resume = args.resume
-    launch.warn_without_gpu()
-    launch.build_runner(cfg).train()
+        cfg.resume = args.resume
+        runner = launch.build_runner(cfg)
+        launch.watch(runner, check=args.check, allow_nan=args.allow_nan)
+        work_dir = runner.work_dir
+        runner.train()
+    except KeyboardInterrupt:
+        failure.end_workers()
+        raise
+    except Exception as error:  # of data, settings, the disk or the code
+        if args.traceback:
+            raise
+        fail(failure.report(error, work_dir))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -4,6 +4,7 @@ import os.path as osp
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import mmengine.fileio as fileio
@@ -14,6 +15,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS
 
 from ..labels.classes import check_classes, find_background, with_classes
+from ..labels.image_finder import files_below
 from ..labels.image_list import (
     SUPERVISIONS,
     ImageEntry,
@@ -353,10 +355,7 @@ class SparseSegDataset(BaseSegDataset):
         else:
             if not fileio.isdir(folder, self.backend_args):
                 raise FileNotFoundError(f'img_path {folder!r} is not a folder')
-            names = fileio.list_dir_or_file(
-                folder, list_dir=False, suffix=self.img_suffixes,
-                recursive=True, backend_args=self.backend_args,
-            )  # fmt: skip
+            names = self._image_names(folder)
             entries = [
                 ImageEntry(
                     without_suffix(name, self.img_suffixes), self.supervision,
@@ -368,6 +367,21 @@ class SparseSegDataset(BaseSegDataset):
         if not entries:
             raise ValueError(f'{where} has no images')
         return entries
+
+    def _image_names(self, folder: str) -> list[str]:
+        """Return the images of a folder, with their paths below it."""
+        if self.backend_args is None:  # MMEngine's follows links in a circle
+            return [
+                str(path)
+                for path in files_below(Path(folder))
+                if path.name.endswith(self.img_suffixes)
+            ]
+        return list(
+            fileio.list_dir_or_file(
+                folder, list_dir=False, suffix=self.img_suffixes,
+                recursive=True, backend_args=self.backend_args,
+            )
+        )  # fmt: skip
 
     def _from_sidecar(self) -> list[ImageEntry]:
         """Return the images of a ``labels.json``."""

@@ -2,7 +2,7 @@
 
 from ..labels.boundary_distance import relative_distance
 from .examine import Examination, examine
-from .fatal import fatal_findings
+from .fatal import fatal_among, fatal_findings, quick_look
 from .findings import Finding
 from .from_config import from_config
 from .from_folder import from_folder
@@ -18,9 +18,11 @@ __all__ = [
     'Reading',
     'diagnose',
     'examine',
+    'fatal_among',
     'fatal_findings',
     'from_config',
     'from_folder',
+    'quick_look',
     'relative_distance',
     'report_dict',
     'report_text',

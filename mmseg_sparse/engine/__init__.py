@@ -1,5 +1,17 @@
 """Running a training: hooks, and what the tools share."""
 
-from .hooks import ResumableCheckpointHook
+from .hooks import (
+    FiniteLossHook,
+    InterruptHook,
+    ResumableCheckpointHook,
+    RunStartHook,
+)
+from .runner import CheckedRunner
 
-__all__ = ['ResumableCheckpointHook']
+__all__ = [
+    'CheckedRunner',
+    'FiniteLossHook',
+    'InterruptHook',
+    'ResumableCheckpointHook',
+    'RunStartHook',
+]

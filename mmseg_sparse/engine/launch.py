@@ -15,10 +15,11 @@ from mmengine.dist import is_distributed
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmseg.registry import METRICS, MODELS
+from mmseg.registry import METRICS
 
-from ..models.decode_heads import BLPHead
 from ..registry import class_of
+from .hooks import FiniteLossHook, InterruptHook, RunStartHook
+from .runner import CheckedRunner
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -163,49 +164,36 @@ def _replace_sync_bn(node: Any) -> None:
             _replace_sync_bn(value)
 
 
-def warn_of_padding(cfg: Config) -> None:
-    """Warn if what looks at unlabelled image would take padding for it.
+def watch(
+    runner: Runner, *, check: bool | None = None, allow_nan: bool = False
+) -> None:
+    """Add the hooks that start, watch and end a training.
 
-    What ``Pad`` adds in a pipeline cannot be told from the image afterwards.
+    They are not written into the config, which stock tools can read then.
+    Hooks of these types that the config has are kept, with the arguments
+    given here.
+
+    Args:
+        runner: A runner that is about to train.
+        check: As in ``RunStartHook``; None: as in the config, if it says.
+        allow_nan: As in ``FiniteLossHook``; False: as in the config.
     """
-    model = cfg.model
-    looks = (
-        model.get('regularizers')
-        or model.get('refiner')
-        or _has_blp_head(model)
-    )
-    if not looks or 'train_dataloader' not in cfg:
-        return
-    if _has_type(cfg.train_dataloader, 'Pad'):
-        warnings.warn(
-            'the training pipeline has the step Pad, whose padding counts as '
-            'unlabelled image: drop it and set model.data_preprocessor.size',
-            stacklevel=2,
-        )
-
-
-def _has_blp_head(model: dict[str, Any]) -> bool:
-    heads = model.get('decode_head') or ()
-    heads = heads if isinstance(heads, list | tuple) else [heads]
-    found = (class_of(head['type'], MODELS) for head in heads)
-    return any(cls and issubclass(cls, BLPHead) for cls in found)
-
-
-def _has_type(node: Any, name: str) -> bool:
-    if isinstance(node, dict):
-        return node.get('type') == name or _has_type([*node.values()], name)
-    if isinstance(node, list | tuple):
-        return any(_has_type(value, name) for value in node)
-    return False
+    for hook in (RunStartHook(), FiniteLossHook(), InterruptHook()):
+        if not any(isinstance(there, type(hook)) for there in runner.hooks):
+            runner.register_hook(hook)
+    for hook in runner.hooks:
+        if isinstance(hook, RunStartHook) and check is not None:
+            hook.check = check
+        if isinstance(hook, FiniteLossHook) and allow_nan:
+            hook.allow_nan = True
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build the config's runner, on CPU as well as on GPUs.
 
-    SyncBN is reverted to BN where it cannot run: in a job of one process,
-    and on CPU.
+    It is a :class:`CheckedRunner` unless the config names another. SyncBN is
+    reverted to BN where it cannot run: in a job of one process, and on CPU.
     """
-    warn_of_padding(cfg)
     on_cpu = get_device() == 'cpu'
     if on_cpu:
         fit_to_cpu(cfg)
@@ -213,7 +201,7 @@ def build_runner(cfg: Config) -> Runner:
     if 'runner_type' in cfg:
         runner = RUNNERS.build(cfg)
     else:
-        runner = Runner.from_cfg(cfg)
+        runner = CheckedRunner.from_cfg(cfg)
     if on_cpu or not is_distributed():
         runner.model = revert_sync_batchnorm(runner.model)
     return runner

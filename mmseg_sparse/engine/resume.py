@@ -7,6 +7,7 @@ lists and tuples only: what ``torch.load(weights_only=True)`` reads.
 """
 
 import copy
+import pickle
 import random
 import re
 import zipfile
@@ -19,6 +20,7 @@ import torch
 from mmengine.dist import all_gather_object
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import DataLoader
 
@@ -136,6 +138,67 @@ def is_complete(checkpoint: str | Path) -> bool:
     ``torch.save`` writes a zip file, whose table of contents comes last.
     """
     return Path(checkpoint).is_file() and zipfile.is_zipfile(checkpoint)
+
+
+def last_complete_checkpoint(work_dir: str | Path) -> str | None:
+    """Return the checkpoint that ``last_checkpoint`` names, if it is whole."""
+    last = Path(work_dir) / LAST_CHECKPOINT
+    if not last.is_file():
+        return None
+    path = last.read_text().strip()
+    return path if is_complete(path) else None
+
+
+def load_from_local(
+    filename: str, map_location: Any, weights_only: bool | None = None
+) -> Any:
+    """Load a checkpoint file, for MMEngine; errors name the file.
+
+    Args:
+        filename: The file.
+        map_location: As in ``torch.load``.
+        weights_only: As there; None: torch's default.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is cut short, is no checkpoint, or holds objects that
+            loading would have to run code for.
+    """
+    path = Path(filename).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint not found: {filename}')
+    try:
+        return torch.load(
+            path, map_location=map_location, weights_only=weights_only
+        )
+    except pickle.UnpicklingError as error:
+        # Its message advises to let the file run code.
+        if not is_complete(path):
+            raise ValueError(_no_checkpoint(path)) from error
+        found = re.search(r'GLOBAL ([\w.]+)', str(error))
+        raise ValueError(
+            f'{path} is not loaded: it holds '
+            + (f'an object of type {found.group(1)}' if found else 'objects')
+            + ', which could run code; where it comes from, save its weights '
+            "alone: torch.save({'state_dict': checkpoint['state_dict']}, FILE)"
+        ) from error
+    except (RuntimeError, EOFError, OSError, KeyError) as error:
+        if not is_complete(path):
+            raise ValueError(_no_checkpoint(path)) from error
+        raise ValueError(f'{path} is not loaded: {error}') from error
+
+
+def _no_checkpoint(path: Path) -> str:
+    return (
+        f'{path} ({path.stat().st_size} bytes) is cut short or is no '
+        'checkpoint: copy or download it again; --resume takes the last '
+        'complete one of a run'
+    )
+
+
+CheckpointLoader.register_scheme(
+    prefixes='', loader=load_from_local, force=True
+)
 
 
 def find_unnamed_checkpoint(

@@ -5,7 +5,7 @@ import heapq
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, unquote_plus
 
@@ -250,6 +250,23 @@ def image_size(path: Path) -> tuple[int, int]:
 
 def _walk(folder: Path, exclude: set[Path]) -> Iterable[PurePosixPath]:
     """Yield the images below a folder, links to folders included."""
+    for path in files_below(folder, exclude):
+        if path.suffix.lower() in SUFFIXES:
+            yield path
+
+
+def files_below(
+    folder: Path, exclude: Collection[Path] = ()
+) -> Iterator[PurePosixPath]:
+    """Yield the files below a folder, relative to it.
+
+    Links to folders are followed, but not in a circle; hidden files and
+    folders are left out.
+
+    Args:
+        folder: The folder.
+        exclude: Resolved paths of folders to leave out.
+    """
     seen = set(exclude)
     for where, folders, names in os.walk(folder, followlinks=True):
         real = Path(where).resolve()
@@ -259,6 +276,5 @@ def _walk(folder: Path, exclude: set[Path]) -> Iterable[PurePosixPath]:
         seen.add(real)
         folders[:] = sorted(n for n in folders if not n.startswith('.'))
         for name in sorted(names):
-            path = PurePosixPath(Path(where, name).relative_to(folder))
-            if path.suffix.lower() in SUFFIXES and name[0] != '.':
-                yield path
+            if name[0] != '.':
+                yield PurePosixPath(Path(where, name).relative_to(folder))

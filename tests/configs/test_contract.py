@@ -21,6 +21,7 @@ from mmseg.registry import (
     VISUALIZERS,
 )
 
+from mmseg_sparse.engine import sanity
 from tests.helpers.shipped import (
     CONFIGS,
     LEAVES,
@@ -139,6 +140,13 @@ def test_there_are_configs_to_look_at():
     assert len(LEAVES) >= 25
     folders = {leaf.relative_to(CONFIGS).parts[0] for leaf in LEAVES}
     assert {'baselines', 'sasformer'} <= folders
+
+
+@each_leaf
+def test_a_training_starts_without_a_warning(leaf):
+    cfg = parse(leaf)
+    texts = [*sanity.errors(cfg, (), None), *sanity.warnings(cfg, 0.01)]
+    assert texts == []
 
 
 def test_basenames_are_unique_where_mim_looks():

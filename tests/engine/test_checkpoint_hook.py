@@ -52,6 +52,7 @@ def test_outdated_checkpoint_goes_after_its_successor(tmp_path: Path) -> None:
         iter=0,
         epoch=0,
         broken=False,
+        model=torch.nn.Linear(1, 1),
     )
     hook.before_train(runner)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ..helpers.environment import DOWNSTREAM, small_run
+from ..helpers.environment import DOWNSTREAM, run, small_run
 from .conftest import CONFIG
 
 pytestmark = pytest.mark.slow
@@ -73,6 +73,12 @@ def test_without_mim(installed, camvid, tmp_path):
     )  # fmt: skip
     assert 'mIoU: ' in out
     assert list((tmp_path / 'test').glob('*/*.json'))
+
+
+def test_the_short_command(installed, tmp_path):
+    script = installed.python.with_name('mmseg-sparse')
+    done = run([script, 'train', '--help'], cwd=tmp_path)
+    assert 'usage: python -m mmseg_sparse train' in done.stdout
 
 
 def test_downstream_config_through_our_tools(installed, camvid, mim, tmp_path):

@@ -63,7 +63,8 @@ def test_help_as_a_command_imports_nothing_heavy(name, tmp_path):
     assert not imported & {
         'torch', 'mmengine', 'mmcv', 'mmseg', 'numpy', 'mmseg_sparse',
     }  # fmt: skip
-    assert done.stdout.startswith('usage: ')
+    way = '' if name in main_module.BENCHMARKS else 'python -m mmseg_sparse '
+    assert done.stdout.startswith(f'usage: {way}')
     if name in ('train', 'test'):
         for option in ('--work-dir', '--cfg-options', '--launcher'):
             assert option in done.stdout
@@ -374,34 +375,21 @@ def test_main_passes_the_arguments_on(monkeypatch, capsys):
     assert 'usage: python -m mmseg_sparse train' in capsys.readouterr().out
 
 
+def test_ctrl_c_ends_every_tool_with_130(arguments_module, capsys):
+    def stop():
+        raise KeyboardInterrupt('nothing was written')
+
+    with pytest.raises(SystemExit) as end:
+        arguments_module.run_tool(stop)
+    assert end.value.code == 130
+    assert ': interrupted: nothing was written\n' in capsys.readouterr().err
+    for script in main_module.list_tools(TOOLS).values():
+        assert script.read_text().endswith("__main__':\n    run_tool(main)\n")
+
+
 def test_main_names_an_unknown_tool(monkeypatch):
     with pytest.raises(SystemExit, match=r"no tool 'trian': .*train"):
         run_main(monkeypatch, 'trian')
-
-
-@pytest.mark.parametrize('padded', [True, False])
-@pytest.mark.parametrize(
-    'model',
-    [
-        dict(regularizers=[dict(type='GatedCRFLoss')]),
-        dict(refiner=dict(type='LocalAggregation')),
-        dict(decode_head=[dict(type='FCNHead'), dict(type='BLPHead')]),
-    ],
-)
-def test_padding_in_the_pipeline_is_warned_of(cfg, model, padded):
-    cfg.model.pop('regularizers', None)
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        launch.warn_of_padding(cfg)
-    cfg.model = {**cfg.model, **model}
-    if padded:
-        step = dict(type='Pad', size=(64, 64))
-        cfg.train_dataloader.dataset.pipeline.insert(3, step)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('always')
-        launch.warn_of_padding(cfg)
-    found = ['data_preprocessor.size' in str(w.message) for w in caught]
-    assert any(found) == padded
 
 
 def test_augmented_testing_makes_no_pseudo_labels():

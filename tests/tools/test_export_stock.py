@@ -180,9 +180,9 @@ def test_errors_are_one_line_and_leave_nothing(
     broken = tmp_path / 'broken.pth'
     broken.write_bytes((run / 'iter_2.pth').read_bytes()[:5000])
     for config, checkpoint, message in (
-        (run / 'no.py', run / 'iter_2.pth', 'CONFIG not found'),
+        (run / 'no.py', run / 'iter_2.pth', 'config not found'),
         (run / 'config.py', run / 'no.pth', 'CHECKPOINT not found'),
-        (run / 'config.py', broken, 'not a checkpoint'),
+        (run / 'config.py', broken, 'cut short or is no checkpoint'),
     ):
         done = export(config, checkpoint, tmp_path / 'out', check=False)
         assert done.returncode == 1

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, fail, find_config
+from _arguments import KeyValue, command, fail, find_config, run_tool
 
 SPLITS = ('train', 'val', 'test')
 SHEET = 'sheet.png'
@@ -25,6 +25,7 @@ SHEET = 'sheet.png'
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -356,4 +357,4 @@ def write(out: Path, pictures: dict[str, Any], overwrite: bool) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

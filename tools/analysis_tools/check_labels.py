@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, ProgressBar, find_config
+from _arguments import KeyValue, ProgressBar, command, find_config, run_tool
 
 if TYPE_CHECKING:
     from mmseg_sparse.doctor import LabelSet
@@ -37,6 +37,7 @@ REPORTS = ('report.txt', 'report.json', 'report.png')
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -258,4 +259,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, ProgressBar, fail, find_config
+from _arguments import (
+    KeyValue,
+    ProgressBar,
+    command,
+    fail,
+    find_config,
+    run_tool,
+)
 
 #: Steps whose names begin so make the labels that are counted.
 MAKERS = ('Load', 'Simulate', 'Shrink', 'Drop')
@@ -26,6 +33,7 @@ MAKERS = ('Load', 'Simulate', 'Shrink', 'Drop')
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -295,4 +303,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -42,9 +42,11 @@ from _arguments import (
     KeyValue,
     ProgressBar,
     check_checkpoint,
+    command,
     fail,
     find_config,
     load_config,
+    run_tool,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ COLORS = ('#1f5fae', '#d07a00', '#6a3d9a', '#008b8b', '#8b5a2b')
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -488,4 +491,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

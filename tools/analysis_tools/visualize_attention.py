@@ -7,18 +7,26 @@ what training with the affinity loss changed.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _arguments import command, find_config, run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        prog=command(__file__),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help='path of a config, for its backbone')
+    parser.add_argument(
+        'config',
+        help='path of a config, or the name of a shipped one: its backbone',
+    )
     parser.add_argument('images', nargs='+', help='paths of images')
     parser.add_argument('--before', help='checkpoint trained without the loss')
     parser.add_argument('--after', help='checkpoint trained with the loss')
@@ -45,7 +53,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             f'--point is given {len(points)} times for {len(args.images)} '
             'images: give it once, or once an image'
         )
-    named = [args.config, *args.images, args.before, args.after]
+    args.config = find_config(args.config)
+    named = [*args.images, args.before, args.after]
     for path in named:
         if path is not None and not Path(path).is_file():
             parser.error(f'file not found: {path!r}')
@@ -200,4 +209,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail
+from _arguments import ProgressBar, command, fail, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             progress=ProgressBar(),
         )
     except KeyboardInterrupt:
-        sys.exit('convert_acdc.py: interrupted, nothing was written')
+        raise KeyboardInterrupt('nothing was written') from None
     except ModuleNotFoundError as error:
         fail(f'reading these files needs {error.name}: pip install '
              f'{error.name}')  # fmt: skip
@@ -101,4 +101,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

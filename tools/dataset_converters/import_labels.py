@@ -39,7 +39,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail
+from _arguments import ProgressBar, command, fail, run_tool
 
 
 class Parser(argparse.ArgumentParser):
@@ -311,7 +311,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     except KeyboardInterrupt:
         progress.finish()
-        sys.exit('import_labels.py: interrupted, nothing was written')
+        raise KeyboardInterrupt('nothing was written') from None
     except ModuleNotFoundError as error:
         progress.finish()
         fail(f'reading these files needs {error.name}: pip install '
@@ -324,4 +324,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

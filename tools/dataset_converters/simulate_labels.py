@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import ProgressBar, command, fail
+from _arguments import ProgressBar, command, fail, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -321,4 +321,4 @@ def summary(made: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail
+from _arguments import ProgressBar, command, fail, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             progress=ProgressBar(),
         )
     except KeyboardInterrupt:
-        sys.exit('slice_volumes.py: interrupted, nothing was written')
+        raise KeyboardInterrupt('nothing was written') from None
     except ModuleNotFoundError as error:
         fail(f'reading these files needs {error.name}: pip install '
              f'{error.name}')  # fmt: skip
@@ -105,4 +105,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

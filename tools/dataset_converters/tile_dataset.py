@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail
+from _arguments import ProgressBar, command, fail, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             progress=ProgressBar(),
         )
     except KeyboardInterrupt:
-        sys.exit('tile_dataset.py: interrupted, nothing was written')
+        raise KeyboardInterrupt('nothing was written') from None
     except (OSError, ValueError) as error:
         fail(str(error) or type(error).__name__)
     tags = [len(info['tags']) for info in made['images'].values()]
@@ -153,4 +153,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

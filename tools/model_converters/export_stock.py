@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail
+from _arguments import command, fail, find_config, run_tool
 
 CONFIG_NAME = 'config.py'
 CHECKPOINT_NAME = 'checkpoint.pth'
@@ -22,7 +22,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'before, with mmseg alone. What only training needs is left out: '
         'regularizers, optimizer state, training settings.',
     )
-    parser.add_argument('config', help='config of the training')
+    parser.add_argument(
+        'config',
+        help='config of the training, or the name of a shipped one',
+    )
     parser.add_argument('checkpoint', help='checkpoint of the training')
     parser.add_argument('out', help='folder for the two files')
     parser.add_argument(
@@ -40,12 +43,9 @@ def check_paths(args: argparse.Namespace) -> None:
         FileNotFoundError: If an input is missing.
         FileExistsError: If an output would be overwritten.
     """
-    for name, path in (
-        ('CONFIG', args.config),
-        ('CHECKPOINT', args.checkpoint),
-    ):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f'{name} not found: {path!r}')
+    args.config = find_config(args.config)
+    if not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f'CHECKPOINT not found: {args.checkpoint!r}')
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise FileExistsError(f'OUT is not a folder: {args.out!r}')
@@ -63,16 +63,12 @@ def export(config: str, checkpoint: str, out: Path) -> list[str]:
 
     import mmseg_sparse  # noqa: F401
     from mmseg_sparse.engine.export import stock_checkpoint, stock_config
+    from mmseg_sparse.engine.resume import load_from_local
     from mmseg_sparse.utils.atomic import write_all_whole
 
     cfg = Config.fromfile(config)
     stock, notes = stock_config(cfg)
-    try:
-        content = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f'not a checkpoint: {checkpoint!r} ({error})'
-        ) from error
+    content = load_from_local(checkpoint, 'cpu', weights_only=True)
     file = io.BytesIO()
     torch.save(stock_checkpoint(cfg, stock, content), file)
     write_all_whole(
@@ -99,4 +95,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

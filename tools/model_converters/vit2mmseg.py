@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail
+from _arguments import command, fail, run_tool
 
 #: Largest difference to the source, relative to its largest value.
 TOLERANCE = 1e-4
@@ -109,4 +109,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -24,6 +24,7 @@ from _arguments import (
     command,
     fail,
     load_generator_config,
+    run_tool,
 )
 
 PSEUDO_LABELS = """Write what a trained model predicts as labels to train on.
@@ -263,8 +264,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         args.run(args)
     except KeyboardInterrupt:
-        tool = Path(sys.argv[0]).name
-        sys.exit(f'{tool}: interrupted; the same command goes on')
+        raise KeyboardInterrupt('the same command goes on') from None
     except Exception as error:  # a config is code
         fail(' '.join(str(error).split()) or type(error).__name__)
 
@@ -280,4 +280,4 @@ def old_name(old: str, name: str, argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from generate import old_name
+from generate import old_name, run_tool
 
 main = partial(old_name, 'generate_pseudo_labels', 'pseudo-labels')
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

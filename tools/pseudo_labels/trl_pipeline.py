@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import check_work_dir, command, fail, find_config
+from _arguments import check_work_dir, command, fail, find_config, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -85,10 +85,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             report=lambda line: print(f'== {line}', flush=True),
         )
     except KeyboardInterrupt:
-        sys.exit('trl_pipeline.py: interrupted; the same command goes on')
+        raise KeyboardInterrupt('the same command goes on') from None
     except Exception as error:  # a config is code
         fail(' '.join(str(error).split()) or type(error).__name__)
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

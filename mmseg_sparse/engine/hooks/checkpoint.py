@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch import nn
 
 from mmseg_sparse.engine.resume import (
     LAST_CHECKPOINT,
@@ -45,11 +47,17 @@ class ResumableCheckpointHook(CheckpointHook):
       Two cases are beyond it: gradients accumulated over iterations that a
       checkpoint separates, and an epoch-based loop with persistent workers,
       whose random state nobody can read.
+    * Weights that are NaN or infinite are not written: they would take the
+      place of the last good checkpoint.
     * Validation leaves the random state as it found it, so that it does not
       matter which run creates the validation workers.
 
     The arguments are those of :class:`mmengine.hooks.CheckpointHook`.
     """
+
+    filename_tmpl: str
+    file_backend: Any
+    last_ckpt: str | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,10 +123,53 @@ class ResumableCheckpointHook(CheckpointHook):
                 'sampler_seed': sampler_seed(runner.train_dataloader),
             }
 
+    def save_now(self, runner: Runner, step: int) -> str | None:
+        """Write a checkpoint in the middle of things.
+
+        Args:
+            runner: The runner.
+            step: Number of iterations done.
+
+        Returns:
+            Its path, which may be that of one written just before; None if
+            the weights are not finite.
+        """
+        meta = dict(epoch=runner.epoch, iter=step)
+        template, self.filename_tmpl = self.filename_tmpl, 'iter_{}.pth'
+        try:
+            path = self.file_backend.join_path(
+                self.out_dir, self.filename_tmpl.format(step)
+            )
+            if self.last_ckpt != path:
+                self._save_checkpoint_with_step(runner, step, meta)
+        finally:
+            self.filename_tmpl = template
+        return path if self.last_ckpt == path else None
+
+    def _save_best_checkpoint(
+        self, runner: Runner, metrics: dict[str, Any]
+    ) -> None:
+        """Save the best checkpoint, then remove the one it replaces."""
+        backend = self.file_backend
+        self.file_backend = later = _RemovesLater(backend)
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            self.file_backend = backend
+        for path in later.outdated:
+            self._remove_path(path)
+
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict[str, Any]
     ) -> None:
         """Save first, then name the checkpoint, then remove the outdated."""
+        spoilt = _not_finite(runner.model)
+        if spoilt is not None:
+            runner.logger.warning(
+                f'no checkpoint of iteration {runner.iter + 1}: {spoilt} is '
+                'NaN or infinite; earlier checkpoints are kept'
+            )
+            return
         outdated = None
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
@@ -164,11 +215,14 @@ class ResumableCheckpointHook(CheckpointHook):
         write_whole(path, checkpoint.encode())
 
     def _remove(self, step: int) -> None:
-        if not is_main_process():
-            return
-        path = self.file_backend.join_path(
-            self.out_dir, self.filename_tmpl.format(step)
-        )
+        if is_main_process():
+            self._remove_path(
+                self.file_backend.join_path(
+                    self.out_dir, self.filename_tmpl.format(step)
+                )
+            )
+
+    def _remove_path(self, path: str) -> None:
         if self.file_backend.isfile(path):
             self.file_backend.remove(path)
         elif self.file_backend.isdir(path):  # deepspeed saves folders
@@ -208,3 +262,28 @@ class ResumableCheckpointHook(CheckpointHook):
             return
         mine = state['ranks'][get_rank()]
         restore_before_next_batch(runner, lambda: set_random_state(mine))
+
+
+class _RemovesLater:
+    """A file backend that only notes what is to be removed."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+        self.outdated: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def remove(self, path: str) -> None:
+        """Note a file."""
+        self.outdated.append(path)
+
+    rmtree = remove
+
+
+def _not_finite(model: nn.Module) -> str | None:
+    """Return the name of a parameter that is not finite, if there is one."""
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            return name
+    return None
