@@ -1,7 +1,9 @@
 """How far a training is, for losses and heads that change with it."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from mmengine.logging import MessageHub
@@ -56,17 +58,31 @@ class WeightSchedule:
             )
 
     @classmethod
-    def take(cls, cfg: dict[str, Any]) -> 'WeightSchedule':
+    def take(
+        cls, cfg: dict[str, Any], loss: Callable[..., Any]
+    ) -> 'WeightSchedule':
         """Take the schedule's keys out of a loss's config.
 
-        They are ``begin``, ``ramp`` and ``loss_weight_schedule``.
+        They are ``begin``, ``ramp`` and ``loss_weight_schedule``, but for
+        those that the loss has as arguments of its own.
+
+        Args:
+            cfg: The config, which is changed.
+            loss: What is built from it.
         """
-        points = cfg.pop('loss_weight_schedule', ())
-        return cls(
-            begin=cfg.pop('begin', 0),
-            ramp=cfg.pop('ramp', 0),
-            points=tuple(tuple(point) for point in points),
-        )
+        own = signature(loss).parameters
+        found = {
+            name: cfg.pop(key)
+            for name, key in (
+                ('begin', 'begin'),
+                ('ramp', 'ramp'),
+                ('points', 'loss_weight_schedule'),
+            )
+            if key in cfg and key not in own
+        }
+        if 'points' in found:
+            found['points'] = tuple(tuple(p) for p in found['points'])
+        return cls(**found)
 
     def factor(self, iteration: int) -> float:
         """Return the factor in an iteration."""

@@ -77,6 +77,17 @@ def test_waits_without_running_but_in_the_graph(hub, monkeypatch):
     assert all(not part.grad.any() for part in loss.parameters())
 
 
+def test_arguments_that_a_regularizer_has_itself_are_its_own():
+    class Own:
+        def __init__(self, begin, ramp=3):
+            """Both mean something else here."""
+
+    cfg = dict(begin=7, ramp=2, loss_weight_schedule=[(0, 0.5)])
+    schedule = WeightSchedule.take(cfg, Own)
+    assert cfg == dict(begin=7, ramp=2)
+    assert schedule == WeightSchedule(points=((0, 0.5),))
+
+
 @pytest.mark.parametrize(
     ('options', 'words'),
     [

@@ -119,7 +119,7 @@ class SparseEncoderDecoder(EncoderDecoder):
                 f'{dict(regularizers)}'
             )
         configs = [copy.copy(cfg) for cfg in regularizers or ()]
-        self.schedules = [WeightSchedule.take(cfg) for cfg in configs]
+        self.schedules = [_schedule(cfg) for cfg in configs]
         # MMEngine's list, so that init_weights reaches its modules.
         self.regularizers = ModuleList([MODELS.build(cfg) for cfg in configs])
         self.refiner: nn.Module | None = None
@@ -404,6 +404,14 @@ class SparseEncoderDecoder(EncoderDecoder):
             f'{len(outputs)} in training: use another decode head, or none '
             'of them'
         )
+
+
+def _schedule(cfg: dict[str, Any]) -> WeightSchedule:
+    """Take the schedule out of a regularizer's config."""
+    kind = cfg.get('type')
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    # An unknown type is named when it is built.
+    return WeightSchedule.take(cfg, kind) if kind else WeightSchedule()
 
 
 def _weighted(
