@@ -30,6 +30,7 @@ ALLOWED = {
     'evaluation': DATA | {'doctor', 'engine'},
     'pseudo_labels': DATA | {'doctor', 'engine', 'models'} | MODEL_ROOMS,
     'benchmark': DATA | {'engine', 'pseudo_labels'},
+    'start': DATA | {'doctor'},
     'models': MODELS,
     'models.losses': MODELS,
     'models.refiners': MODELS,

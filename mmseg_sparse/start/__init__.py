@@ -1,0 +1,1 @@
+"""From images and labels to a project that trains: ``init``."""

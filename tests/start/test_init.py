@@ -1,0 +1,202 @@
+"""``init`` writes projects that train as they stand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
+
+from mmseg_sparse.labels.importers.annotation import ImageAnnotation
+from mmseg_sparse.start import project
+from tests.helpers import start_case as case
+from tests.helpers import writers_a
+from tests.helpers.tools import call
+from tests.start.test_recognise import DOT, LINE
+
+NAMES = [f'p{p}_{s}' for p in range(4) for s in range(2)]
+pytestmark = pytest.mark.usefixtures('offline')
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No weights of this machine, and times that were not measured."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(project, 'time_training', lambda cfg: (0.5, 0.01))
+
+
+def init(root: Path, *arguments: object, check: bool = True):
+    return call(
+        'init', 'images', *arguments, '--out', 'out', cwd=root, check=check
+    )
+
+
+def build(root: Path, split: str = 'train'):
+    cfg = Config.fromfile(root / 'out/config.py')
+    return DATASETS.build(cfg[f'{split}_dataloader'].dataset), cfg
+
+
+def paths(data) -> list[Path]:
+    infos = (data.get_data_info(index) for index in range(len(data)))
+    return [Path(info['img_path']) for info in infos]
+
+
+def test_strokes_in_place_are_validated_by_patient(tmp_path: Path) -> None:
+    case.write(tmp_path, NAMES, case.strokes(), '_mask')
+    done = init(tmp_path, 'labels', '--classes', 'background,cat,dog')
+    assert 'index PNGs, used in place' in done.stdout
+    assert 'by the 4 beginnings of their names' in done.stdout
+    assert 'at their labelled pixels alone' in done.stdout
+    assert 'no pretrained weights' in done.stdout
+    train, cfg = build(tmp_path)
+    val, _ = build(tmp_path, 'val')
+    groups = [{p.stem.split('_')[0] for p in paths(d)} for d in (train, val)]
+    assert [len(g) for g in groups] == [3, 1]
+    assert not groups[0] & groups[1]
+    assert not (tmp_path / 'out/labels').exists()
+    sample = train[0]['data_samples']
+    assert set(sample.gt_sem_seg.data.unique().tolist()) <= {0, 1, 2, 255}
+    assert train.metainfo['classes'] == ('background', 'cat', 'dog')
+    assert cfg.model.regularizers[0].loss_weight == 1.2
+    assert cfg.train_cfg.max_iters == 1000
+
+
+def test_masks_to_validate_on_are_found(tmp_path: Path) -> None:
+    for split, labels in (('train', case.points()), ('val', case.mask())):
+        case.write(tmp_path / split, ['a', 'b'], labels)
+        kind = 'points' if split == 'train' else 'masks'
+        for folder, name in (('images', 'images'), ('labels', kind)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / split / folder).rename(tmp_path / name / split)
+    done = call(
+        'init', 'images/train', 'points/train', '--out', 'out', cwd=tmp_path
+    )
+    assert 'validation: 2 images with the masks masks/val' in done.stdout
+    assert 'classes:    background, class_1, class_2' in done.stdout
+    val, cfg = build(tmp_path, 'val')
+    assert [path.parent.name for path in paths(val)] == ['val'] * 2
+    assert cfg.model.regularizers[0].loss_weight == 0.2
+
+
+def test_the_project_trains_with_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    case.write(tmp_path, NAMES, case.strokes())
+    done = init(
+        tmp_path, 'labels', '--iters', 2, '--batch', 2, '--weights', 'none'
+    )
+    assert 's each on' in done.stdout
+    trained = call(
+        'train', 'out/config.py', cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr[-3000:]
+    assert 'mIoU' in trained.stdout + trained.stderr
+    assert (tmp_path / 'out/run/iter_2.pth').is_file()
+
+
+def test_strokes_of_cvat_are_imported(tmp_path: Path) -> None:
+    for name in ('a', 'b', 'c'):
+        case.image(tmp_path / f'images/{name}.jpg')
+    (tmp_path / 'strokes.xml').write_bytes(
+        writers_a.cvat(
+            [
+                ImageAnnotation(f'{n}.jpg', '', case.SIZE, (LINE, DOT))
+                for n in 'abc'
+            ]
+        )
+    )
+    done = init(tmp_path, 'strokes.xml')
+    assert 'cvat, imported to labels/' in done.stdout
+    train, _ = build(tmp_path)
+    assert train.metainfo['classes'] == ('cat', 'dog')
+    assert len(train) == 2
+    # The folder can be moved: nothing in it names its own place.
+    (tmp_path / 'out').rename(tmp_path / 'moved')
+    cfg = Config.fromfile(tmp_path / 'moved/config.py')
+    assert len(DATASETS.build(cfg.val_dataloader.dataset)) == 1
+
+
+def test_tags_are_learned_by_afa(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    tags = {}
+    for name in ('a', 'b', 'c'):
+        case.image(tmp_path / f'images/{name}.jpg')
+        tags[name] = rng.integers(0, 2, 4).astype(np.uint8) | [1, 0, 0, 1]
+    np.save(tmp_path / 'tags.npy', tags)
+    classes = 'background,cat,dog,cow,pig'
+    done = init(tmp_path, 'tags.npy', '--classes', classes)
+    assert 'tags alone cannot be compared' in done.stdout
+    train, cfg = build(tmp_path)
+    sample = train[0]['data_samples']
+    assert sample.gt_label.tolist() == list(map(float, tags['a']))
+    assert cfg.model.type == 'AFASegmentor'
+    assert cfg.val_dataloader is None
+    model = MODELS.build(cfg.model)
+    assert model.decode_head.num_classes == 5
+    assert model.segmentation_begin == 400
+
+
+def test_zero_that_means_no_label(tmp_path: Path) -> None:
+    case.write(tmp_path, NAMES, case.strokes(unlabelled=0, first=1))
+    done = init(tmp_path, 'labels')
+    assert '0 = no label, classes count from 1' in done.stdout
+    train, _ = build(tmp_path)
+    data = train[0]['data_samples'].gt_sem_seg.data
+    assert 255 in data
+    assert set(data.unique().tolist()) <= {0, 1, 2, 255}
+    assert len(train.metainfo['classes']) == 3
+
+
+def test_weights_say_which_model_it_is(tmp_path: Path) -> None:
+    case.write(tmp_path, NAMES, case.strokes())
+    backbone = MODELS.build(
+        dict(
+            type='MixVisionTransformer', embed_dims=64, num_stages=4,
+            num_layers=[2, 2, 2, 2], num_heads=[1, 2, 5, 8],
+            patch_sizes=[7, 3, 3, 3], sr_ratios=[8, 4, 2, 1],
+            out_indices=(0, 1, 2, 3),
+        )
+    )  # fmt: skip
+    (tmp_path / 'weights').mkdir()
+    torch.save(backbone.state_dict(), tmp_path / 'weights/my_mit.pth')
+    done = init(tmp_path, 'labels')
+    assert 'MiT-B1, from weights/my_mit.pth' in done.stdout
+    _, cfg = build(tmp_path)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(model.backbone.state_dict()[key], value)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['labels', '--weights', 'no.pth'], 'no file no.pth'),
+        (['labels', '--val', 'nowhere'], "got 'nowhere'"),
+        (['labels', '--classes', 'cat'], 'at least 3 names'),
+        (['labels', '--background', 'sky'], "got 'sky'"),
+        (['labels', '--format', 'word'], "got 'word'"),
+        (['nothing'], 'no file or folder nothing'),
+        (['images'], 'expected labels of the images'),
+    ],
+)
+def test_mistakes_leave_nothing(arguments, message, tmp_path: Path) -> None:
+    case.write(tmp_path, NAMES, case.strokes())
+    before = sorted(tmp_path.rglob('*'))
+    done = init(tmp_path, *arguments, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith('init.py: error: ')
+    assert message in done.stderr
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    case.write(tmp_path, NAMES, case.strokes())
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/notes.txt').write_text('mine')
+    done = init(tmp_path, 'labels', check=False)
+    assert 'out exists, and nothing is overwritten' in done.stderr
+    assert [p.name for p in (tmp_path / 'out').iterdir()] == ['notes.txt']
