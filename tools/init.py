@@ -179,11 +179,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     if errors:
         sys.exit(1)
     if args.train:
-        train(out, project)
+        go_on(out, project)
 
 
-def train(out: Path, project: 'Project') -> None:
+def go_on(out: Path, project: 'Project') -> None:
     """Train, and draw predictions of some images."""
+    import train
+    from mmengine.config import Config
+
+    from mmseg_sparse.start.sheet import prediction_sheet
+    from mmseg_sparse.utils.atomic import write_whole
+    from mmseg_sparse.visualization import encode_png
+
+    config = out / 'config.py'
+    train.main([str(config)])
+    checkpoint = out / 'run' / f'iter_{project.recipe.iters}.pth'
+    sheet = prediction_sheet(project, Config.fromfile(config), str(checkpoint))
+    write_whole(out / 'sheet.png', encode_png(sheet))
+    print(f'predictions: {out / "sheet.png"}')
 
 
 if __name__ == '__main__':

@@ -117,7 +117,7 @@ def stock_checkpoint(
             )
     meta = checkpoint.get('meta', {})
     kept = {key: meta[key] for key in KEPT_META if key in meta}
-    kept['dataset_meta'] = _classes_and_palette(meta, cfg)
+    kept['dataset_meta'] = classes_and_palette(meta, cfg)
     kept['cfg'] = stock.pretty_text
     return {
         'meta': kept,
@@ -311,7 +311,12 @@ def _for_training_only(key: str) -> bool:
     return key.startswith(heads) or '.loss_decode.' in key
 
 
-def _classes_and_palette(meta: dict[str, Any], cfg: Config) -> dict[str, Any]:
+def classes_and_palette(meta: dict[str, Any], cfg: Config) -> dict[str, Any]:
+    """Return the classes and colours of a checkpoint, or of its config.
+
+    Raises:
+        ValueError: If neither says what the classes are.
+    """
     found = meta.get('dataset_meta') or {}
     if 'classes' not in found:
         for key in ('test_dataloader', 'val_dataloader', 'train_dataloader'):

@@ -112,7 +112,7 @@ def whole_images(
             f'ann_file={ann_file!r}: the {split} data set is joined of '
             f'{len(leaves)}'
         )
-    testing = _test_pipeline(cfg)
+    testing = test_pipeline(cfg)
     items, metas, roots, pipelines = [], [], [], []
     for leaf in leaves:
         own = leaf.get('pipeline') or []
@@ -178,7 +178,12 @@ def leaf_datasets(cfg: Config, split: str) -> list[Any]:
     ]
 
 
-def _test_pipeline(cfg: Config) -> list[dict[str, Any]]:
+def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
+    """Return the steps that prepare images for testing.
+
+    Raises:
+        ValueError: If the config has none.
+    """
     found = [
         leaf.get('pipeline')
         for split in ('test', 'val')

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from PIL import Image
 
 from ..labels.image_finder import ImageFinder, image_size
 from ..labels.label_folder import SIDECAR, read_sidecar
-from ..labels.label_map import NO_LABEL, load_png_index
+from ..labels.label_map import NO_LABEL, Labels, load_png_index
+from ..utils.untrusted import FormatError
 from .recognise import kind_of_map, label_files
 
 #: So many label files and images are read where one stands for all.
@@ -52,6 +53,22 @@ class LabelSet:
     def image(self, name: str) -> Path:
         """Return an image."""
         return self.images / f'{name}{self.img_suffix}'
+
+    def load(self, name: str) -> Labels:
+        """Return a label map: class indices, 255 = no label.
+
+        Raises:
+            FormatError: If the file is broken, or not a label map.
+        """
+        path = self.label_file(name)
+        values = load_png_index(path)
+        if values.max(initial=0) > NO_LABEL:
+            raise FormatError(
+                path, '', f'expected values up to 255, got {values.max()}'
+            )
+        if self.zero_is_no_label:
+            values = np.where(values == 0, NO_LABEL + 1, values) - 1
+        return values.astype(np.uint8)
 
 
 def pair(labels: Path, finder: ImageFinder) -> LabelSet:
@@ -217,10 +234,7 @@ def _read(
     """Add files to the facts; return the kind that each looks like."""
     kinds: dict[str, str | None] = {}
     for name in names:
-        values = load_png_index(data.label_file(name)).astype(np.uint8)
-        if data.zero_is_no_label:
-            values = np.where(values == 0, NO_LABEL, values - 1)
-            values = values.astype(np.uint8)
+        values = data.load(name)
         found = np.bincount(values.ravel(), minlength=256)
         facts.pixels += found
         facts.images += found > 0
@@ -254,11 +268,6 @@ def median_size(data: LabelSet) -> tuple[int, int]:
     sizes = [image_size(data.image(n)) for n in spread([*data.kinds], SAMPLE)]
     width, height = np.median(sizes, axis=0)
     return int(width), int(height)
-
-
-def image_names(paths: Iterable[PurePosixPath]) -> list[str]:
-    """Return names without suffix."""
-    return [path.with_suffix('').as_posix() for path in paths]
 
 
 def common_root(folders: Iterable[Path | None]) -> Path:

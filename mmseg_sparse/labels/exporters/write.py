@@ -121,7 +121,7 @@ def _cvat(annotations: Sequence[ImageAnnotation]) -> bytes:
 def _coco(
     annotations: Sequence[ImageAnnotation], classes: Sequence[str]
 ) -> dict[str, Any]:
-    shapes = []
+    shapes: list[dict[str, Any]] = []
     for number, annotation in enumerate(annotations, 1):
         for label, ring in _polygons(annotation):
             x, y = ring.T
