@@ -152,7 +152,10 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=read_requirements(),
-    extras_require={'medical': ['h5py>=3', 'nibabel>=5']},
+    extras_require={
+        'medical': ['h5py>=3', 'nibabel>=5'],
+        'onnx': ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3'],
+    },
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     include_package_data=False,
     entry_points={

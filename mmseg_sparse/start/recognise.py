@@ -9,7 +9,6 @@ import numpy as np
 
 from ..labels.image_finder import ImageFinder
 from ..labels.importers import FORMATS, load_reader, reader_options
-from ..labels.importers.formats import PIXEL_STROKES
 from ..labels.label_folder import SIDECAR
 from ..labels.label_map import NO_LABEL, Labels, load_png_index
 
@@ -59,7 +58,7 @@ def recognise(
             'one of these formats (--format takes one):\n' + '\n'.join(reasons)
         )
     names = [name for name, number in found.items() if number == best]
-    if set(PIXEL_STROKES) <= set(names):
+    if {'index-png', 'label-images'} <= set(names):
         return 'label-images' if zero_is_no_label(labels) else 'index-png'
     return names[0]
 

@@ -61,3 +61,18 @@ def test_the_config_for_own_data_trains(tmp_path: Path) -> None:
     )  # fmt: skip
     assert 'mIoU' in done.stdout + done.stderr
     assert (tmp_path / 'work_dirs/my/iter_2.pth').is_file()
+
+
+def test_init_makes_the_lines_that_the_page_explains(tmp_path: Path) -> None:
+    page = (REPOSITORY / 'docs/datasets.md').read_text('utf-8')
+    section = page[page.index('## Your own data') :]
+    section = section[: section.index('### Writing the config by hand')]
+    explained = re.findall(r'^\| `(\w+)` \|', section, re.M)
+    write_data(tmp_path / 'data/custom')
+    done = call(
+        'init', 'data/custom/images/train', 'data/custom/labels/train',
+        '--iters', '2', '--batch', '2', '--weights', 'none', cwd=tmp_path,
+    )  # fmt: skip
+    printed = re.findall(r'^(\w+):  ', done.stdout, re.M)
+    assert list(dict.fromkeys(printed)) == explained
+    assert (tmp_path / 'work_dirs/custom/config.py').is_file()
