@@ -28,20 +28,18 @@ class LabelSet:
     Attributes:
         images: Folder of the images.
         folder: Folder of the label files; None: there are tags alone.
-        img_suffix: What an image's file has behind its name.
+        suffixes: What each image's file has behind its name.
         seg_suffix: What a label file has behind the name of its image.
         kinds: Kind of labels by name of the image.
-        left_out: Images with labels that have another suffix.
         zero_is_no_label: Whether 0 means "no label" in the files.
         tag_file: File of the tags of the images, if any.
     """
 
     images: Path
     folder: Path | None
-    img_suffix: str
+    suffixes: dict[str, str]
     seg_suffix: str
     kinds: dict[str, str]
-    left_out: list[str] = field(default_factory=list)
     zero_is_no_label: bool = False
     tag_file: Path | None = None
 
@@ -52,7 +50,13 @@ class LabelSet:
 
     def image(self, name: str) -> Path:
         """Return an image."""
-        return self.images / f'{name}{self.img_suffix}'
+        return self.images / f'{name}{self.suffixes[name]}'
+
+    @property
+    def img_suffix(self) -> str | list[str]:
+        """The suffix of the images, or a list of several."""
+        found = sorted({self.suffixes[name] for name in self.kinds})
+        return found[0] if len(found) == 1 else found
 
     def load(self, name: str) -> Labels:
         """Return a label map: class indices, 255 = no label.
@@ -100,23 +104,8 @@ def pair(labels: Path, finder: ImageFinder) -> LabelSet:
             f'{finder.folder}, such as {next(iter(images))}.png; got '
             f'{files[0] if files else "no PNG"}'
         )
-    return _of_names(names, images, finder.folder, labels, suffix)
-
-
-def _of_names(
-    names: Sequence[str],
-    suffixes: dict[str, str],
-    images: Path,
-    folder: Path | None,
-    seg_suffix: str,
-) -> LabelSet:
-    """Return the images of the most frequent suffix."""
-    ((img_suffix, _),) = Counter(suffixes[n] for n in names).most_common(1)
-    kept = [name for name in names if suffixes[name] == img_suffix]
-    return LabelSet(
-        images, folder, img_suffix, seg_suffix, dict.fromkeys(kept, ''),
-        [n + suffixes[n] for n in names if suffixes[n] != img_suffix],
-    )  # fmt: skip
+    kinds = dict.fromkeys(names, '')
+    return LabelSet(finder.folder, labels, images, suffix, kinds)
 
 
 def _common_suffix(files: Sequence[str], images: dict[str, str]) -> str:
@@ -148,8 +137,8 @@ def from_sidecar(labels: Path, finder: ImageFinder) -> LabelSet:
             f'{labels / SIDECAR}: none of its {len(listed)} images is in '
             f'{finder.folder}'
         )
-    found = _of_names([*suffixes], suffixes, finder.folder, labels, '.png')
-    found.kinds = {n: listed[n]['supervision'] for n in found.kinds}
+    kinds = {name: listed[name]['supervision'] for name in suffixes}
+    found = LabelSet(finder.folder, labels, suffixes, '.png', kinds)
     if any(listed[name].get('tags') for name in found.kinds):
         found.tag_file = labels / SIDECAR
     if set(found.kinds.values()) == {'tag'}:

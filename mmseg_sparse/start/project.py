@@ -241,13 +241,6 @@ def _tell_kinds(
     if facts.files:
         text += f'; {100 * facts.share:.3g} % of the pixels are labelled'
     tell('kind', text, '--kind')
-    if data.left_out:
-        tell(
-            '',
-            f'left out, as their suffix is not {data.img_suffix}: '
-            f'{len(data.left_out)} images, the first {data.left_out[0]}',
-            'convert them',
-        )
 
 
 def _validation(
@@ -380,6 +373,12 @@ def _classes(
     else:
         index = find_background('auto', classes.names)
     tell('classes', ', '.join(classes.names), where)
+    if found is not None and val_facts.files and not wishes.classes:
+        tell(
+            '',
+            'the masks to validate on must number the classes in this order',
+            '--classes with the names in the order of the masks',
+        )
     tell('background', 'none' if index is None else classes.names[index],
          '--background NAME or none')  # fmt: skip
     return classes, index

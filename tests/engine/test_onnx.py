@@ -86,7 +86,8 @@ def trained(name: str, folder: Path) -> tuple[Config, str]:
     if parts:
         cfg.model.pop('regularizers')
         cfg.model.type = 'EncoderDecoder'
-        cfg.model.update(parts)
+        for key, value in parts.items():
+            cfg.model[key] = value  # update() would merge them
     init_default_scope('mmseg')
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)

@@ -108,7 +108,9 @@ def test_strokes_of_cvat_are_imported(tmp_path: Path) -> None:
             ]
         )
     )
-    done = init(tmp_path, 'strokes.xml')
+    case.png(tmp_path / 'masks/c.png', case.mask() // 2)
+    done = init(tmp_path, 'strokes.xml', '--val', 'masks')
+    assert 'must number the classes in this order' in done.stdout
     assert 'cvat, imported to labels/' in done.stdout
     train, _ = build(tmp_path)
     assert train.metainfo['classes'] == ('cat', 'dog')
@@ -117,6 +119,7 @@ def test_strokes_of_cvat_are_imported(tmp_path: Path) -> None:
     (tmp_path / 'out').rename(tmp_path / 'moved')
     cfg = Config.fromfile(tmp_path / 'moved/config.py')
     assert len(DATASETS.build(cfg.val_dataloader.dataset)) == 1
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 2
 
 
 def test_tags_are_learned_by_afa(tmp_path: Path) -> None:
@@ -141,9 +144,12 @@ def test_tags_are_learned_by_afa(tmp_path: Path) -> None:
 
 def test_zero_that_means_no_label(tmp_path: Path) -> None:
     case.write(tmp_path, NAMES, case.strokes(unlabelled=0, first=1))
+    (tmp_path / 'images/p0_0.jpg').unlink()
+    case.image(tmp_path / 'images/p0_0.png')  # of another suffix
     done = init(tmp_path, 'labels')
     assert '0 = no label, classes count from 1' in done.stdout
     train, _ = build(tmp_path)
+    assert len(train) + len(build(tmp_path, 'val')[0]) == len(NAMES)
     data = train[0]['data_samples'].gt_sem_seg.data
     assert 255 in data
     assert set(data.unique().tolist()) <= {0, 1, 2, 255}
