@@ -76,7 +76,10 @@ PARTS = {
     ),
 }  # fmt: skip
 #: What may vary in each file.
-VARIES = {name: 'batch and size' for name in PARTS} | {'upernet': 'batch'}
+VARIES = {name: 'batch and size' for name in PARTS} | {
+    'upernet': 'batch',  # pools to a grid
+    'vit': 'batch',  # resizes its positions
+}
 
 
 def trained(name: str, folder: Path) -> tuple[Config, str]:

@@ -73,6 +73,6 @@ def test_init_makes_the_lines_that_the_page_explains(tmp_path: Path) -> None:
         'init', 'data/custom/images/train', 'data/custom/labels/train',
         '--iters', '2', '--batch', '2', '--weights', 'none', cwd=tmp_path,
     )  # fmt: skip
-    printed = re.findall(r'^(\w+):  ', done.stdout, re.M)
+    printed = re.findall(r'^(\w+): +\S', done.stdout, re.M)
     assert list(dict.fromkeys(printed)) == explained
     assert (tmp_path / 'work_dirs/custom/config.py').is_file()
