@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _arguments import ProgressBar, command, fail
+from _arguments import ProgressBar, command, fail, run_tool
 
 if TYPE_CHECKING:
     from mmseg_sparse.start.config_text import Project
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             tell=tell,
         )  # fmt: skip
     except KeyboardInterrupt:
-        sys.exit('init.py: interrupted, nothing was written')
+        raise KeyboardInterrupt('nothing was written') from None
     except (OSError, ValueError) as error:
         fail(str(error))
     errors = check(out)
@@ -200,4 +200,4 @@ def go_on(out: Path, project: 'Project') -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

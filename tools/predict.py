@@ -20,7 +20,6 @@ A command that was stopped goes on when it is given again.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from _arguments import (
     command,
     fail,
     load_generator_config,
+    run_tool,
 )
 
 FORMATS = (
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )  # fmt: skip
     except KeyboardInterrupt:
         progress.finish()
-        sys.exit('predict.py: interrupted; the same command goes on')
+        raise KeyboardInterrupt('the same command goes on') from None
     except (OSError, ValueError) as error:
         progress.finish()
         fail(' '.join(str(error).split()))
@@ -127,4 +127,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

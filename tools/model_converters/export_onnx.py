@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail, find_config
+from _arguments import command, fail, find_config, run_tool
 
 MODEL_NAME, SCRIPT_NAME = 'model.onnx', 'infer.py'
 
@@ -85,4 +85,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)
