@@ -6,6 +6,8 @@ Source: AFA, section 3.3.
 import torch
 from torch import Tensor
 
+from .checks import check_mask, wide_dtype
+
 
 def affinity_labels(
     labels: Tensor, *, radius: int, ignore_index: int = 255
@@ -82,13 +84,13 @@ def affinity_loss(
         raise ValueError(
             f'count_offset must not be negative, got {count_offset}'
         )
-    wide = affinity.to(torch.promote_types(affinity.dtype, torch.float32))
+    wide = affinity.to(wide_dtype(affinity))
     losses = []
-    for kind, apart in ((1, 1 - wide), (0, wide)):
+    for kind, error in ((1, 1 - wide), (0, wide)):
         pairs = (target == kind) & (target != ignore_index)
         count = pairs.sum().to(wide.dtype) + count_offset
         # Not by multiplying: what is not a number counts for nothing, too.
-        total = torch.where(pairs, apart, 0).sum()
+        total = torch.where(pairs, error, 0).sum()
         losses.append(total / count.clamp(min=1))
     positive, negative = losses
     return positive, negative
@@ -137,21 +139,21 @@ def random_walk(
         )
     if not alpha > 0:
         raise ValueError(f'alpha must be positive, got {alpha}')
-    wide = torch.promote_types(cam.dtype, affinity.dtype)
-    wide = torch.promote_types(wide, torch.float32)
+    check_mask('valid', valid, cam[:, 0].shape)
+    wide = wide_dtype(cam, affinity)
     with torch.autocast(cam.device.type, enabled=False):
-        tie, maps = affinity.to(wide), cam.to(wide).flatten(2)
+        weight, maps = affinity.to(wide), cam.to(wide).flatten(2)
         if radius is not None:
             window = window_mask(cam.shape[2:], radius, cam.device)
-            tie = tie.masked_fill(~window, 0)
+            weight = weight.masked_fill(~window, 0)
         if valid is not None:
-            padding = ~_flat_valid(valid, cam)
-            tie = tie.masked_fill(padding.unsqueeze(1), 0)
-            tie = tie.masked_fill(padding.unsqueeze(2), 0)
+            padding = ~valid.flatten(1)
+            weight = weight.masked_fill(padding.unsqueeze(1), 0)
+            weight = weight.masked_fill(padding.unsqueeze(2), 0)
             maps = maps.masked_fill(padding.unsqueeze(1), 0)
-        tie = tie**alpha
-        degree = tie.sum(2).clamp(min=torch.finfo(wide).tiny)
-        walked = maps @ tie.transpose(1, 2) / degree.unsqueeze(1)
+        weight = weight**alpha
+        degree = weight.sum(2).clamp(min=torch.finfo(wide).tiny)
+        walked = maps @ weight.transpose(1, 2) / degree.unsqueeze(1)
     return walked.view(cam.shape).to(cam.dtype)
 
 
@@ -185,12 +187,3 @@ def window_mask(
     ]
     mask = near[0][:, None, :, None] & near[1][None, :, None, :]
     return mask.reshape(height * width, height * width)
-
-
-def _flat_valid(valid: Tensor, cam: Tensor) -> Tensor:
-    if valid.shape != cam[:, 0].shape or valid.dtype != torch.bool:
-        raise ValueError(
-            f'expected valid {tuple(cam[:, 0].shape)} of bool, got '
-            f'{tuple(valid.shape)} of {valid.dtype}'
-        )
-    return valid.flatten(1)

@@ -3,6 +3,19 @@
 Source: "SASFormer", eq. 2-7, for the loss of
 :func:`attention_affinity`; AFA, eq. 1 and 3, and table 3, for the symmetric
 affinities of :func:`symmetric_scores` and :func:`mean_attention`.
+
+Deviations of :func:`attention_affinity`: equation 7 averages over the stages
+and does not say which positions count, and probabilities are resized to the
+stages' grids; the authors' release sums over the stages, counts unlabelled
+positions only, and resizes logits before the softmax, which are the defaults
+here. Labels and ``valid`` are resized by nearest neighbour. Padding neither
+counts nor is attended to: attention to padded keys goes to the others in
+proportion. ``uniform``, attention to all keys alike in place of the recorded
+attention, is a control that the paper does not have; then no gradient reaches
+queries and keys. ``align`` says where queries and keys are taken to be:
+``'extent'``, spread over the image, as in the release, or ``'centers'``, at
+``query_centers`` and ``key_centers``. The logits are spread over the image in
+either case: that is how their loss resizes them.
 """
 
 from collections.abc import Sequence
@@ -14,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from .checks import check_shape, wide_dtype
 from .token_centers import ALIGNMENTS, Centers, sample_linear, sample_nearest
 
 DISTANCES = ('l1', 'l2', 'kl', 'ce')
@@ -108,12 +122,8 @@ class Attention:
             raise ValueError(
                 f'expected values ({n}, {m_key}, C), got {tuple(values.shape)}'
             )
-        if valid is not None and valid.shape != (n, m_key):
-            raise ValueError(
-                f'expected valid ({n}, {m_key}), got {tuple(valid.shape)}'
-            )
-        dtype = torch.promote_types(query.dtype, values.dtype)
-        dtype = torch.promote_types(dtype, torch.float32)
+        check_shape('valid', valid, (n, m_key))
+        dtype = wide_dtype(query, values)
         channels = values.shape[2]
         # The fused CPU kernel wants equal head sizes for q, k and v, the
         # CUDA ones a multiple of 8.
@@ -147,44 +157,25 @@ def attention_affinity(
     r"""Distance between a prediction and its propagation by attention.
 
     For stage l with attention :math:`A_l`, the mean over the heads and the
-    layers of the stage, and the prediction :math:`P` on its queries and
-    :math:`P'` on its keys,
-
-    .. math::
-        Y_l = A_l P'_l,\quad Y^*_l = \mathrm{softmax}(Y_l),\quad
-        P^*_l = \mathrm{softmax}(P_l),
-
-    both softmaxes over the classes (the second of P: probabilities are
+    layers of the stage, and the prediction P on its queries and P' on its
+    keys, let :math:`Y^* = \mathrm{softmax}(A_l P')` and
+    :math:`P^* = \mathrm{softmax}(P)`, over the classes (P, a probability, is
     normalised once more). The loss of a stage is the mean over its counted
     queries of :math:`\sum_c |Y^* - P^*|` (``'l1'``),
     :math:`\sum_c (Y^* - P^*)^2` (``'l2'``),
     :math:`\sum_c Y^* \log (Y^* / P^*)` (``'kl'``) or
-    :math:`-\sum_c Y^* \log P^*` (``'ce'``).
-
-    Source: SASFormer, eq. 3-7 and table 5. Equation 7 averages over the
-    stages and does not say which positions count, and probabilities are
-    resized to the stages' grids; the authors' release sums over the stages,
-    counts unlabelled positions only, and resizes logits before the softmax,
-    which are the defaults here. Labels and ``valid`` are resized by nearest
-    neighbour. Padding neither counts nor is attended to: attention to padded
-    keys goes to the others in proportion.
+    :math:`-\sum_c Y^* \log P^*` (``'ce'``). Source and deviations: above.
 
     Args:
         logits: Scores before softmax, ``(N, C, h, w)``, any resolution.
         stages: The recorded layers of each stage.
-        labels: Class ids, int64 ``(N, H, W)``, ``ignore_index`` where no
-            label is.
+        labels: Class ids, int64 ``(N, H, W)``, or ``ignore_index``.
         distance: ``'l1'``, ``'l2'``, ``'kl'`` or ``'ce'``.
         labeled: Count labelled positions as well.
         stage_reduction: ``'sum'`` or ``'mean'`` over the stages.
         resize: ``'logits'`` or ``'prob'``: what is resized, bilinearly.
-        uniform: Take :math:`A_l = 1 / M'`, attention to all keys alike, in
-            place of the recorded attention: a control, not in the paper. Then
-            no gradient reaches queries and keys.
-        align: Where queries and keys are taken to be: ``'extent'``, spread
-            over the image, as in the release; ``'centers'``, at
-            ``query_centers`` and ``key_centers``. The logits are spread over
-            the image in either case: that is how their loss resizes them.
+        uniform: Take :math:`A_l = 1 / M'` as a control.
+        align: ``'extent'`` or ``'centers'``: positions of the tokens.
         ignore_index: Id of an unlabelled pixel.
         valid: Bool ``(N, H, W)``, false in padding. None: no padding.
 
@@ -198,36 +189,50 @@ def attention_affinity(
     """
     _check_options(distance, stage_reduction, resize, align)
     _check_inputs(logits, stages, labels, valid)
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if valid is None:
         valid = torch.ones_like(labels, dtype=torch.bool)
     counted = valid if labeled else valid & (labels == ignore_index)
-    losses = []
+    grids = [_grids(layers, align) for layers in stages]
+    used = [() for _ in stages] if uniform else stages
     with torch.autocast(logits.device.type, enabled=False):
-        size = (labels.shape[1], labels.shape[2])
-        grids = {grid for layers in stages for grid in _grids(layers, align)}
-        probs = {g: _resized_prob(wide, g, resize, size) for g in grids}
-        for layers in stages:
-            query, key = _grids(layers, align)
-            known = _nearest(valid, key)
-            known = known | ~known.any(1, keepdim=True)  # of no image: all
-            # Propagated rows of all layers would wait for the backward pass
-            # otherwise, at the very peak of a training step's memory.
-            losses.append(
-                checkpoint(
-                    _stage_loss,
-                    () if uniform else layers,
-                    probs[query],
-                    probs[key],
-                    known,
-                    _nearest(counted, query),
-                    distance,
-                    use_reentrant=False,
-                    preserve_rng_state=False,
-                )
+        losses = _losses(logits, used, grids, valid, counted, distance, resize)
+        return losses.sum() if stage_reduction == 'sum' else losses.mean()
+
+
+def _losses(
+    logits: Tensor,
+    stages: Sequence[Sequence[Attention]],
+    grids: Sequence[tuple['_Grid', '_Grid']],
+    valid: Tensor,
+    counted: Tensor,
+    distance: str,
+    resize: str,
+) -> Tensor:
+    """Return the loss of each stage; both masks are ``(N, H, W)``."""
+    wide = logits.to(wide_dtype(logits))
+    size = (valid.shape[1], valid.shape[2])
+    every = {grid for pair in grids for grid in pair}
+    probs = {grid: _resized_prob(wide, grid, resize, size) for grid in every}
+    losses = []
+    for layers, (query, key) in zip(stages, grids, strict=True):
+        known = _nearest(valid, key)
+        known = known | ~known.any(1, keepdim=True)  # without any: all
+        # Without a checkpoint, the propagated rows of all layers would wait
+        # for the backward pass, at the peak of a training step's memory.
+        losses.append(
+            checkpoint(
+                _stage_loss,
+                layers,
+                probs[query],
+                probs[key],
+                known,
+                _nearest(counted, query),
+                distance,
+                use_reentrant=False,
+                preserve_rng_state=False,
             )
-        total = torch.stack(losses).sum()
-    return total / len(losses) if stage_reduction == 'mean' else total
+        )
+    return torch.stack(losses)
 
 
 def _stage_loss(
@@ -257,9 +262,9 @@ def _stage_loss(
         share = known.to(rows.dtype) / known.sum(1, keepdim=True)
         mean = share.unsqueeze(1) @ rows
         propagated = mean.expand(-1, prob.shape[2], -1)
-    apart = _distance(propagated.transpose(1, 2), prob, distance)
-    weight = counted.to(apart.dtype)
-    return (apart * weight).sum() / weight.sum().clamp(min=1)
+    loss = _distance(propagated.transpose(1, 2), prob, distance)
+    weight = counted.to(loss.dtype)
+    return (loss * weight).sum() / weight.sum().clamp(min=1)
 
 
 def _widen(rows: Tensor, width: int) -> Tensor:
@@ -381,10 +386,7 @@ def _check_inputs(
             'expected logits (N, C, h, w) and labels (N, H, W), got '
             f'{tuple(logits.shape)} and {tuple(labels.shape)}'
         )
-    if valid is not None and valid.shape != labels.shape:
-        raise ValueError(
-            f'expected valid {tuple(labels.shape)}, got {tuple(valid.shape)}'
-        )
+    check_shape('valid', valid, labels.shape)
     if not stages:
         raise ValueError('expected at least one stage, got none')
     for index, layers in enumerate(stages):
@@ -434,7 +436,7 @@ def symmetric_scores(
             f'({len(layers)} layers of {" and ".join(map(str, counts))}), '
             f'got {tuple(weight.shape)}'
         )
-    dtype = torch.promote_types(queries[0].dtype, torch.float32)
+    dtype = wide_dtype(queries[0])
     rows, columns = [], []
     with torch.autocast(weight.device.type, enabled=False):
         parts = weight.to(dtype).split(counts)

@@ -1,8 +1,9 @@
 """Cross entropy in which background and foreground have one vote each."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .checks import check_labels, wide_dtype
 
 
 def balanced_cross_entropy(
@@ -39,12 +40,8 @@ def balanced_cross_entropy(
     Raises:
         ValueError: If the shapes disagree.
     """
-    if logits.ndim != 4 or labels.shape != logits[:, 0].shape:
-        raise ValueError(
-            'expected logits (N, C, H, W) and labels (N, H, W), got '
-            f'{tuple(logits.shape)}, {tuple(labels.shape)}'
-        )
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    check_labels(logits, labels)
+    wide = logits.to(wide_dtype(logits))
     known = labels != ignore_index
     target = labels.masked_fill(~known, 0)  # 0 is masked below
     nll = F.cross_entropy(wide, target, reduction='none')

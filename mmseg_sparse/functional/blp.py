@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_labels, check_mask, wide_dtype
+
 NORMALIZERS = ('weights', 'labels')
 
 
@@ -18,9 +20,9 @@ def blp_loss(
 ) -> Tensor:
     r"""Cross entropy that weighs labels down where they were expected.
 
-    With :math:`\Omega_n` the labelled pixels of image :math:`n`,
+    With :math:`\Omega_n` the labelled pixels of image :math:`n`, and
     :math:`p^{seg}` and :math:`p^{scrib}` the softmax of both logits at the
-    class :math:`y_i` of a pixel,
+    label :math:`y_i` of a pixel,
 
     .. math::
         L = \frac1N \sum_n \frac{1}{Z_n} \sum_{i\in\Omega_n}
@@ -38,8 +40,7 @@ def blp_loss(
     Args:
         logits: Scores of K classes, ``(N, K, H, W)``.
         scribble_logits: Scores of the scribble branch, ``(N, K + 1, H, W)``,
-            the last one for pixels without stroke. No gradient goes into
-            them.
+            the last one for pixels without stroke; they get no gradient.
         labels: Class ids, int64 ``(N, H, W)``: ``[0, K)`` or
             ``ignore_index``.
         gamma: Exponent :math:`\gamma`, at least 0.
@@ -54,7 +55,7 @@ def blp_loss(
         ValueError: If shapes disagree, ``gamma`` is negative or
             ``normalizer`` unknown.
     """
-    _check_maps('logits (N, C, H, W)', logits, labels)
+    check_labels(logits, labels)
     wanted = (logits.shape[0], logits.shape[1] + 1, *logits.shape[2:])
     if tuple(scribble_logits.shape) != wanted:
         raise ValueError(
@@ -63,10 +64,8 @@ def blp_loss(
         )
     with torch.no_grad():
         target = labels.masked_fill(labels == ignore_index, 0)
-        expected = F.cross_entropy(
-            _wide(scribble_logits), target, reduction='none'
-        )
-        expected = (-expected).exp()
+        nll = F.cross_entropy(_wide(scribble_logits), target, reduction='none')
+        expected = (-nll).exp()
     return _modulated(
         logits, expected, labels, gamma, normalizer, ignore_index
     )
@@ -102,7 +101,7 @@ def partial_focal_loss(
         ValueError: If shapes disagree, ``gamma`` is negative or
             ``normalizer`` unknown.
     """
-    _check_maps('logits (N, C, H, W)', logits, labels)
+    check_labels(logits, labels)
     return _modulated(logits, None, labels, gamma, normalizer, ignore_index)
 
 
@@ -175,18 +174,14 @@ def annotation_loss(
     Raises:
         ValueError: If shapes disagree or ``empty_weight`` is negative.
     """
-    _check_maps('scribble_logits (N, K + 1, H, W)', scribble_logits, labels)
+    check_labels(scribble_logits, labels, 'scribble_logits (N, K + 1, H, W)')
     if not empty_weight >= 0:
         raise ValueError(
             f'empty_weight must be at least 0, got {empty_weight}'
         )
+    check_mask('valid', valid, labels.shape)
     if valid is None:
         valid = torch.ones_like(labels, dtype=torch.bool)
-    elif valid.shape != labels.shape or valid.dtype != torch.bool:
-        raise ValueError(
-            f'expected valid {tuple(labels.shape)} of bool, got '
-            f'{tuple(valid.shape)} of {valid.dtype}'
-        )
     empty = labels == ignore_index
     target = labels.masked_fill(empty, scribble_logits.shape[1] - 1)
     target = target.masked_fill(~valid, 0)
@@ -197,12 +192,4 @@ def annotation_loss(
 
 
 def _wide(logits: Tensor) -> Tensor:
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def _check_maps(name: str, logits: Tensor, labels: Tensor) -> None:
-    if logits.ndim != 4 or labels.shape != logits[:, 0].shape:
-        raise ValueError(
-            f'expected {name} and labels (N, H, W), got '
-            f'{tuple(logits.shape)}, {tuple(labels.shape)}'
-        )
+    return logits.to(wide_dtype(logits))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .resize import check_maps, resize_inside
+from .checks import check_maps
+from .resize import resize_inside
 from .token_centers import Centers, sample_linear, sample_nearest
 
 #: Added to the maximum that maps are divided by, as in the release.

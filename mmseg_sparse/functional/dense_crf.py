@@ -1,13 +1,14 @@
 """The bilateral energy of a prediction between all pixels of an image."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from .checks import check_mask, check_same_size, check_shape, wide_dtype
 from .local_window import refuse_second_derivative
 
-#: Pixels along each side of a tile of the kernel.
+#: Pixels along each side of a tile of W, which is never held as a whole.
 CPU_TILE = 256
 TILE = 4096
 #: Exponent below which W is no longer told from 0 beside W of i = j, which
@@ -25,7 +26,7 @@ def dense_crf_energy(
     one_sided: bool = False,
     valid: Tensor | None = None,
 ) -> Tensor:
-    r"""Penalise unlike predictions at pixels alike, however far apart.
+    r"""Penalise different predictions at similar pixels, however far apart.
 
     With :math:`\Omega_n` the valid pixels of image n, :math:`s_i` the
     position of pixel i in pixels, :math:`c_i` its colour, :math:`p_i` its
@@ -40,25 +41,20 @@ def dense_crf_energy(
     the pairs i = j included. Source: Tang et al., On regularized losses for
     weakly-supervised CNN segmentation, ECCV 2018, whose
     :math:`\sum_k S_k^\top W (1 - S_k)` this is where ``prob`` sums to 1 and
-    no gate is given.
-
-    The sum is exact: W is made tile by tile, so that memory is a small
-    multiple of ``prob``, but time grows with the square of the pixels. The
-    gradient with respect to ``prob`` is computed in the same pass; ``image``
-    and ``gate`` get none, and there is no second derivative.
+    no gate is given. The sum is exact. Memory is a small multiple of
+    ``prob``, time grows with the square of the pixels. Only ``prob`` gets a
+    gradient, computed in the same pass; there is no second derivative.
 
     Args:
         prob: Probabilities, ``(N, C, H, W)``.
         image: Colours, ``(N, D, H, W)``, in the units of ``sigma_rgb``.
         sigma_rgb: Width of the kernel in colours.
         sigma_xy: Width of the kernel in pixels.
-        gate: How much each pixel counts, ``(N, H, W)``. None: 1.
-        one_sided: Move pixel i by its own gate alone, by
-            :math:`-2 g_i \sum_j W_{ij} p_j`, so that a pixel with gate 0
-            stays. That is not the derivative of L,
-            :math:`-\sum_j (g_i + g_j) W_{ij} p_j`, unless gates are equal.
-        valid: Bool ``(N, H, W)``, false at pixels that take no part, such as
-            padding. None: all take part.
+        gate: Weight of each pixel, ``(N, H, W)``. None: 1.
+        one_sided: Take :math:`-2 g_i \sum_j W_{ij} p_j` for the gradient, 0
+            where the gate is 0, instead of the derivative of L,
+            :math:`-\sum_j (g_i + g_j) W_{ij} p_j`.
+        valid: Bool ``(N, H, W)``, false in padding. None: no padding.
 
     Returns:
         A scalar, in float32 or the wider dtype of ``prob``; 0 with zero
@@ -67,41 +63,18 @@ def dense_crf_energy(
     Raises:
         ValueError: If shapes disagree or a sigma is not positive.
     """
-    for name, sigma in (('sigma_rgb', sigma_rgb), ('sigma_xy', sigma_xy)):
-        if not sigma > 0:
-            raise ValueError(f'{name} must be positive, got {sigma}')
-    if (
-        prob.ndim != 4
-        or image.ndim != 4
-        or prob[:, :0].shape != image[:, :0].shape
-    ):
-        raise ValueError(
-            'expected prob (N, C, H, W) and image (N, 3, H, W), got '
-            f'{tuple(prob.shape)} and {tuple(image.shape)}'
-        )
+    check_same_size('prob (N, C, H, W) and image (N, 3, H, W)', prob, image)
+    check_mask('valid', valid, prob[:, 0].shape)
+    check_shape('gate', gate, prob[:, 0].shape)
     if valid is None:
         valid = torch.ones_like(prob[:, 0], dtype=torch.bool)
-    if gate is None:
-        one_sided = True  # both gradients are the same
-    for name, mask in (('valid', valid), ('gate', gate)):
-        if mask is not None and mask.shape != prob[:, 0].shape:
-            raise ValueError(
-                f'expected {name} {tuple(prob[:, 0].shape)}, got '
-                f'{tuple(mask.shape)}'
-            )
-    if valid.dtype != torch.bool:
-        raise ValueError(f'expected valid of bool, got {valid.dtype}')
-    wide = torch.promote_types(prob.dtype, torch.float32)
+    one_sided = one_sided or gate is None  # both gradients are the same
+    maps = prob.to(wide_dtype(prob))
+    gate = (valid if gate is None else gate.detach()).to(maps)
     with torch.autocast(prob.device.type, enabled=False):
-        points = _points(image.detach().to(wide), sigma_rgb, sigma_xy, valid)
-        energy: Tensor = _DenseEnergy.apply(
-            prob.to(wide),
-            points,
-            (valid if gate is None else gate.detach()).to(wide),
-            valid,
-            one_sided,
-        )
-    return energy
+        points = _points(image.detach().to(maps), sigma_rgb, sigma_xy, valid)
+        result = _DenseEnergy.apply(maps, points, gate, valid, one_sided)
+    return cast(Tensor, result)
 
 
 def _points(
@@ -111,6 +84,9 @@ def _points(
 
     They are centred, so that products of them round little.
     """
+    for name, sigma in (('sigma_rgb', sigma_rgb), ('sigma_xy', sigma_xy)):
+        if not sigma > 0:
+            raise ValueError(f'{name} must be positive, got {sigma}')
     n, _, height, width = image.shape
     y = torch.arange(height, dtype=image.dtype, device=image.device)
     x = torch.arange(width, dtype=image.dtype, device=image.device)

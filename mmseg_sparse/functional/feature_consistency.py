@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checks import check_mask, wide_dtype
 from .local_window import (
     LONG,
     Strip,
@@ -171,7 +172,7 @@ def feature_consistency(
     _check_shapes(feature, guide, labels, valid)
     if valid is None:
         valid = torch.ones_like(labels, dtype=torch.bool)
-    wide = torch.promote_types(feature.dtype, torch.float32)
+    wide = wide_dtype(feature)
     with torch.autocast(feature.device.type, enabled=False):
         result: tuple[Tensor, Tensor, Tensor] = _Consistency.apply(
             feature.to(wide),
@@ -391,10 +392,4 @@ def _check_shapes(
             f'(N, H, W), got {tuple(feature.shape)}, {tuple(guide.shape)} '
             f'and {tuple(labels.shape)}'
         )
-    if valid is not None and (
-        valid.shape != labels.shape or valid.dtype != torch.bool
-    ):
-        raise ValueError(
-            f'expected valid {tuple(labels.shape)} of bool, got '
-            f'{tuple(valid.shape)} of {valid.dtype}'
-        )
+    check_mask('valid', valid, labels.shape)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_mask, wide_dtype
+
 #: Score of a pixel that nothing is taken from: its weight is exactly 0.
 EXCLUDED = -1e30
 
@@ -18,7 +20,7 @@ def local_aggregate(
     known: Tensor | None = None,
     receiving: Tensor | None = None,
 ) -> Tensor:
-    r"""Average each pixel's logits over the image, by likeness and distance.
+    r"""Average each pixel's logits over the image, by similarity and distance.
 
     With :math:`x` the logits, :math:`f` the feature and :math:`s` the
     position of a pixel, in pixels of ``logits``,
@@ -31,22 +33,16 @@ def local_aggregate(
     :math:`\Omega` the pixels of ``known``. Source: BLPSeg, eq. 3-5; the
     denominator of :math:`P_{low}` depends on j alone and cancels in eq. 4.
     Rows of table III are ``feature=None`` and ``sigma=None``; table V is
-    ``known``.
-
-    :math:`|s_j|^2` cancels as well, so that A is the attention between
-    queries :math:`(s_j/\sigma^2, 1, f_j)` and keys
-    :math:`(s_i, -|s_i|^2/2\sigma^2, f_i)`, which fused attention applies
-    without a matrix of pixels × pixels, in time quadratic and memory linear
-    in the pixels.
+    ``known``. Time is quadratic and memory linear in the pixels.
 
     Args:
         logits: :math:`x`, ``(N, K, H, W)``.
-        feature: :math:`f`, ``(N, C, H, W)``; None leaves likeness out.
+        feature: :math:`f`, ``(N, C, H, W)``; None leaves similarity out.
         sigma: Width of the kernel in pixels, a number or a 0-dim tensor,
             which may be learned and must not be 0; None leaves distance out.
-        known: Bool ``(N, H, W)``, the pixels that logits are taken from; what
-            the others hold does not matter. An image without one is returned
-            as it is. None: all.
+        known: Bool ``(N, H, W)``, the pixels that logits are taken from; the
+            values of the others do not matter. An image without one is
+            returned as it is. None: all.
         receiving: Bool ``(N, H, W)``, the pixels whose average is wanted;
             the others keep their logits, and only wanted ones cost time.
             Counting them makes the host wait for a GPU. None: all.
@@ -60,34 +56,40 @@ def local_aggregate(
             ``feature`` nor ``sigma`` is there.
     """
     _check(logits, feature, sigma, known, receiving)
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    if feature is not None:
-        dtype = torch.promote_types(dtype, feature.dtype)
+    dtype = wide_dtype(logits, *([] if feature is None else [feature]))
     with torch.autocast(logits.device.type, enabled=False):
         value = logits.to(dtype)
-        source = value
-        # The weight 0 of a pixel does not undo what is not finite.
-        if known is not None:
-            source = value.masked_fill(~known.unsqueeze(1), 0)
         query, key = _query_and_key(value, feature, sigma, known)
-        # The fused CPU kernel wants equal head sizes for q, k and v, the
-        # CUDA ones a multiple of 8.
-        width = -(-max(query.shape[1], value.shape[1]) // 8) * 8
-        asking = _rows(query, width)
-        index = None
-        if receiving is not None:
-            index = _first(receiving.flatten(1))
-            asking = asking.gather(2, _wide_index(index, width).unsqueeze(1))
-        rows = F.scaled_dot_product_attention(
-            asking, _rows(key, width), _rows(source, width), scale=1.0
-        )[:, 0, :, : value.shape[1]]
-        if index is not None and receiving is not None:
-            rows = _put(rows, index, value, receiving)
-        out = rows.transpose(1, 2).reshape(value.shape)
         if known is None:
-            return out
+            return _attend(query, key, value, value, receiving)
+        # The weight 0 of a pixel does not cancel infinity or NaN.
+        source = value.masked_fill(~known.unsqueeze(1), 0)
+        out = _attend(query, key, source, value, receiving)
         anything = known.flatten(1).any(1)[:, None, None, None]
         return torch.where(anything, out, value)
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    source: Tensor,
+    value: Tensor,
+    receiving: Tensor | None,
+) -> Tensor:
+    """Return ``source`` averaged by A, or ``value`` where none is wanted."""
+    # The fused CPU kernel wants equal head sizes for q, k and v, the CUDA
+    # ones a multiple of 8.
+    width = -(-max(query.shape[1], value.shape[1]) // 8) * 8
+    asking = _rows(query, width)
+    if receiving is not None:
+        index = _first(receiving.flatten(1))
+        asking = asking.gather(2, _wide_index(index, width).unsqueeze(1))
+    rows = F.scaled_dot_product_attention(
+        asking, _rows(key, width), _rows(source, width), scale=1.0
+    )[:, 0, :, : value.shape[1]]
+    if receiving is not None:
+        rows = _put(rows, index, value, receiving)
+    return rows.transpose(1, 2).reshape(value.shape)
 
 
 def _query_and_key(
@@ -96,7 +98,13 @@ def _query_and_key(
     sigma: float | Tensor | None,
     known: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return what A compares, twice ``(N, channels, H, W)``."""
+    r"""Return queries and keys of A, each ``(N, channels, H, W)``.
+
+    :math:`|s_j|^2` cancels in the softmax, so that A is the attention
+    between queries :math:`(s_j/\sigma^2, 1, f_j)` and keys
+    :math:`(s_i, -|s_i|^2/2\sigma^2, f_i)`. Fused attention applies it
+    without a matrix of pixels × pixels.
+    """
     n, _, height, width = value.shape
     bias = value.new_zeros((1, 1, height, width))
     queries, keys = [], []
@@ -215,10 +223,4 @@ def _check(
     elif sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f'sigma must be positive and finite, got {sigma}')
     for name, mask in (('known', known), ('receiving', receiving)):
-        if mask is not None and (
-            mask.shape != (n, height, width) or mask.dtype != torch.bool
-        ):
-            raise ValueError(
-                f'expected {name} ({n}, {height}, {width}) of bool, got '
-                f'{tuple(mask.shape)} of {mask.dtype}'
-            )
+        check_mask(name, mask, (n, height, width))

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .resize import check_maps
+from .checks import check_maps
 
 
 def sigmoid_ramp(iteration: int, begin: int, length: int) -> float:

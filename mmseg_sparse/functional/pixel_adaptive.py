@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_mask, check_same_size, wide_dtype
+
 #: Distances of the neighbours in pixels, and the three weights of eq. 9.
 DILATIONS = (1, 2, 4, 8, 12, 24)
 W_RGB = 0.3
@@ -35,40 +37,26 @@ def pixel_adaptive_refine(
     w_mix: float = W_MIX,
     valid: Tensor | None = None,
 ) -> Tensor:
-    r"""Let each pixel take over what its neighbours of like colour say.
+    r"""Average predictions over neighbours of similar colour, repeatedly.
 
     With :math:`\mathcal N_i` the 8 neighbours of pixel i at each dilation,
-    :math:`P_{ij}` their distance in pixels, C the image's channels,
-    :math:`\sigma` the standard deviation over :math:`\mathcal N_i` plus
-    :math:`10^{-8}`, and :math:`M_0` the prediction,
+    :math:`\kappa` the kernel of :func:`pixel_affinity` and :math:`M_0` the
+    prediction,
 
-    .. math::
-        \kappa_{ij} &= \operatorname*{softmax}_{j\in\mathcal N_i}
-            \Bigl[-\frac1C \sum_c \Bigl(\frac{I_{ic} - I_{jc}}
-                  {w_1 \sigma_{ic}}\Bigr)^2\Bigr]
-          + w_3 \operatorname*{softmax}_{j\in\mathcal N_i}
-            \Bigl[-\Bigl(\frac{P_{ij}}{w_2 \sigma^{pos}}\Bigr)^2\Bigr], \\
-        M_t^i &= \sum_{j\in\mathcal N_i} \kappa_{ij} M_{t-1}^j.
+    .. math:: M_t^i = \sum_{j\in\mathcal N_i} \kappa_{ij} M_{t-1}^j.
 
-    Source: AFA, eq. 8-10. What the paper leaves open is as in the release:
-    :math:`\sigma` is unbiased and of each channel by itself, the mean over
-    the channels stands for the norm and the distance for two coordinates,
-    and a neighbour beyond the border is replaced by the border pixel nearest
-    to it. The paper's tables take 15 iterations, the release trains with 10.
-    The rows of :math:`\kappa` sum to :math:`1 + w_3`, so that an iteration
-    scales up by that much. No affine rescaling of a channel changes
-    :math:`\kappa`, but for the :math:`10^{-8}`.
+    Source: AFA, eq. 10. The paper's tables take 15 iterations, the release
+    trains with 10. The rows of :math:`\kappa` sum to :math:`1 + w_3`, so
+    that an iteration scales up by that much.
 
     ``prob`` has a gradient by autograd, slow and made for tests: the method
-    refines without one. ``image`` has none. The kernel of
-    :func:`pixel_affinity` can be kept where several predictions of an image
-    are refined.
+    refines without one. ``image`` has none. To refine several predictions of
+    one image, call :func:`pixel_affinity` once and use its result.
 
     Args:
         prob: Any maps to refine, ``(N, C, H, W)``.
         image: ``(N, 3, H, W)``, or with another number of channels.
-        dilations: Distances d of the neighbours, in pixels, or ``'auto'``:
-            :func:`dilations_for` this size.
+        dilations: As in :func:`pixel_affinity`, and so the three weights.
         num_iters: How often eq. 10 is applied.
         w_rgb: :math:`w_1`.
         w_pos: :math:`w_2`.
@@ -82,13 +70,7 @@ def pixel_adaptive_refine(
     Raises:
         ValueError: If shapes disagree, or an argument is out of range.
     """
-    if prob.ndim != 4 or image.ndim != 4 or prob[:, 0].shape != (
-        image[:, 0].shape
-    ):  # fmt: skip
-        raise ValueError(
-            'expected prob (N, C, H, W) and image (N, 3, H, W), got '
-            f'{tuple(prob.shape)} and {tuple(image.shape)}'
-        )
+    check_same_size('prob (N, C, H, W) and image (N, 3, H, W)', prob, image)
     affinity = pixel_affinity(
         image.to(torch.promote_types(image.dtype, prob.dtype)),
         dilations=dilations,
@@ -191,13 +173,7 @@ class PixelAffinity:
             )
         if num_iters < 0:
             raise ValueError(f'num_iters must be at least 0, got {num_iters}')
-        if present is not None and (
-            present.shape != prob.shape[:2] or present.dtype != torch.bool
-        ):
-            raise ValueError(
-                f'expected present {tuple(prob.shape[:2])} of bool, got '
-                f'{tuple(present.shape)} of {present.dtype}'
-            )
+        check_mask('present', present, prob.shape[:2])
 
 
 def pixel_affinity(
@@ -209,11 +185,31 @@ def pixel_affinity(
     w_mix: float = W_MIX,
     valid: Tensor | None = None,
 ) -> PixelAffinity:
-    r"""Return the kernel :math:`\kappa` of :func:`pixel_adaptive_refine`.
+    r"""Return the kernel of pixel-adaptive refinement, a matrix a image.
+
+    With :math:`\mathcal N_i` the 8 neighbours of pixel i at each dilation,
+    :math:`P_{ij}` their distance in pixels, C the image's channels and
+    :math:`\sigma` the standard deviation over :math:`\mathcal N_i` plus
+    :math:`10^{-8}`,
+
+    .. math::
+        \kappa_{ij} = \operatorname*{softmax}_{j\in\mathcal N_i}
+            \Bigl[-\frac1C \sum_c \Bigl(\frac{I_{ic} - I_{jc}}
+                  {w_1 \sigma_{ic}}\Bigr)^2\Bigr]
+          + w_3 \operatorname*{softmax}_{j\in\mathcal N_i}
+            \Bigl[-\Bigl(\frac{P_{ij}}{w_2 \sigma^{pos}}\Bigr)^2\Bigr].
+
+    Source: AFA, eq. 8 and 9. What the paper leaves open is as in the
+    release: :math:`\sigma` is unbiased and of each channel by itself, the
+    mean over the channels stands for the norm and the distance for two
+    coordinates, and a neighbour beyond the border is replaced by the border
+    pixel nearest to it. Scaling a channel or adding a constant to it changes
+    :math:`\kappa` only through the :math:`10^{-8}`.
 
     Args:
-        image: ``(N, D, H, W)``, without gradient.
-        dilations: As in :func:`pixel_adaptive_refine`.
+        image: I, ``(N, C, H, W)``; it gets no gradient.
+        dilations: Distances of the neighbours, in pixels, or ``'auto'``:
+            :func:`dilations_for` this size.
         w_rgb: :math:`w_1`.
         w_pos: :math:`w_2`.
         w_mix: :math:`w_3`.
@@ -233,31 +229,41 @@ def pixel_affinity(
             f'expected image (N, 3, H, W), got {tuple(image.shape)}'
         )
     dilations = _check_kernel(dilations, image.shape[2:], w_rgb, w_pos, w_mix)
-    n, _, height, width = image.shape
-    if valid is not None and (
-        valid.shape != (n, height, width) or valid.dtype != torch.bool
-    ):
-        raise ValueError(
-            f'expected valid ({n}, {height}, {width}) of bool, got '
-            f'{tuple(valid.shape)} of {valid.dtype}'
-        )
-    wide = torch.promote_types(image.dtype, torch.float32)
-    colours = image.detach().to(wide).flatten(2)
-    position = w_mix * _position_weights(dilations, w_pos, colours)
-    weights = colours.new_empty(n, height * width, 8 * len(dilations))
-    block = BLOCK if image.is_cpu else max(height * width, 1)
+    check_mask('valid', valid, image[:, 0].shape)
+    colours = image.detach().to(wide_dtype(image))
     with torch.autocast(image.device.type, enabled=False):
-        for k in range(n):
-            inside = None if valid is None else valid[k]
-            places = _Places.of((height, width), inside, image.device)
-            around, here = places.around(dilations), places.here()
-            for low in range(0, height * width, block):
-                part = slice(low, low + block)
-                scores = _colour_scores(colours[k], around[part], here[part])
-                scores.div_(w_rgb**2)
-                torch.softmax(scores, 1, out=weights[k, part])
-                weights[k, part].add_(position)
-    return PixelAffinity(weights, (height, width), dilations, valid)
+        position = w_mix * _position_weights(dilations, w_pos, colours)
+        weights = _kernel(colours, dilations, w_rgb, position, valid)
+    return PixelAffinity(weights, _size(image), dilations, valid)
+
+
+def _kernel(
+    image: Tensor,
+    dilations: tuple[int, ...],
+    w_rgb: float,
+    position: Tensor,
+    valid: Tensor | None,
+) -> Tensor:
+    """Return eq. 9, its second summand given as ``(K,)``: ``(N, H W, K)``."""
+    size = _size(image)
+    pixels = size[0] * size[1]
+    weights = image.new_empty(len(image), pixels, len(position))
+    block = BLOCK if image.is_cpu else max(pixels, 1)
+    for k, colours in enumerate(image.flatten(2)):
+        inside = None if valid is None else valid[k]
+        places = _Places.of(size, inside, image.device)
+        around, here = places.around(dilations), places.here()
+        for low in range(0, pixels, block):
+            part = slice(low, low + block)
+            scores = _colour_scores(colours, around[part], here[part])
+            scores.div_(w_rgb**2)
+            torch.softmax(scores, 1, out=weights[k, part])
+            weights[k, part].add_(position)
+    return weights
+
+
+def _size(maps: Tensor) -> tuple[int, int]:
+    return maps.shape[2], maps.shape[3]
 
 
 def dilations_for(size: Sequence[int]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checks import check_mask, check_same_size, wide_dtype
 from .local_window import (
     Window,
     block_length,
@@ -62,25 +63,11 @@ def potts_energy(
         ValueError: If shapes disagree, or radius or sigma are not positive.
     """
     check_window(radius, sigma_xy)
-    if (
-        prob.ndim != 4
-        or guide.ndim != 4
-        or guide.shape[0] != prob.shape[0]
-        or guide.shape[2:] != prob.shape[2:]
-    ):
-        raise ValueError(
-            'expected prob (N, C, H, W) and guide (N, D, H, W), got '
-            f'{tuple(prob.shape)} and {tuple(guide.shape)}'
-        )
-    n, _, height, width = prob.shape
+    check_same_size('prob (N, C, H, W) and guide (N, D, H, W)', prob, guide)
+    check_mask('valid', valid, prob[:, 0].shape)
     if valid is None:
-        valid = prob.new_ones((n, height, width), dtype=torch.bool)
-    if valid.shape != (n, height, width) or valid.dtype != torch.bool:
-        raise ValueError(
-            f'expected valid ({n}, {height}, {width}) of bool, got '
-            f'{tuple(valid.shape)} of {valid.dtype}'
-        )
-    wide = torch.promote_types(prob.dtype, torch.float32)
+        valid = torch.ones_like(prob[:, 0], dtype=torch.bool)
+    wide = wide_dtype(prob)
     with torch.autocast(prob.device.type, enabled=False):
         energy: Tensor = _PottsEnergy.apply(
             prob.to(wide), guide.detach().to(wide), valid, radius, sigma_xy
@@ -118,12 +105,12 @@ class _PottsEnergy(torch.autograd.Function):
             window, flat, window.lay(guide * math.sqrt(0.5), valid), sigma_xy
         )
         total, others = received[classes], received[:classes]
-        apart = total - (flat[:classes] * others).sum(0)
+        energy = total - (flat[:classes] * others).sum(0)
         count = valid.sum().clamp(min=1).to(prob.dtype)
         if ctx.needs_input_grad[0]:
             others.mul_(flat[classes] * (-2 / count))
             ctx.save_for_backward(window.maps(others).transpose(0, 1))
-        return (apart * flat[classes]).sum() / count
+        return (energy * flat[classes]).sum() / count
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:

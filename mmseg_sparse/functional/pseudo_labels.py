@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .resize import check_maps
+from .checks import check_labels, check_maps, check_shape, wide_dtype
 
 #: Logit of a class that is absent.
 ABSENT = -30_000.0
@@ -266,19 +266,11 @@ def self_training_labels(
     Raises:
         ValueError: If shapes disagree or ``confidence`` is out of range.
     """
-    if logits.ndim != 4 or labels.shape != logits[:, 0].shape:
-        raise ValueError(
-            'expected logits (N, C, H, W) and labels (N, H, W), got '
-            f'{tuple(logits.shape)}, {tuple(labels.shape)}'
-        )
+    check_labels(logits, labels)
+    check_shape('valid', valid, labels.shape)
     if not 0 <= confidence <= 1:
         raise ValueError(f'confidence must lie in [0, 1], got {confidence}')
-    if valid is not None and valid.shape != labels.shape:
-        raise ValueError(
-            f'expected valid of shape {tuple(labels.shape)}, got '
-            f'{tuple(valid.shape)}'
-        )
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    wide = logits.to(wide_dtype(logits))
     known = labels != ignore_index
     present = wide.new_zeros(logits.shape[:2])
     present.scatter_add_(
@@ -344,10 +336,7 @@ def filter_class_logits(
 
 def _shown(maps: Tensor, tags: Tensor, background: int | None) -> Tensor:
     """Return which classes stay, bool ``(N, C, 1, 1)``."""
-    if maps.ndim != 4:
-        raise ValueError(
-            f'expected maps (N, C, H, W), got {tuple(maps.shape)}'
-        )
+    check_maps('maps', maps, None)
     count, classes = maps.shape[:2]
     if background is not None and not 0 <= background < classes:
         raise ValueError(

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_maps
+
 
 def resize_inside(
     maps: Tensor, size: tuple[int, ...], *, valid: Tensor | None = None
@@ -28,19 +30,6 @@ def resize_inside(
     both = torch.cat([maps.masked_fill(inside == 0, 0), inside], 1)
     both = F.interpolate(both, size, mode='bilinear', align_corners=False)
     return both[:, :-1] / both[:, -1:].clamp(min=1e-6)
-
-
-def check_maps(name: str, maps: Tensor, valid: Tensor | None) -> None:
-    """Raise a ValueError unless maps are 4-d and ``valid`` fits them."""
-    if maps.ndim != 4:
-        raise ValueError(
-            f'expected {name} (N, C, H, W), got {tuple(maps.shape)}'
-        )
-    if valid is not None and valid.shape != maps[:, 0].shape:
-        raise ValueError(
-            f'expected valid {tuple(maps[:, 0].shape)}, got '
-            f'{tuple(valid.shape)}'
-        )
 
 
 def valid_on_grid(valid: Tensor, size: tuple[int, ...]) -> Tensor:

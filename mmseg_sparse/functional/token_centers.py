@@ -25,7 +25,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .resize import check_maps
+from .checks import check_maps
 
 ALIGNMENTS = ('extent', 'centers')
 

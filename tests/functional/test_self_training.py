@@ -86,5 +86,5 @@ def test_refuses_what_does_not_fit(case):
         self_training_labels(logits, labels[..., :10])
     with pytest.raises(ValueError, match=r'confidence .* got 1\.5'):
         self_training_labels(logits, labels, confidence=1.5)
-    with pytest.raises(ValueError, match=r'valid of shape \(3, 7, 11\)'):
+    with pytest.raises(ValueError, match=r'expected valid \(3, 7, 11\)'):
         self_training_labels(logits, labels, valid=valid[:2])
