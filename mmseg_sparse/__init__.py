@@ -3,7 +3,6 @@
 Importing the package registers all of it with mmseg's registries.
 """
 
-import warnings
 from pathlib import Path
 
 from . import compat
@@ -48,20 +47,9 @@ def config(name: str) -> str:
     """
     package = Path(__file__).resolve().parent
     for root in (package / '.mim' / 'configs', package.parent / 'configs'):
-        if (root / name).is_file():
-            return str(root / name)
-        # Ablations lay beside their parents, and AFA's had crops of 320: for
-        # one release.
-        for moved in (root / name.partition('/')[0]).glob(
-            f'ablations/**/{Path(name).name}'
-        ):
-            warnings.warn(
-                f'{name!r} has moved to '
-                f'{moved.relative_to(root).as_posix()!r}',
-                DeprecationWarning,
-                stacklevel=2,
-            )
-            return str(moved)
+        found = compat.find_config(root, name)
+        if found is not None:
+            return str(found)
     raise FileNotFoundError(
         f'mmseg_sparse has no config {name!r}; configs are named by their '
         "path below configs/, such as '_base_/datasets/camvid_scribble.py'"

@@ -14,6 +14,7 @@ import types
 import warnings
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
@@ -227,6 +228,40 @@ def allow_checkpoint_types() -> None:
 
 def register_config_scope() -> None:
     """Let MMEngine resolve ``_base_ = 'mmseg_sparse::...'``."""
+    from mmengine.config import config as loader
     from mmengine.config.utils import MODULE2PACKAGE
 
     MODULE2PACKAGE.setdefault('mmseg_sparse', 'mmseg_sparse')
+    loader._get_external_cfg_base_path = _external_config
+
+
+def _external_config(package_path: str, cfg_name: str) -> str:
+    """Do as MMEngine's function, and find an ablation by its old path."""
+    from mmengine.config.utils import _get_external_cfg_base_path
+
+    root = Path(package_path, '.mim', 'configs')
+    if Path(package_path).name == 'mmseg_sparse':
+        found = find_config(root, cfg_name)
+        if found is not None:
+            return str(found)
+    path: str = _get_external_cfg_base_path(package_path, cfg_name)
+    return path
+
+
+def find_config(root: Path, name: str) -> Path | None:
+    """Return the config ``METHOD/NAME.py`` below a folder, if it is there.
+
+    For one release a config that is in ``METHOD/ablations`` now is also found
+    by its old path, with a DeprecationWarning that names the new one.
+    """
+    if (root / name).is_file():
+        return root / name
+    method, last = Path(name).parts[0], Path(name).name
+    for moved in (root / method / 'ablations').rglob(last):
+        warnings.warn(
+            f'{name!r} has moved to {moved.relative_to(root).as_posix()!r}',
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        return moved
+    return None

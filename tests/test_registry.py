@@ -67,6 +67,30 @@ def test_config_finds_an_ablation_where_it_lay_before():
         assert mmseg_sparse.config(f'dfr/{name}') == moved
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        'dfr/dfr-xy_swin-b_upernet_8xb2-40k_voc12-scribble-512x512.py',
+        'trl/stages/trl-fpn1_svt-tiny_dctnfpn_1xb8-1k_toy-hybrid-64x64.py',
+    ],
+)
+def test_a_base_is_found_where_an_ablation_lay_before(name, tmp_path):
+    moved = f'{name.split("/")[0]}/ablations/{name.split("/")[-1]}'
+    for index, base in enumerate([name, moved]):
+        text = f"_base_ = 'mmseg_sparse::{base}'\n"
+        (tmp_path / f'{index}.py').write_text(text)
+    with pytest.warns(DeprecationWarning, match=f"'{moved}'"):
+        old = Config.fromfile(tmp_path / '0.py')
+    assert old.to_dict() == Config.fromfile(tmp_path / '1.py').to_dict()
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path):
+    text = "_base_ = 'mmseg_sparse::dfr/none.py'\n"
+    (tmp_path / 'my.py').write_text(text)
+    with pytest.raises(FileNotFoundError, match=r'dfr/none\.py'):
+        Config.fromfile(tmp_path / 'my.py')
+
+
 def test_config_names_what_is_missing():
     with pytest.raises(FileNotFoundError, match=r"'dfr/none\.py'"):
         mmseg_sparse.config('dfr/none.py')
