@@ -22,8 +22,7 @@ GROUPS = {
 }
 #: What lies in benchmarks/ of the repository and is not installed.
 BENCHMARKS = (
-    'benchmark_energies',
-    'benchmark_refiners',
+    'benchmark_functional',
     'benchmark_simulators',
     'benchmark_step',
     'profile_step',
