@@ -181,15 +181,19 @@ def write_label_folder(
                     path = making / folder / f'{name}.png'
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(png)
-        sidecar = {
-            'version': VERSION,
-            **meta,
-            'images': dict(sorted(images.items())),
-        }
+        sidecar = make_sidecar(meta, images)
         write_sidecar(making, sidecar)
         # Somebody may have written to it meanwhile.
         check_label_folder(out, overwrite, folders=folders)
     return sidecar
+
+
+def make_sidecar(
+    meta: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the content of ``labels.json``, the images sorted by name."""
+    images = dict(sorted(images.items()))
+    return {'version': VERSION, **meta, 'images': images}
 
 
 def write_sidecar(folder: Path, sidecar: Mapping[str, Any]) -> None:

@@ -15,9 +15,9 @@ from torch import Tensor
 from mmseg_sparse.labels.classes import find_background
 from mmseg_sparse.labels.label_folder import (
     SIDECAR,
-    VERSION,
     LabelFile,
     label_file,
+    make_sidecar,
 )
 from mmseg_sparse.labels.label_map import (
     NO_LABEL,
@@ -124,13 +124,12 @@ class Labels(Sink):
             confidence=self.confidence,
             filter_tags=filter_tags,
         )
-        self.contents = dict(
-            version=VERSION,
+        meta = dict(
             format='pseudo labels',
             classes=list(self.images.classes),
             confidence=CONFIDENCE if self.confidence else None,
-            images={},
         )
+        self.contents = make_sidecar(meta, {})
         self.palette = self.images.palette or distinct_palette(self.classes)
         for image in self.images.items if self.confidence else ():
             if PurePath(image.name).parts[0] == CONFIDENCE:
