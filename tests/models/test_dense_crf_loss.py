@@ -73,23 +73,6 @@ def test_pixels_count_as_they_are_unsure_or_without_label():
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
 
 
-def test_padding_takes_no_part():
-    logits, feats, labels, valid, _ = make_case()
-    loss = build(loss_weight=1.0)
-    before = loss(logits, feats, labels, valid)['loss_dense_crf']
-    image = feats.image.masked_fill(~valid[:, None], 1e3)
-    after = loss(logits, Features((), image), labels, valid)
-    assert torch.equal(after['loss_dense_crf'], before)
-
-
-def test_all_padding_gives_a_connected_zero():
-    logits, feats, labels, valid, _ = make_case()
-    loss = build()(logits, feats, labels, torch.zeros_like(valid))
-    loss['loss_dense_crf'].backward()
-    assert loss['loss_dense_crf'] == 0
-    assert logits.grad.abs().sum() == 0
-
-
 def test_errors_name_what_is_wrong():
     for name, value, wanted in (
         ('sigma_rgb', 0.0, 'sigma_rgb must be positive, got 0'),

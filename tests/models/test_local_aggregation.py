@@ -1,7 +1,5 @@
 """LocalAggregation in the segmentor's slot, on any size, without padding."""
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -133,29 +131,6 @@ def test_sigma_is_learned():
     assert 'sigma' in refiner.state_dict()
 
 
-def test_a_stock_head_trains_with_it_and_predicts_with_it():
-    images, samples = stock.batch()
-    model = stock.build(config(refiner=REFINER))
-    model.decode_head.loss_decode.avg_non_ignore = True
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    totals = []
-    for _ in range(4):
-        loss, _ = model.parse_losses(
-            model.loss(images, copy.deepcopy(samples))
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        assert all(p.grad is not None for p in model.refiner.parameters())
-        optimizer.step()
-        totals.append(loss.item())
-    assert totals[-1] < totals[0]
-    model.eval()
-    with torch.no_grad():
-        refined = model(images, mode='tensor')
-        plain = model.decode_head(model.extract_feat(images))
-        assert (refined - plain).abs().max() > 1e-3
-
-
 def test_high_level_features_come_from_the_decoder():
     images, samples = stock.batch()
     refiner = dict(
@@ -177,19 +152,6 @@ def test_high_level_features_come_from_the_decoder():
         plain = model.decode_head(feats)
         expected = local_aggregate(plain, found(kept[0]), sigma=2.5)
     assert torch.allclose(logits, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision(dtype):
-    logits, feats = case(28, 44)
-    refiner = module()
-    expected = refiner(logits, feats)
-    found = refiner(logits.to(dtype), feats)
-    assert found.dtype == dtype
-    assert torch.allclose(found.float(), expected, atol=2e-2)
-    with torch.autocast('cpu', torch.bfloat16):
-        found = refiner(logits, feats)
-    assert torch.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -135,15 +135,6 @@ def test_is_named_in_test_cfg(tmp_path):
     torch.testing.assert_close(found.exp(), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_trains_as_the_refiner_of_a_segmentor():
-    images, samples = stock.batch()
-    model = stock.build(config(refiner=dict(REFINER, scale=None)))
-    losses = model.loss(images, samples)
-    losses['decode.loss_ce'].backward()
-    weight = model.decode_head.conv_seg.weight
-    assert weight.grad.abs().sum() > 0
-
-
 def test_errors_when_it_is_built():
     with pytest.raises(ValueError, match=r'scale must .* got 1.5'):
         build(scale=1.5)
