@@ -1,9 +1,9 @@
 """Measure how many masks a second each label simulator does on one core.
 
-MASKS are resized (nearest) to --size first. Each simulator then goes over
-all masks --repeats times in one thread; its least processor time counts.
-Strokes to shorten and drop are simulated ones. Processor time leaves out
-what other programs take, but not what they do to caches and clock.
+MASKS are resized (nearest) to --size first. Each simulator then processes all
+masks --repeats times in one thread; the smallest processor time is reported.
+The strokes that shrink and drop reduce are simulated. Processor time excludes
+other programs, but these can still slow down caches and clock.
 """
 
 import argparse

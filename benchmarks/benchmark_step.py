@@ -1,13 +1,13 @@
 """Compare the training step of two configs: time and peak memory.
 
-Each config runs in a process of its own and the two take turns, a step each,
-so that a machine whose speed drifts does so for both. The batch is random
-images with random strokes, of the config's batch and crop size. Memory is
-the peak of the process's resident set on a CPU (counted anew after the
-warm-up), and of torch's allocator on CUDA; the resident set varies by a per
-cent or two from run to run. The peak of the tensors alone, counted in one
-more step, does not: gradients and what waits for the backward pass, without
-parameters and the optimizer's state.
+Each config runs in a separate process, and the two alternate step by step, so
+that a change in the machine's speed affects both. The batch consists of random
+images with random strokes, in the batch size and crop size of the config.
+Memory is the peak of the process's resident set on a CPU (since the warm-up),
+and of torch's allocator on CUDA; the resident set varies by one or two per
+cent from run to run. The peak of the tensors alone is the same in every run.
+It is counted in one more step and includes gradients and what is kept for the
+backward pass, but neither parameters nor the optimizer's state.
 """
 
 import argparse
@@ -26,8 +26,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config_a', help='path of the config to compare with')
-    parser.add_argument('config_b', help='path of the config to judge')
+    parser.add_argument(
+        'config_a', help='path of the config that is the reference'
+    )
+    parser.add_argument(
+        'config_b', help='path of the config to compare with it'
+    )
     parser.add_argument(
         '--steps', type=int, default=20, help='steps of each (default: 20)'
     )
@@ -35,7 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--warmup',
         type=int,
         default=3,
-        help='steps before, not counted (default: 3)',
+        help='steps before the measurement (default: 3)',
     )
     parser.add_argument('--batch-size', type=int, help="default: the config's")
     parser.add_argument(

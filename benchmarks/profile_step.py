@@ -1,10 +1,10 @@
-"""Tell where the time of a config's training step goes.
+"""Show how the time of a training step is distributed.
 
 Trains some steps on the config's own data, without saving anything, and adds
 up the time of loading, forward and backward pass and optimizer, and within
-the forward pass that of the parts of this package: regularizers, refiners,
-and what AFA does to make its labels. A method whose training has phases is
-in the one that --iteration says.
+the forward pass that of the parts of this package: regularizers, refiners
+and the computation of AFA's labels. If the training of a method has phases,
+--iteration selects one.
 """
 
 import argparse
@@ -32,14 +32,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--iteration', type=int, default=0,
-        help='what the training has reached (default: %(default)s)',
+        help='iteration of the training (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--steps', type=int, default=5, help='steps to add up (default: 5)'
     )
     parser.add_argument(
         '--warmup', type=int, default=2,
-        help='steps before, not counted (default: 2)',
+        help='steps before the measurement (default: 2)',
     )  # fmt: skip
     parser.add_argument(
         '--threads', type=int, help="CPU threads (default: torch's)"

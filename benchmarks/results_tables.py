@@ -1,13 +1,13 @@
 """Write the results tables of the READMEs from the metafiles.
 
-model-index.yml names the metafiles; beside each lies a README.md, whose text
-between the two comments
+model-index.yml names the metafiles. Each has a README.md beside it, in which
+the text between the two comments
 
     <!-- results -->
     <!-- /results -->
 
-is rewritten. A model of a metafile may have own results and the numbers that
-its paper prints:
+is replaced. A model in a metafile may have results of own runs and the numbers
+printed in its paper:
 
     Results:
       - Task: Semantic Segmentation

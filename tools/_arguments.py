@@ -143,18 +143,18 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
         'config', help='path of a config, or the name of a shipped one'
     )
     parser.add_argument('checkpoint', help='file of its checkpoint')
-    parser.add_argument('out', help='folder to make, or to go on with')
+    parser.add_argument('out', help='folder to create or to continue')
     parser.add_argument(
         '--split',
         choices=('train', 'val', 'test'),
         default='train',
-        help='the images of which data loader (default: %(default)s)',
+        help='data loader whose images are used (default: %(default)s)',
     )
     parser.add_argument(
         '--ann-file',
         metavar='FILE',
-        help="list of images in place of the data set's; as in the config, "
-        'below its data_root if relative',
+        help="list of images, instead of the data set's; a relative path is "
+        "below the data set's data_root, as in a config",
     )
     parser.add_argument(
         '--device', help='default: cuda:0 where there is one, or cpu'
@@ -162,7 +162,7 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='remove what this tool has written to OUT, and begin again',
+        help='remove what this tool has written to OUT, and start again',
     )
     parser.add_argument(
         '--cfg-options',

@@ -2,8 +2,8 @@
 
 Makes the toy data set, trains a small MiT on its scribbles, once with plain
 cross entropy and once with SASFormer's affinity loss (same model, data,
-schedule and seed, side by side), tests both on dense masks, and leaves a
-table and a sheet of pictures. Training and testing go through `mim`.
+schedule and seed, at the same time), tests both on dense masks, and writes a
+table and a sheet of pictures. Training and testing use `mim`.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Test a segmentor: the metrics of its config, predictions, pictures."""
+"""Test a segmentor: compute its metrics, write label maps and pictures."""
 
 import argparse
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--checkpoint',
         dest='checkpoint_option',
         metavar='CHECKPOINT',
-        help='the same by name',
+        help='the same as an option, as mim gives it',
     )
     parser.add_argument(
         '--work-dir', help='folder for the metrics, written as JSON'
@@ -43,14 +43,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--show-dir',
-        help='folder for painted predictions, below it vis_data/vis_image; '
-        "of every image, or as the config's visualization hook says",
+        help='folder for pictures of the predictions (in its subfolder '
+        "vis_data/vis_image); of every image, unless the config's "
+        'visualization hook has an interval',
     )
     parser.add_argument(
         '--wait-time',
         type=float,
         default=2,
-        help='seconds a shown prediction stays (default: %(default)s)',
+        help='seconds to show each prediction (default: %(default)s)',
     )
     parser.add_argument(
         '--tta', action='store_true', help='test-time augmentation'

@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='go on from the last checkpoint in the work directory',
+        help='resume from the last checkpoint in the work directory',
     )
     parser.add_argument(
         '--amp', action='store_true', help='train in mixed precision'

@@ -1,4 +1,4 @@
-"""Show where in their regions labels lie, and how a BLPSeg model treats them.
+"""Plot how far labels lie from boundaries, and how a BLPSeg model weighs them.
 
 Takes the images of a config's data set with their sparse labels and dense
 masks, and a checkpoint whose decode head has a scribble branch (BLPHead).
@@ -8,16 +8,16 @@ Writes to OUT
                           boundary: of all pixels, of the labelled pixels, and
                           of all pixels weighted by annotation probability and
                           by segmentation probability (BLPSeg, figures 1, 7a)
-  precision.png, .csv     share of right pixels by relative distance (7b)
+  precision.png, .csv     share of correct pixels by relative distance (7b)
   pictures.png            strokes, annotation probability, segmentation
                           probability, modulating factor delta and BLP loss
                           of a few images (figures 5 and 8)
-  summary.json            the means, and what was compared
+  summary.json            the means, and the models and images compared
 
 The relative distance of a pixel is its distance to the boundary of its region
 in the mask, divided by the largest such distance of its class in the image.
-It is counted in 20 bins. Void pixels do not count, nor do classes that fill an
-image, because these have no boundary.
+The histograms have 20 bins. Void pixels are left out, and so are classes that
+fill an image, because these have no boundary.
 
 The test pipeline prepares each image, and test_cfg says whether the model sees
 it whole or in a sliding window. The logits of both branches are resized to the

@@ -1,9 +1,9 @@
-r"""Plot the results of runs over a number in which the runs differ.
+r"""Plot a metric of several runs against a number, such as the stroke length.
 
-Each RUN is X=LOG. X is the number, such as the share of the strokes' length
-that a training was given; LOG is the scalars.json of that training
-(work_dir/*/vis_data/scalars.json), whose last validation counts. Runs with the
-same X are drawn one by one, and a line joins their means:
+Each RUN is X=LOG. X is the number in which the runs differ; LOG is the
+scalars.json of a training (work_dir/*/vis_data/scalars.json), from which the
+last validation is taken. Runs with the same X are drawn as separate points,
+and a line joins the means:
 
     plot_runs.py curve.png --metric mIoU --xlabel 'scribble length, %' \
         0=runs/0/scalars.json 50=runs/50/scalars.json 100=runs/100/scalars.json

@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--split',
         choices=('train', 'val', 'test'),
         default='val',
-        help='the images of which data loader (default: %(default)s)',
+        help='data loader whose images are drawn (default: %(default)s)',
     )
     parser.add_argument(
         '--images',

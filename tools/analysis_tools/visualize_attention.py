@@ -36,8 +36,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs=2,
         action='append',
         metavar=('X', 'Y'),
-        help='reference point in pixels of the image; once for all images or '
-        'once an image (default: the middle)',
+        help='reference point in pixels of the image, given once or once per '
+        'image (default: the middle)',
     )
     parser.add_argument(
         '--width', type=int, default=320, help='of a picture (default: 320)'

@@ -3,8 +3,8 @@ r"""Draw how heat maps become labels: a row per image, a column per folder.
 Like TRL's figure 1. Each --maps is a folder of heat maps (of generate heatmaps
 or of a stage of trl_pipeline); each pixel has the colour of the class with the
 highest value, stronger for a higher value. Each --labels is a folder of index
-PNGs. --truth, a folder of dense masks, is drawn last; the share of right
-pixels then stands below each picture of labels.
+PNGs. --truth is a folder of dense masks; they are drawn last, and the share of
+correct pixels is written below each picture of labels.
 
   cd work_dirs/toy_hybrid
   python -m mmseg_sparse visualize_heatmaps heatmaps.png images/train \

@@ -1,8 +1,8 @@
-r"""List which images have masks and which have weak labels alone.
+r"""List which images have masks and which have only weak labels.
 
-Writes a list that SparseSegDataset takes for ann_file, "NAME dense" or
-"NAME tag" a line, in the order of IMAGES. The choice follows from the seed
-and the names alone, and the images of --share 1/16 are among those of 1/8.
+Writes a list for the ann_file of SparseSegDataset, with a line "NAME dense" or
+"NAME tag" for each image, in the order of IMAGES. The choice depends only on
+the seed and the names. The images of --share 1/16 are among those of 1/8.
 TRL's splits of PASCAL VOC 2012:
 
   python -m mmseg_sparse make_hybrid_split \
@@ -10,7 +10,7 @@ TRL's splits of PASCAL VOC 2012:
       data/VOCdevkit/VOC2012/ImageSets/Segmentation/hybrid_1464.txt \
       --strong-from data/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt
 
-and its figure 6 with --share 1/2, 1/4, 1/8, 1/16.
+--share 1/2, 1/4, 1/8, 1/16 gives the splits of its figure 6.
 """
 
 import argparse
@@ -56,13 +56,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--share',
         type=share,
         default=1.0,
-        help='share of these that is strong, such as 1/16 (default: all)',
+        help='share of them to choose, such as 1/16 (default: all)',
     )
     parser.add_argument(
         '--seed',
         type=int,
         default=0,
-        help='another seed chooses others (default: %(default)s)',
+        help='seed of the choice (default: %(default)s)',
     )
     parser.add_argument(
         '--weak',
@@ -75,7 +75,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=lambda text: text.split(','),
         default=['.jpg'],
         metavar='SUFFIX',
-        help='how the names of images end, in a folder or a list; several '
+        help='suffix of the image files in a folder or a list; several '
         'with commas between them (default: .jpg)',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')

@@ -1,8 +1,8 @@
 """Make the toy data set: textured shapes on clutter, masks and strokes.
 
 Writes images/{train,val}, masks/{train,val} and scribbles/train below OUT,
-as index PNGs with 255 for "no label here". Takes seconds; a data set that is
-there and was made with the same arguments is kept.
+as index PNGs with 255 for "no label here". This takes seconds. An existing
+data set that was made with the same arguments is kept.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--seed',
         type=int,
         default=0,
-        help='other seeds give other images (default: %(default)s)',
+        help='seed of the images (default: %(default)s)',
     )
     parser.add_argument(
         '--shapes',
@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs=2,
         default=(2, 4),
         metavar=('LEAST', 'MOST'),
-        help='number of shapes of an image (default: 2 4)',
+        help='least and largest number of shapes per image (default: 2 4)',
     )
     args = parser.parse_args(argv)
     least, most = args.shapes

@@ -1,6 +1,6 @@
 """Simulate sparse labels for a folder of masks, or reduce sparse labels.
 
-KIND says what is made of each index PNG in MASKS (folders in it included):
+KIND selects what is made from each index PNG in MASKS and its subfolders:
 
   scribbles   human-like strokes along the regions of a dense mask
   points      clicks on the regions
@@ -11,11 +11,11 @@ KIND says what is made of each index PNG in MASKS (folders in it included):
 
 Writes OUT: index PNGs of the same names with a palette (255 = no label), and
 labels.json, which records classes, options and the checksums of the masks.
-From a MASKS/labels.json shrink and drop take over kinds, tags, and the images
-that have tags alone.
-Labels depend on --seed and the image's name alone, whatever --workers is, and
-are those of the pipeline transforms (SimulateScribbles ...) with the same
-arguments. Images are named like the masks, or see --img-suffix.
+If there is a MASKS/labels.json, shrink and drop copy from it the kind of the
+labels, the tags, and the images that have only tags.
+Labels depend only on --seed and the image's name, not on --workers. The
+pipeline transforms (SimulateScribbles ...) give the same labels for the same
+arguments. Images have the names of the masks, unless --img-suffix is given.
 "simulate_labels.py KIND --help" lists the options of a kind.
 """
 
@@ -83,17 +83,17 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--suffix',
         default='.png',
-        help='how the names of the masks end; other files are left alone',
+        help='suffix of the mask files; other files are ignored',
     )
     parser.add_argument(
         '--img-suffix',
         default='',
         metavar='SUFFIX',
-        help='how the names of the images end in its place, where these '
-        'differ in more than the type (Cityscapes: _leftImg8bit.png)',
+        help='suffix of the image files in place of --suffix, if more than '
+        'the file type differs (Cityscapes: _leftImg8bit.png)',
     )
     parser.add_argument(
-        '--workers', type=int, default=0, help='processes; 0 = this one alone'
+        '--workers', type=int, default=0, help='processes; 0 = only this one'
     )
     parser.add_argument(
         '--overwrite',
@@ -105,7 +105,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 def add_seed(group: Any) -> None:
     """Add what all kinds with random choices have."""
     group.add_argument(
-        '--seed', type=int, default=0, help='other seeds give other labels'
+        '--seed', type=int, default=0, help='seed of the labels'
     )
 
 
@@ -151,7 +151,7 @@ def add_scribbles(group: Any) -> None:
         '--jitter',
         type=float,
         default=0.3,
-        help='how far the hand strays, as a share of the way to the border',
+        help='deviation of the stroke, relative to the distance to the border',
     )
     group.add_argument(
         '--small-area',
@@ -200,10 +200,10 @@ def add_blocks(group: Any) -> None:
         '--min-size',
         type=int,
         default=4,
-        help='least height and width, where there is room',
+        help='smallest height and width, where there is room',
     )
     group.add_argument(
-        '--max-size', type=int, default=64, help='greatest height and width'
+        '--max-size', type=int, default=64, help='largest height and width'
     )
 
 
@@ -213,13 +213,13 @@ def add_tags(group: Any) -> None:
         '--background',
         metavar='NAME',
         default=argparse.SUPPRESS,
-        help='the class that is no tag (default: none, all are)',
+        help='the class that is not a tag (default: every class is a tag)',
     )
     group.add_argument(
         '--min-share',
         type=float,
         default=0.0,
-        help='classes with a smaller share of the image have no tag',
+        help='classes with a smaller share of the image get no tag',
     )
 
 

@@ -8,7 +8,8 @@ classes that cover at least --min-share of a tile. SparseSegDataset reads it:
        ann_file='labels.json', data_prefix=dict(img_path='images'),
        img_suffix='.png', pipeline=[...])
 
-and any data set OUT/images with OUT/masks. CamVid in tiles of 120x160:
+Other data set types can read OUT/images and OUT/masks. CamVid in tiles of
+120x160:
 
   python -m mmseg_sparse tile_dataset data/camvid/images/train \
       data/camvid/masks/train data/camvid_tiles/train \
@@ -71,10 +72,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--edges',
         choices=['overlap', 'keep', 'drop'],
         default='overlap',
-        help='what becomes of the rest at the right and the bottom: move the '
-        'last tile back over its neighbour (overlap), keep a smaller tile, '
-        'or drop it '
-        '(default: %(default)s)',
+        help='how to treat the remainder at the right and at the bottom: move '
+        'the last tile back over its neighbour (overlap), keep a smaller '
+        'tile, or drop it (default: %(default)s)',
     )
     _add_mask_arguments(parser)
     parser.add_argument(
@@ -102,7 +102,7 @@ def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--suffix',
         default='.png',
-        help='how the names of the masks end; other files are left alone '
+        help='suffix of the mask files; other files are ignored '
         '(default: %(default)s)',
     )
 

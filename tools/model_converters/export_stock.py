@@ -18,9 +18,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=command(__file__),
         description=__doc__,
-        epilog='OUT/config.py and OUT/checkpoint.pth predict bit for bit as '
-        'before, with mmseg alone. What only training needs is left out: '
-        'regularizers, optimizer state, training settings.',
+        epilog='With OUT/config.py and OUT/checkpoint.pth, mmseg alone gives '
+        'the same predictions, bit for bit. Regularizers, optimizer state and '
+        'training settings are left out, because only training needs them.',
     )
     parser.add_argument(
         'config',

@@ -6,9 +6,9 @@ r"""Write pseudo labels or heat maps that a model predicts, or refine them.
   python -m mmseg_sparse generate refine work_dirs/cam data/images \
       work_dirs/par
 
-A command that was stopped goes on when it is given again; files of another
-config, checkpoint or other options are refused. The last line says how many
-files were written and how many were there already.
+An interrupted command continues if it is run again. It stops with an error if
+the files in OUT are of another config or checkpoint or of other options. The
+last line says how many files were written and how many existed already.
 """
 
 import argparse
@@ -27,42 +27,42 @@ from _arguments import (
     run_tool,
 )
 
-PSEUDO_LABELS = """Write what a trained model predicts as labels to train on.
+PSEUDO_LABELS = """Write the predictions of a model as labels for a training.
 
 The model is any segmentor of mmseg or mmseg_sparse. An AFASegmentor also
-makes labels of the images' tags, step by step (--source).
+computes labels from the images' tags; --source selects one of its steps.
 
 Writes OUT/NAME.png, index PNGs of the images' own size with the data set's
 colours and 255 where the model is not sure enough; OUT/confidence/NAME.png,
 255 times the probability of the label; and OUT/labels.json, which lists the
 images for SparseSegDataset. Prints the lines of a config that train on them.
 
-The images are those of CONFIG's data set, all of them and whole: loaded and
-sized as in testing, with the tags and heat maps that the data set's own
+All images of CONFIG's data set are used, uncropped. They are loaded and
+resized as in testing, with the tags and heat maps that the data set's own
 pipeline loads.
 """
 HEATMAPS = """Write heat maps of a data set's images, for LoadHeatmaps to read.
 
-A classifier of images (AFASegmentor, or another segmentor with an AFAHead)
-gives class activation maps of the images' tags, at several scales. Any other
-segmentor (HeatmapRefiner) gives the softmax of its prediction, in which
-classes that the tags do not name are set to 0 (TRL, section 3.2, CLF).
+An image classifier (AFASegmentor, or another segmentor with an AFAHead) gives
+class activation maps for the images' tags, merged over several scales. Any
+other segmentor (such as HeatmapRefiner) gives the softmax of its prediction,
+in which classes that are not among the tags are set to 0 (TRL, section 3.2,
+CLF).
 
-The images are those of CONFIG's data set, all of them and whole: loaded and
-sized as in testing, with the tags, label maps and heat maps that the data
-set's own pipeline loads. Maps have the image's own size and are stored in
-float16, those of present classes alone, in OUT/NAME.npz. Folders below the
-folder of images are kept. OUT/heatmaps.json says which config, checkpoint and
-options the files are of.
+All images of CONFIG's data set are used, uncropped. They are loaded and
+resized as in testing, with the tags, label maps and heat maps that the data
+set's own pipeline loads. OUT/NAME.npz holds the maps of the classes that are
+present, in the size of the image and in float16; NAME includes subfolders of
+the folder of images. OUT/heatmaps.json records config, checkpoint and options.
 """
-REFINE = """Refine soft predictions by the edges of their images (PAR).
+REFINE = """Align soft predictions with the edges in their images (PAR).
 
-This is the pixel-adaptive refinement of AFA (eq. 8-10), in place of a dense
-CRF. MAPS has files of `generate heatmaps` (NAME.npz), or arrays of floats
-C x H x W, such as probabilities of any model (NAME.npy); IMAGES has the
-images, by the same names. OUT gets files of the same form and size.
+This is the pixel-adaptive refinement of AFA (eq. 8-10), which replaces a dense
+CRF. MAPS holds files of `generate heatmaps` (NAME.npz), or float arrays
+C x H x W, such as probabilities of any model (NAME.npy). IMAGES holds images
+of the same names. The files in OUT have the format and size of those in MAPS.
 
-Numbers that are not given are those of PixelAdaptiveRefinement.
+The defaults of the numbers are those of PixelAdaptiveRefinement.
 """
 
 
@@ -99,9 +99,11 @@ def add_label_arguments(parser: argparse.ArgumentParser) -> None:
             'prediction', 'cam', 'refined', 'propagated', 'final', 'labels',
         ),
         default='prediction',
-        help='what the model predicts, or what an AFASegmentor makes of the '
-        'tags: its activation maps, these refined, propagated, propagated '
-        'and refined, or the labels that it trains on (default: %(default)s)',
+        help="the model's prediction, or one of the labels that an "
+        'AFASegmentor computes from the tags: from its activation maps (cam), '
+        'these after PAR (refined), after the random walk (propagated), after '
+        'both (final), or those that it is trained on (labels) (default: '
+        '%(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--min-confidence',
@@ -119,9 +121,9 @@ def add_label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--filter-tags',
         action=argparse.BooleanOptionalAction,
-        help="predict only classes that the image's tags name, and the "
-        'background (default: with a HeatmapRefiner where an image has tags, '
-        'else not)',
+        help='predict only the background and classes that are among the '
+        "image's tags (default: only with a HeatmapRefiner, if an image has "
+        'tags)',
     )
 
 
@@ -140,15 +142,15 @@ def add_heatmap_arguments(parser: argparse.ArgumentParser) -> None:
         '--background',
         type=float,
         metavar='SCORE',
-        help='put a constant map of this score beside activation maps, as '
-        'that of the background; the best map of a pixel is then its label '
-        '(default: none, which reads as zeros)',
+        help='add a constant map of this score for the background to '
+        'activation maps, so that the argmax over the maps is a label '
+        '(default: none; the map of the background is then read as zeros)',
     )
     parser.add_argument(
         '--no-filter',
         action='store_true',
-        help='of predictions: keep classes that the tags do not name '
-        '(default: they are set to 0 where an image has tags)',
+        help='keep classes in predictions that are not among the tags '
+        '(default: they are set to 0 if an image has tags)',
     )
 
 
@@ -157,7 +159,7 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('maps', type=Path, help='folder of predictions')
     parser.add_argument('images', type=Path, help='folder of images')
     parser.add_argument(
-        'out', type=Path, help='folder to make, or to go on with'
+        'out', type=Path, help='folder to create or to continue'
     )
     parser.add_argument(
         '--dilations', type=int, nargs='+', metavar='PX',
@@ -168,7 +170,7 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
         ('w-rgb', "width of the colours' kernel"),
         ('w-pos', "width of the positions' kernel"),
         ('w-mix', "weight of the positions' kernel"),
-        ('scale', "size to refine at, as a share of the image's"),
+        ('scale', 'size of the maps during refinement, relative to the image'),
     ):
         parser.add_argument(f'--{name}', type=float, help=meaning)
     parser.add_argument(
@@ -180,7 +182,7 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--overwrite', action='store_true',
-        help='remove what this tool has written to OUT, and begin again',
+        help='remove what this tool has written to OUT, and start again',
     )  # fmt: skip
 
 

@@ -5,18 +5,19 @@ r"""Run TRL's stages in order: from tags and a few masks to the final model.
 The stages are
 
   classifier      learns the tags of all images
-  cam             its class activation maps of all images
+  cam             class activation maps of the classifier, for all images
   dctn1           learns to refine them, on the strong images
-  refined         what it makes of all images, filtered by their tags (CLF)
-  dctn2           learns to refine that, on the strong images
-  pseudo_labels   what it makes of the weak images, filtered, argmax
+  refined         its heat maps of all images, filtered by their tags (CLF)
+  dctn2           learns to refine these, on the strong images
+  pseudo_labels   its predictions for the weak images, filtered by tags
   final           learns from masks (strong head) and pseudo labels (weak one)
   evaluation      a table of mIoU: report.txt, report.json
 
-each in a folder of its own in the work folder. The same command again skips
-what is done and goes on with what was cut off: trainings from their last
-checkpoint, to the same weights, and files one by one. A stage that began with
-other settings is refused until --overwrite-from names it or one before it.
+Each has a folder in the work folder. If the command is run again, finished
+stages are skipped and an interrupted one continues: a training from its last
+checkpoint, to the same weights, and a generator with the next file. If the
+settings of a stage have changed since it began, the command stops with an
+error; --overwrite-from runs this stage or an earlier one again, and all later.
 """
 
 import argparse
@@ -49,12 +50,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite-from',
         metavar='STAGE',
-        help='remove the results of this stage and of all after it first',
+        help='first remove the results of this stage and of all later ones',
     )
     parser.add_argument(
         '--list',
         action='store_true',
-        help='tell the state of each stage and run nothing',
+        help='print the state of each stage and run nothing',
     )
     args = parser.parse_args(argv)
     args.config = find_config(args.config)
