@@ -481,5 +481,5 @@ def one_of(name: str, values: Iterable[str], wanted: Sequence[str]) -> None:
     for value in values:
         if value not in wanted:
             raise ValueError(
-                f'{name}: unknown {value!r}, want one of {", ".join(wanted)}'
+                f'{name}: expected one of {", ".join(wanted)}, got {value!r}'
             )

@@ -127,7 +127,7 @@ def weight_digests(
         elif file in known:
             found[file] = known[file]
         else:
-            raise FileNotFoundError(f'{where}: there are no weights {file}')
+            raise FileNotFoundError(f'{where}: weights not found: {file}')
     return found
 
 

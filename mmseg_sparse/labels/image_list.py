@@ -1,13 +1,13 @@
-"""Lists that say how each image of a data set is labelled."""
+"""Lists of images and of how each of them is labelled."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-#: Ways of labelling an image; pseudo labels are those that a model made. The
-#: last has no label map.
+#: Kinds of labels; ``pseudo`` labels are predicted by a model, and ``tag`` has
+#: no label map.
 SUPERVISIONS = ('dense', 'scribble', 'point', 'block', 'pseudo', 'tag')
-#: Those whose label maps cover whole images, except for void.
+#: Kinds whose label maps cover whole images, except for void.
 DENSE_KINDS = ('dense', 'pseudo')
 
 _LINE = re.compile(
@@ -23,8 +23,8 @@ class ImageEntry:
     Attributes:
         name: Path of the image below its folder, without the suffix.
         supervision: One of :data:`SUPERVISIONS`.
-        where: The line, for messages.
-        tags: Class names, or None where the line gives none.
+        where: File and line, for messages.
+        tags: Class names; None if the line has none.
         image: Path of the image below its folder, with the suffix, where
             it is known.
     """
@@ -77,29 +77,29 @@ def parse_list(
 ) -> list[ImageEntry]:
     """Read ``name [supervision [class name, class name...]]`` lines.
 
-    A name with spaces is in double quotes. A name may have the suffix of the
-    image. ``#`` at the start or after a space begins a comment.
+    A name with spaces must be in double quotes. A name may include the suffix
+    of the image. ``#`` at the start or after a space begins a comment.
 
     Args:
         content: The list, UTF-8.
         source: Name of the list, for messages.
-        default: Supervision of lines that name none.
+        default: Supervision of lines without one.
         img_suffix: Suffix of the images, or several.
 
     Raises:
-        ValueError: If a line is malformed, has an unknown supervision, or an
-            image stands in two lines.
+        ValueError: If a line is malformed or has an unknown supervision, or
+            if two lines have the same image.
     """
     try:
         lines = content.decode('utf-8-sig').split('\n')
     except UnicodeDecodeError as error:
-        raise ValueError(f'{source}: is no UTF-8 text: {error}') from error
+        raise ValueError(f'{source}: expected UTF-8 text: {error}') from error
     entries: dict[str, ImageEntry] = {}
     suffixes = suffixes_of(img_suffix)
     for entry in _parse(lines, source, default, suffixes):
         if entry.name in entries:
             raise ValueError(
-                f'{entry.where}: {entry.name!r} stands here again, after '
+                f'{entry.where}: {entry.name!r} is listed twice, first in '
                 f'{entries[entry.name].where}'
             )
         entries[entry.name] = entry
@@ -118,7 +118,9 @@ def _parse(
             continue
         match = _LINE.fullmatch(text)
         if match is None:
-            raise ValueError(f'{where}: wanted a name in quotes, got {text!r}')
+            raise ValueError(
+                f'{where}: expected a name in double quotes, got {text!r}'
+            )
         name = match['quoted'] or match['name']
         rest = match['rest'] or ''
         if match['quoted']:
@@ -126,9 +128,9 @@ def _parse(
         kind, *classes = rest.split(None, 1) if rest.strip() else ('',)
         if kind and kind not in SUPERVISIONS:
             raise ValueError(
-                f'{where}: unknown supervision {kind!r}, want one of '
-                f'{", ".join(SUPERVISIONS)} (a name with spaces stands in '
-                'double quotes)'
+                f'{where}: expected a supervision of '
+                f'{", ".join(SUPERVISIONS)}, got {kind!r} (a name with '
+                'spaces must be in double quotes)'
             )
         stem = without_suffix(name, suffixes)
         yield ImageEntry(

@@ -1,4 +1,4 @@
-"""What the configs of a TRL pipeline and of its stages say."""
+"""The settings in the configs of a TRL pipeline and of its stages."""
 
 import copy
 import hashlib
@@ -17,7 +17,7 @@ from ..engine.training_run import file_sha256
 from ..utils.config_tree import step_name
 from .whole_images import leaf_datasets
 
-#: Configs that a pipeline names, besides its split.
+#: Trainings whose configs a pipeline names.
 TRAININGS = ('classifier', 'dctn1', 'dctn2', 'final')
 #: Supervision of an image with a mask.
 STRONG = 'dense'
@@ -25,21 +25,21 @@ STRONG = 'dense'
 
 @dataclass(frozen=True)
 class TRLSettings:
-    """What a pipeline's config says.
+    """The settings of a pipeline.
 
     Attributes:
         configs: Config files, by :data:`TRAININGS`; without the last two the
             pipeline ends after the first round.
         split: List of the images, strong ones ``dense``.
-        work_dir: Holds a folder for each stage.
-        seed: Of every training.
-        background: The class without tag; None: all classes have one.
+        work_dir: Folder that contains a folder for each stage.
+        seed: Seed of every training.
+        background: The class that is not a tag; None: every class is a tag.
         clf: Whether the predictions of the first and the second network are
             filtered by the tags (table 2).
         dense_masks: Folder of dense masks of the weak images, ``NAME.png``,
-            to measure pseudo labels by; None: nobody has them.
-        classifier_checkpoint: Weights of a trained classifier; None: it is
-            trained.
+            to evaluate pseudo labels; None: there are none.
+        classifier_checkpoint: Weights of a trained classifier; None: a stage
+            trains it.
     """
 
     configs: Mapping[str, Path]
@@ -62,10 +62,10 @@ def read_settings(
 
     Args:
         path: The config.
-        work_dir: In place of the config's.
+        work_dir: Replaces the config's.
 
     Raises:
-        FileNotFoundError: If it names a file that is not there.
+        FileNotFoundError: If a file that it names is missing.
         ValueError: If an entry is missing, unknown or invalid.
     """
     cfg = Config.fromfile(path).to_dict()
@@ -78,8 +78,8 @@ def read_settings(
     ):  # fmt: skip
         if found:
             raise ValueError(
-                f'{path}: {name} {", ".join(sorted(found))}; it names '
-                f'{", ".join(sorted(required))} and may name '
+                f'{path}: {name} {", ".join(sorted(found))}; required are '
+                f'{", ".join(sorted(required))}; optional are '
                 f'{", ".join(sorted(known - required))}'
             )
     clf = tuple(cfg.get('clf', (True, True)))
@@ -102,10 +102,12 @@ def read_settings(
         files.append(('classifier_checkpoint', settings.classifier_checkpoint))
     for name, file in files:
         if not file.is_file():
-            raise FileNotFoundError(f'{path}: {name}: there is no file {file}')
+            raise FileNotFoundError(f'{path}: {name}: file not found: {file}')
     masks = settings.dense_masks
     if masks is not None and not masks.is_dir():
-        raise FileNotFoundError(f'{path}: dense_masks: no folder {masks}')
+        raise FileNotFoundError(
+            f'{path}: dense_masks: folder not found: {masks}'
+        )
     return settings
 
 
@@ -117,7 +119,7 @@ def training_dataset(cfg: Config, where: str = 'train_dataloader') -> Any:
     """Return the config of the training data set, without wrappers.
 
     Raises:
-        ValueError: If there is none, or it is joined of several.
+        ValueError: If there is none, or several are concatenated.
     """
     found = leaf_datasets(cfg, 'train')
     if len(found) != 1:
@@ -129,7 +131,7 @@ def training_dataset(cfg: Config, where: str = 'train_dataloader') -> Any:
 
 
 def without_images(node: Any) -> Any:
-    """Build a data set that does not look for its images."""
+    """Build a data set without looking for its images."""
     settings = {**node, 'pipeline': [], 'lazy_init': True}
     return DATASETS.build(copy.deepcopy(settings))
 

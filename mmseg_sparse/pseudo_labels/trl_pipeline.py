@@ -1,4 +1,4 @@
-"""TRL from tags and a few masks to the final model, stage by stage."""
+"""The stages of TRL, from tags and a few masks to the final model."""
 
 import copy
 import json
@@ -40,10 +40,10 @@ from .trl_configs import (
     without_images,
 )
 
-#: Called with the name of a tool and its arguments; returns when it is done.
+#: Runs a tool, given its name and arguments.
 Launch = Callable[[str, Sequence[str]], object]
 CONFIG = 'config.py'
-#: What the stages that generate something write, in their folders.
+#: Subfolders that the generating stages write.
 HEATMAPS = 'heatmaps'
 LABELS = 'labels'
 PSEUDO_LIST = 'hybrid_pseudo.txt'
@@ -55,12 +55,12 @@ class TRLPipeline:
     """The stages of TRL, figure 2, for ``utils.stages.Stages``.
 
     Args:
-        settings: What the config says.
+        settings: The settings in the config of the pipeline.
         launch: Runs the tools.
 
     Raises:
-        FileNotFoundError: If a mask is missing, of a strong image or, to
-            measure by, of a weak one.
+        FileNotFoundError: If the mask of a strong image is missing, or one
+            of a weak image that the evaluation needs.
         ValueError: If the list has no strong or no weak images, or a config
             does not say how long it trains.
     """
@@ -106,26 +106,27 @@ class TRLPipeline:
         return cfg
 
     def _check_configs(self) -> None:
-        """Raise for what would stop a later stage."""
+        """Raise an error that would otherwise stop a later stage."""
         for name, cfg in self.configs.items():
             path = self.settings.configs[name]
             last_name(cfg, f'{path}: train_cfg')
             for suffix in suffixes_of(self.datasets[name].img_suffix):
                 if Path(f'name{suffix}').suffix != suffix:
                     raise ValueError(
-                        f'{path}: img_suffix={suffix!r}: files are named as '
-                        'the images without their suffix: expected one such '
-                        'as .jpg'
+                        f'{path}: expected an img_suffix such as .jpg, got '
+                        f'{suffix!r}: files are named after images, without '
+                        'it'
                     )
         final = self.datasets.get('final')
         if final is not None and final.seg_map_suffix != '.png':
             raise ValueError(
-                f'{self.settings.configs["final"]}: seg_map_suffix='
-                f"{final.seg_map_suffix!r}: expected '.png', as of labels"
+                f'{self.settings.configs["final"]}: expected seg_map_suffix='
+                f"'.png', as pseudo labels have it, got "
+                f'{final.seg_map_suffix!r}'
             )
 
     def _check_masks(self) -> None:
-        """Raise where the last stage would miss a mask to measure by."""
+        """Raise if a mask is missing that the evaluation needs."""
         folder = self.settings.dense_masks
         if folder is None:
             return
@@ -134,8 +135,8 @@ class TRLPipeline:
         if missing:
             raise FileNotFoundError(
                 f'dense_masks: {len(missing)} of {len(weak)} weak images have '
-                f'no mask, such as {folder / missing[0]}.png; '
-                'dense_masks=None measures no pseudo labels'
+                f'no mask, such as {folder / missing[0]}.png; with '
+                'dense_masks=None pseudo labels are not evaluated'
             )
 
     def _stages(self) -> list[Stage]:
@@ -167,7 +168,7 @@ class TRLPipeline:
         dataset = self.datasets[name]
         inputs: dict[str, Any] = dict(
             config=self._portable(self.configs[name]),
-            # The order decides what a training sees when.
+            # The order of the images is part of it, as in a training.
             split=[
                 [e.name, e.supervision, *(e.tags or ())] for e in self.entries
             ],
@@ -182,9 +183,9 @@ class TRLPipeline:
         return Stage(name, inputs, after, partial(self._train, name))
 
     def _weights(self, name: str) -> dict[str, str]:
-        """Return digests of the files that a training begins with.
+        """Return digests of the weights that a training begins with.
 
-        Those of one that is done may be gone.
+        If the training is done, these files may have been removed.
         """
         if name == 'classifier' and self.settings.classifier_checkpoint:
             return {}
@@ -206,7 +207,7 @@ class TRLPipeline:
         )
 
     def _train(self, name: str, folder: Path) -> dict[str, Any]:
-        """Train, or go on; return the checkpoint."""
+        """Train, or resume; return the checkpoint."""
         trained = self.settings.classifier_checkpoint
         if name == 'classifier' and trained is not None:
             return dict(checkpoint=str(trained.resolve()))
@@ -220,16 +221,16 @@ class TRLPipeline:
         last = last_checkpoint(folder, cfg)
         if last is None:
             raise StageError(
-                f'the training ended, but {folder} has not {last_name(cfg)} '
-                'as its last checkpoint: default_hooks.checkpoint wants '
-                'save_last=True, and by_epoch as the training loop'
+                f'the training ended, but the last checkpoint in {folder} is '
+                f'not {last_name(cfg)}: default_hooks.checkpoint needs '
+                'save_last=True and the by_epoch of the training loop'
             )
         return dict(checkpoint=last)
 
     def _checkpoint(self, name: str) -> str:
         trained = self.settings.classifier_checkpoint
         if name == 'classifier' and trained is not None:
-            return str(trained.resolve())  # it may have moved since
+            return str(trained.resolve())  # it may have been moved
         result = self.stages.result(name)
         assert result is not None
         return str(Path(self.stages.folder(name)) / result['checkpoint'])
@@ -237,7 +238,7 @@ class TRLPipeline:
     def _generate(
         self, name: str, model: str, clf: bool, folder: Path
     ) -> dict[str, Any]:
-        """Write heat maps or pseudo labels; images that are done stay."""
+        """Write heat maps or pseudo labels of the remaining images."""
         weak = name == 'pseudo_labels'
         out = folder / (LABELS if weak else HEATMAPS)
         self._run_generator(model, out, weak=weak, clf=clf)
@@ -253,7 +254,7 @@ class TRLPipeline:
     def _run_generator(
         self, model: str, out: Path, *, weak: bool, clf: bool
     ) -> None:
-        """Run a model on the weak images, for labels, or on all."""
+        """Write labels of the weak images, or heat maps of all."""
         cfg = copy.deepcopy(self.configs[model])
         dataset = training_dataset(cfg)
         dataset.filter_cfg = dict(supervision=list(WEAK)) if weak else None
@@ -269,7 +270,7 @@ class TRLPipeline:
         self.launch('generate', [command, *arguments])
 
     def _evaluate(self, folder: Path) -> dict[str, Any]:
-        """Measure each step, and the final model; write the table."""
+        """Evaluate each step and the final model; write the table."""
         rows: list[tuple[str, float | None, str]] = []
         if self.settings.dense_masks is not None:
             rows += self._measure_labels(folder, self.settings.dense_masks)
@@ -333,15 +334,15 @@ class TRLPipeline:
             metrics = json.loads(path.read_text(encoding='utf-8'))
             if 'mIoU' in metrics:
                 return float(metrics['mIoU'])
-        raise StageError(f'the test left no mIoU in {out}')
+        raise StageError(f'the test wrote no mIoU to {out}')
 
 
 def split_entries(split: Path, dataset: Any) -> list[ImageEntry]:
     """Return the images of the split, named as the data set names them.
 
     Raises:
-        ValueError: If there are no strong or no weak ones, or it does not
-            say which.
+        ValueError: If there are no strong or no weak ones, or a line has no
+            supervision.
     """
     entries = read_entries(split, img_suffix=dataset.img_suffix, default='')
     if isinstance(dataset, SparseSegDataset) and dataset.backend_args is None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a ``kill -9``."""
+"""Write files and folders completely or not at all, even after ``kill -9``."""
 
 import os
 import shutil
@@ -14,8 +14,8 @@ PART = '.part'
 def write_whole(path: str | Path, data: bytes) -> None:
     """Write a file next to its place, sync it, then move it there.
 
-    A process killed on the way leaves the previous file of that name
-    untouched, and at most a leftover ending in ``.part``.
+    A process killed meanwhile leaves the previous file of that name
+    unchanged, and at most an additional file ending in ``.part``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
 
 
 def write_all_whole(contents: dict[Path, bytes]) -> None:
-    """Write files that belong together: none is there if one fails."""
+    """Write files that belong together, none of them if one fails."""
     parts: dict[Path, Path] = {}
     made = []
     try:
@@ -54,7 +54,7 @@ def _write_part(path: Path, data: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except BaseException as error:
-        part.unlink(missing_ok=True)  # a full disk stays no fuller for it
+        part.unlink(missing_ok=True)  # it may be what fills the disk
         if isinstance(error, OSError) and error.errno and not error.filename:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
@@ -62,7 +62,7 @@ def _write_part(path: Path, data: bytes) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a move last through a power failure, where the system can."""
+    """Make a move survive a power failure, if the system supports it."""
     if os.name != 'posix':
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -76,9 +76,8 @@ def _sync_folder(folder: Path) -> None:
 def built_beside(out: Path) -> Iterator[Path]:
     """Build a folder under a hidden name beside ``out``, then put it there.
 
-    The folder is there whole or not at all, and takes the place of one that
-    is there already. If the body raises, nothing changes; a killed process
-    leaves at most a hidden folder ``.NAME-...``.
+    An existing folder is replaced. If the body raises, nothing changes; a
+    killed process leaves at most a hidden folder ``.NAME-...``.
 
     Args:
         out: The folder to make or replace.
@@ -93,7 +92,7 @@ def built_beside(out: Path) -> Iterator[Path]:
         yield made
         mask = os.umask(0)
         os.umask(mask)
-        made.chmod(0o777 & ~mask)  # mkdtemp makes it private
+        made.chmod(0o777 & ~mask)  # mkdtemp's folders are private
         _swap_in(made, out)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -117,21 +116,22 @@ def _swap_in(made: Path, out: Path) -> None:
 def alone_in(
     folder: Path, *, lock_file: str | None = None, inherit: bool = False
 ) -> Iterator[None]:
-    """Keep other processes that ask for it out of a folder.
+    """Lock a folder against other processes that use this function.
 
-    Where the system or the file system has no locks, nobody is kept out.
+    Without locks in the operating system or file system, this does nothing.
 
     Args:
-        folder: Made where it is missing.
-        lock_file: Name of a file in it to lock, which stays; None: the folder
-            itself, which some file systems cannot.
+        folder: Created if it is missing.
+        lock_file: Name of a file in it to lock, which is not removed; None:
+            the folder itself, which some file systems cannot lock.
         inherit: Whether children that outlive this process keep the lock.
 
     Raises:
-        FileExistsError: If another one is there, or it is no folder.
+        FileExistsError: If another process has the lock, or the path is not
+            a folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f'{folder} is no folder')
+        raise FileExistsError(f'{folder} is not a folder')
     folder.mkdir(parents=True, exist_ok=True)
     if os.name != 'posix':
         yield
@@ -147,8 +147,8 @@ def alone_in(
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FileExistsError(
-                f'another process is at work in {folder}: wait for it, or '
-                'end it'
+                f'another process is at work in {folder}: wait until it has '
+                'ended, or end it'
             ) from error
         except OSError:
             pass

@@ -1,4 +1,4 @@
-"""Stages of work that follow each other, each done once."""
+"""Stages that depend on each other, each of which is run once."""
 
 import difflib
 import hashlib
@@ -19,28 +19,29 @@ from typing import Any
 
 from ..utils.atomic import alone_in, write_whole
 
-#: Says with which settings a stage began.
+#: The settings of a stage, written when it begins.
 BEGUN = 'stage.json'
-#: Says that it is done, and what came of it; written last.
+#: The result of a stage, written when it is done.
 DONE = 'done.json'
 _LOCK = '.lock'
 _REMOVED = '.removed'
 
 
 class StageError(RuntimeError):
-    """A stage cannot go on; the message names it and says why."""
+    """A stage cannot be run; the message names it and the reason."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A piece of work with a folder of its own.
+    """A step of a pipeline, with its own folder.
 
     Attributes:
-        name: Of the stage and its folder.
-        inputs: What its result depends on besides other stages, for JSON.
+        name: Name of the stage and of its folder.
+        inputs: Everything besides other stages that the result depends on;
+            JSON types.
         after: Names of the stages whose results it uses.
-        run: Does the work, or what is left of it, given its folder; returns
-            what the marker is to say of the result, for JSON.
+        run: Called with the folder; does the work, or the rest of it, and
+            returns a description of the result in JSON types.
     """
 
     name: str
@@ -50,19 +51,19 @@ class Stage:
 
 
 class Stages:
-    """Stages in order, in the folders of one folder.
+    """A sequence of stages, each in a subfolder of one folder.
 
-    A stage is done when its ``done.json``, which is written last, agrees with
-    its inputs and those of all stages it comes after. One that was cut off
-    is run again in the same folder. One that began with other inputs is
-    refused, so that results of different settings never mix.
+    A stage is done if its ``done.json``, which is written last, agrees with
+    its inputs and those of all stages it depends on. An interrupted stage is
+    run again in the same folder. A stage that began with other inputs is an
+    error, so that results of different settings are never mixed.
 
     Args:
-        work_dir: Holds a folder for each stage.
-        stages: In order; each comes after those that it uses.
-        again: Option that begins a stage anew, for error messages, which
-            the name of the stage follows.
-        elsewhere: Option that names another ``work_dir``, likewise.
+        work_dir: Folder that contains a folder for each stage.
+        stages: In order; each follows those that it depends on.
+        again: Command-line option that runs a stage again, for error
+            messages; the name of the stage follows it.
+        elsewhere: Command-line option for another ``work_dir``, likewise.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Stages:
         return tuple(stage.name for stage in self.stages)
 
     def fingerprint(self, name: str) -> str:
-        """Return what a stage's inputs, and those before it, hash to."""
+        """Return the hash of a stage's inputs and of those it depends on."""
         found: str = self._begun[name]['fingerprint']
         return found
 
@@ -105,7 +106,7 @@ class Stages:
         return self.work_dir / name
 
     def result(self, name: str) -> dict[str, Any] | None:
-        """Return what the marker of a stage says; None if it is not done."""
+        """Return the result of a stage; None if it is not done."""
         done = _read(self.folder(name) / DONE)
         if done is None or done.get('fingerprint') != self.fingerprint(name):
             return None
@@ -113,12 +114,12 @@ class Stages:
         return result
 
     def difference(self, name: str) -> str | None:
-        """Say how a stage's folder is of other inputs, None if it is not."""
+        """Describe how the inputs in a stage's folder differ; None: equal."""
         folder = self.folder(name)
         there = _read(folder / BEGUN)
         if there is None:
             if folder.exists() and any(folder.iterdir()):
-                return f'it has files, but no {BEGUN} that says what they are'
+                return f'it has files, but no {BEGUN} with their settings'
             return None
         here = self._begun[name]
         if there.get('fingerprint') == here['fingerprint']:
@@ -131,7 +132,7 @@ class Stages:
             upstream for upstream, found in here['after'].items()
             if there['after'].get(upstream) != found
         ]  # fmt: skip
-        return f'it comes after another {", ".join(other) or "order"}'
+        return f'it depends on another {", ".join(other) or "order"}'
 
     def state(self, name: str) -> str:
         """Return ``'done'``, ``'begun'``, ``'to do'`` or ``'other'``."""
@@ -152,29 +153,29 @@ class Stages:
         processes: int = 1,
         report: Callable[[str], None] = print,
     ) -> None:
-        """Run what is not done, in order.
+        """Run all stages that are not done, in order.
 
-        With several processes, a stage that fails stops those that come
-        after it, but not the others.
+        With several processes, a stage that fails stops those that depend
+        on it, but not the others.
 
         Args:
             until: The last stage to run.
-            overwrite_from: Remove the folders of this stage and of all after
-                it first.
-            only: Run these, and what they come after; None: all.
-            overwrite: Remove the folders of these first.
-            processes: How many stages may run at the same time.
-            report: Called with a line on each stage.
+            overwrite_from: First remove the folders of this stage and of all
+                later ones.
+            only: Run these and those that they depend on; None: all.
+            overwrite: First remove the folders of these.
+            processes: Number of stages that may run at the same time.
+            report: Called with a line about each stage.
 
         Raises:
-            StageError: If a folder is of other inputs, another process is
-                at work, or a stage fails.
+            StageError: If a folder has other inputs, another process is at
+                work in it, or a stage fails.
         """
         names = self.names
         for name in (until, overwrite_from, *(only or ()), *overwrite):
             if name is not None and name not in names:
                 raise StageError(
-                    f'unknown stage {name!r}, want one of {", ".join(names)}'
+                    f'expected a stage of {", ".join(names)}, got {name!r}'
                 )
         chosen = self._with_upstream(names if only is None else only)
         if until is not None:
@@ -185,19 +186,19 @@ class Stages:
         with self._lock():
             for rest in self.work_dir.glob(f'.*{_REMOVED}'):
                 shutil.rmtree(rest)
-            # Without a choice, stages that do not run are checked as well.
+            # Without `only`, stages that do not run are checked as well.
             checked = chosen if only is not None else {*names}
             self._check([n for n in names if n in checked - removed])
             self._remove([n for n in names if n in removed])
             self._run_all(chosen, processes, report)
 
     def adopt(self, name: str, result: Mapping[str, Any]) -> None:
-        """Mark a stage as done whose folder was filled elsewhere."""
+        """Mark a stage as done whose folder was written by other means."""
         _write(self.folder(name) / BEGUN, self._begun[name])
         self._finish(name, result)
 
     def _with_upstream(self, names: Sequence[str]) -> set[str]:
-        """Return stages and all that they come after."""
+        """Return stages and all that they depend on."""
         chosen = {*names}
         for stage in reversed(self.stages):
             if stage.name in chosen:
@@ -241,7 +242,7 @@ class Stages:
         self, stage: Stage, report: Callable[[str], None]
     ) -> None:  # fmt: skip
         state = self.state(stage.name)
-        report(f'{stage.name}: {"goes on" if state == "begun" else state}')
+        report(f'{stage.name}: {"continued" if state == "begun" else state}')
         if state == 'done':
             return
         folder = self.folder(stage.name)
@@ -250,8 +251,8 @@ class Stages:
             result = stage.run(folder)
         except StageError as error:
             raise StageError(
-                f'stage {stage.name}: {error}; the same command goes on, '
-                f'{self.again} {stage.name} begins it again'
+                f'stage {stage.name}: {error}; the same command continues '
+                f'it, {self.again} {stage.name} starts it again'
             ) from error
         self._finish(stage.name, result)
         report(f'{stage.name}: done')
@@ -261,15 +262,15 @@ class Stages:
         _write(self.folder(name) / DONE, marker)
 
     def _check(self, names: Sequence[str]) -> None:
-        """Raise where a folder is of other inputs."""
+        """Raise an error if a folder has other inputs."""
         for name in names:
             difference = self.difference(name)
             if difference is not None:
                 raise StageError(
-                    f'stage {name} in {self.folder(name)} is of other '
+                    f'stage {name} in {self.folder(name)} has other '
                     f'settings: {difference}; give another '
-                    f'{self.elsewhere}, or {self.again} {name} to do it and '
-                    'all after it again'
+                    f'{self.elsewhere}, or {self.again} {name} to run it and '
+                    'all later again'
                 )
 
     def _remove(self, names: Sequence[str]) -> None:
@@ -279,25 +280,25 @@ class Stages:
             folder = self.folder(name)
             if folder.is_symlink():
                 raise StageError(
-                    f'{folder} is not overwritten: it is a link, which you '
-                    'may remove yourself'
+                    f'{folder} is not overwritten: it is a link; remove it '
+                    'yourself if you want to'
                 )
             if any(folder.iterdir()) and not (folder / BEGUN).is_file():
                 raise StageError(
                     f'{folder} is not overwritten: it has files, but no '
-                    f'{BEGUN} that says they are of a stage'
+                    f'{BEGUN} that shows that they are from a stage'
                 )
         for name in reversed(there):
-            # In one step: a killed removal leaves no half of a stage.
+            # Renamed first: a killed removal leaves no half of a stage.
             gone = self.work_dir / f'.{name}{_REMOVED}'
             os.replace(self.folder(name), gone)
             shutil.rmtree(gone)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Keep other processes out, until this and its children ended."""
+        """Lock the folder until this process and its children have ended."""
         with ExitStack() as stack:
-            # What a killed pipeline started may still be writing.
+            # A process that a killed pipeline started may still be writing.
             lock = alone_in(self.work_dir, lock_file=_LOCK, inherit=True)
             try:
                 stack.enter_context(lock)
@@ -317,7 +318,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def begun_with(folder: Path) -> dict[str, Any]:
-    """Return the inputs of a stage that is done; none if it is not."""
+    """Return the inputs of a finished stage; an empty dict otherwise."""
     if not (folder / DONE).is_file():
         return {}
     return dict((_read(folder / BEGUN) or {}).get('inputs') or {})
@@ -328,7 +329,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _first_difference(old: Any, new: Any) -> str:
-    """Say where two inputs differ, by the first line where they do."""
+    """Return the first line in which two inputs differ."""
     there, here = (
         json.dumps(x, indent=1, sort_keys=True).splitlines()
         for x in (old, new)

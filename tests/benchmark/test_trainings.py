@@ -98,7 +98,7 @@ def done(tmp_path_factory):
 
 def test_a_training_that_was_cut_off_goes_on(done):
     _, out, said = done
-    assert f'{NAMES[0]}: goes on' in said
+    assert f'{NAMES[0]}: continued' in said
     starts = sorted((out / NAMES[0]).glob('*/vis_data/scalars.json'))
     steps = [
         [json.loads(line)['step'] for line in log.read_text().splitlines()]

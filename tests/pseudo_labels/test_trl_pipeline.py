@@ -132,14 +132,14 @@ def test_other_settings_are_refused(config: Path, whole: Path) -> None:
     assert [stages.state(n) for n in stages.names[:2]] == ['done'] * 2
     assert {stages.state(n) for n in stages.names[2:]} == {'other'}
     wanted = (
-        r'stage dctn1 in .*whole/dctn1 is of other settings: config: '
+        r'stage dctn1 in .*whole/dctn1 has other settings: config: '
         r'"lr": 0.001 there, "lr": 0.0005 here; .*--overwrite-from dctn1'
     )
     with pytest.raises(StageError, match=wanted):
         stages.run()
     with pytest.raises(StageError, match='stage dctn1 in'):
         stages.run(overwrite_from='refined')
-    assert 'after another dctn1' in stages.difference('refined')
+    assert 'on another dctn1' in stages.difference('refined')
     assert sorted(whole.rglob('*')) == before
 
 
@@ -222,7 +222,7 @@ def copied_configs(config: Path, folder: Path, **more: str) -> Path:
     [
         (
             "['img_suffix'] = '_left.png'",
-            r"dctn2\.py: img_suffix='_left\.png'",
+            r"dctn2\.py: expected an img_suffix .* got '_left\.png'",
         ),
         ("['type'] = 'Unknown'", 'Unknown is not in the'),
     ],
@@ -241,7 +241,7 @@ def test_labels_of_another_suffix_are_refused(
 ) -> None:
     text = "train_dataloader['dataset']['seg_map_suffix'] = '_m.png'\n"
     path = copied_configs(config, tmp_path, final=text)
-    with pytest.raises(ValueError, match=r"final\.py: seg_map_suffix='_m"):
+    with pytest.raises(ValueError, match=r"final\.py: .*seg_map_suffix.*'_m"):
         TRLPipeline(read_settings(path, str(tmp_path / 'work')))
 
 
@@ -252,7 +252,7 @@ def test_weights_may_go_once_they_were_used(
     text = f"load_from = '{weights}'\n"
     path = copied_configs(config, tmp_path, final=text)
     settings = read_settings(path, str(tmp_path / 'work'))
-    with pytest.raises(FileNotFoundError, match=r'final\.py: there are no w'):
+    with pytest.raises(FileNotFoundError, match='weights not found'):
         TRLPipeline(settings)
     weights.write_text('1')
     first = TRLPipeline(settings).stages.fingerprint('final')
@@ -338,7 +338,7 @@ def test_overwriting_begins_at_a_stage(
     (copied / 'evaluation/mine.txt').write_text('mine')
     with pytest.raises(StageError, match='not overwritten'):
         stages.run(overwrite_from='evaluation')
-    with pytest.raises(StageError, match="unknown stage 'dctn3'"):
+    with pytest.raises(StageError, match=r"expected a .* got 'dctn3'"):
         stages.run(until='dctn3')
 
 
@@ -361,8 +361,8 @@ def test_one_process_at_a_time(config: Path, tmp_path: Path) -> None:
         ("split = 'a'\n", 'missing classifier, dctn1'),
         ('{all}dctn4 = 1\n', 'unknown dctn4'),
         ('{all}clf = (True,)\n', 'clf must be two of True, False'),
-        ("{all}dense_masks = 'none'\n", 'dense_masks: no folder none'),
-        ("{all}split = 'none.txt'\n", 'split: there is no file none.txt'),
+        ("{all}dense_masks = 'none'\n", 'dense_masks: folder not found: none'),
+        ("{all}split = 'none.txt'\n", 'split: file not found: none.txt'),
     ],
 )
 def test_wrong_configs(config: Path, text: str, message: str) -> None:

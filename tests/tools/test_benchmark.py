@@ -35,7 +35,7 @@ def test_lists_trainings_without_their_data(run):
         (['foo'], "suite not found: 'foo' is neither a file nor a suite"),
         (['toy', '--processes', '0'], '--processes must be at least 1'),
         (['toy', '--only', 'AFA'], "nothing of the suite toy is called 'AFA'"),
-        (['toy', '--overwrite', 'ce'], "unknown stage 'ce', want one of data"),
+        (['toy', '--overwrite', 'ce'], 'expected a stage of data'),
     ],
 )
 def test_errors_name_what_was_given(run, arguments, words):

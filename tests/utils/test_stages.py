@@ -104,7 +104,7 @@ def test_those_asked_for_run_with_what_they_use(tmp_path):
     stages = build()
     stages.run(only=['c'])
     assert [stages.state(n) for n in 'abcd'] == ['done', 'to do'] * 2
-    said = r'c is of other settings: v: 0 there, 1 here; give another --out'
+    said = r'c has other settings: v: 0 there, 1 here; give another --out'
     (tmp_path / 'a/stage.json').unlink()
     (tmp_path / 'a/done.json').unlink()
     (tmp_path / 'a/result').unlink()
