@@ -149,21 +149,29 @@ class Predictor:
         blend_windows(self.model, window)
         self.blended = True
 
-    @torch.no_grad()
     def __call__(self, path: Path) -> Tensor:
         """Return probabilities at the image's own size, ``(C, H, W)``."""
+        variants = self.variants(path)
+        total, count = next(variants), 1
+        for prob in variants:
+            total, count = total + prob, count + 1
+        return total / count
+
+    @torch.no_grad()
+    def variants(self, path: Path) -> Iterator[Tensor]:
+        """Yield the probabilities of each variant of ``tta_pipeline``.
+
+        They are of the image's own size, ``(C, H, W)``; without ``tta``
+        there is one.
+        """
         sample = self.pipeline(dict(img_path=str(path)))
         inputs, samples = sample['inputs'], sample['data_samples']
         if not isinstance(inputs, list):
             inputs, samples = [inputs], [samples]
-        total: Tensor | None = None
         for one, data in zip(inputs, samples, strict=True):
             if not self.blended and one[0].numel() > LARGE:
                 self._blend(self.window)
-            prob = self._predict(dict(inputs=one, data_samples=data))
-            total = prob if total is None else total + prob
-        assert total is not None
-        return total / len(inputs)
+            yield self._predict(dict(inputs=one, data_samples=data))
 
     def _predict(self, sample: Mapping[str, Any]) -> Tensor:
         inputs, samples = to_batch(self.model, sample)

@@ -1,0 +1,155 @@
+r"""Suggest where to draw the next strokes.
+
+  python -m mmseg_sparse suggest CONFIG CHECKPOINT photos out
+  python -m mmseg_sparse suggest CONFIG CHECKPOINT photos out \
+      --labels labels --number 20 --format cvat
+
+Ranks images, and regions in them, by what a stroke there would teach a model
+that was trained on the strokes so far: where its prediction is unsure, of a
+class that it rarely predicts, and far from the labels that are there. Images
+that look like one another are not suggested together. Writes
+  OUT/suggestions.csv  a line for each region
+  OUT/images.txt       names of the images, best first
+  OUT/sheet.png        the images with their regions outlined
+With --format the predictions of these images are written to OUT/predictions,
+as predict does it, to be corrected in your annotation tool.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from _arguments import (
+    KeyValue,
+    ProgressBar,
+    command,
+    fail,
+    load_generator_config,
+)
+
+FORMATS = (
+    'png', 'overlay', 'npy', 'labelme', 'cvat', 'coco', 'label-studio',
+)  # fmt: skip
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog=command(__file__),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='path of a config, or the name of a shipped one'
+    )
+    parser.add_argument('checkpoint', help='file of its checkpoint')
+    parser.add_argument(
+        'images', nargs='+', type=Path, help='images, or folders of them'
+    )
+    parser.add_argument('out', type=Path, help='folder of the suggestions')
+    parser.add_argument(
+        '--labels', type=Path, metavar='FOLDER',
+        help='label maps so far, NAME.png for the image NAME',
+    )  # fmt: skip
+    parser.add_argument(
+        '--number', type=int, default=10, metavar='N',
+        help='images to suggest (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--regions', type=int, default=3, metavar='N',
+        help='regions in each of them (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--side', type=float, default=0.2, metavar='SHARE',
+        help="side of a region, as a share of the image's shorter side "
+        '(default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--by', choices=('margin', 'entropy', 'disagreement'),
+        default='margin',
+        help='measure of uncertainty; disagreement is that of the variants '
+        'of --tta (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--format', nargs='+', choices=FORMATS, default=[],
+        metavar='FORMAT', help='files of the predictions, see predict',
+    )  # fmt: skip
+    parser.add_argument(
+        '--tta', action='store_true',
+        help="average over sizes and mirror images, the config's "
+        'tta_pipeline',
+    )  # fmt: skip
+    parser.add_argument(
+        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
+        help='predict in windows of this size (default of PIXELS: the '
+        'training crops)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--device', help='default: cuda:0 where there is one, or cpu'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true',
+        help='replace what this tool has written to OUT',
+    )  # fmt: skip
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
+        help='override settings of the config',
+    )  # fmt: skip
+    args = parser.parse_intermixed_args(argv)
+    for name in ('number', 'regions'):
+        if getattr(args, name) < 1:
+            parser.error(
+                f'--{name} must be at least 1, got {getattr(args, name)}'
+            )
+    if args.labels is not None and not args.labels.is_dir():
+        parser.error(f'--labels must be a folder, got {str(args.labels)!r}')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Suggest."""
+    args = parse_args(argv)
+    cfg = load_generator_config(args)
+    from mmseg_sparse.prediction.suggest import suggest
+    from mmseg_sparse.prediction.suggest_files import write_suggestions
+    from mmseg_sparse.prediction.write import (
+        Predictor,
+        find_pictures,
+        predict_images,
+    )
+
+    progress = ProgressBar()
+    try:
+        pictures = find_pictures(args.images)
+        predictor = Predictor(
+            cfg, args.checkpoint, device=args.device, tta=args.tta,
+            tile=args.tile,
+        )  # fmt: skip
+        found = suggest(
+            predictor, pictures, number=args.number, regions=args.regions,
+            side=args.side, by=args.by, labels=args.labels,
+            progress=progress,
+        )  # fmt: skip
+        write_suggestions(
+            found, predictor.classes, args.out, overwrite=args.overwrite
+        )
+        if args.format:
+            predict_images(
+                cfg, predictor, args.checkpoint,
+                [one.picture for one in found], args.out / 'predictions',
+                args.format, overwrite=args.overwrite,
+                options=dict(tta=args.tta, tile=args.tile),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        progress.finish()
+        sys.exit('suggest.py: interrupted; nothing was written')
+    except (OSError, ValueError) as error:
+        progress.finish()
+        fail(' '.join(str(error).split()))
+    progress.finish()
+    print(f'{args.out}: {len(found)} of {len(pictures)} images suggested')
+
+
+if __name__ == '__main__':
+    main()
