@@ -16,7 +16,6 @@ as predict does it, to be corrected in your annotation tool.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from _arguments import (
     command,
     fail,
     load_generator_config,
+    run_tool,
 )
 
 FORMATS = (
@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             )  # fmt: skip
     except KeyboardInterrupt:
         progress.finish()
-        sys.exit('suggest.py: interrupted; nothing was written')
+        raise KeyboardInterrupt('nothing was written') from None
     except (OSError, ValueError) as error:
         progress.finish()
         fail(' '.join(str(error).split()))
@@ -152,4 +152,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)
