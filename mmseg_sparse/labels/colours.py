@@ -26,6 +26,8 @@ Colour = tuple[int, int, int]
 
 #: More levels of grey than this are not taken for classes.
 MAX_LEVELS = 9
+#: A wider tolerance than this is not proposed.
+MAX_TOLERANCE = 32
 #: Modes of Pictures of 8 bits a channel.
 _MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
 _NUMBERS = (
@@ -377,13 +379,17 @@ def _foreign(
     ranked = np.argsort(distance, kind='stable')
     share = np.cumsum(pixels[ranked]) / pixels.sum()
     near = int(distance[ranked][np.searchsorted(share, 0.9)])
+    smoothed = (
+        'if the mask was smoothed or saved as JPEG, --option tolerance='
+        f'{near} takes a colour within {near} of another for that, and '
+        if near <= MAX_TOLERANCE
+        else ''
+    )
     return (
         f'{pixels.sum()} of {total} pixels have {len(colours)} '
         f'{"colour" if len(colours) == 1 else "colours"} that '
         f'{table.source} does not name: {"; ".join(texts)}'
-        f'{"; ..." if len(colours) > 3 else ""}. Add them to it; or, if the '
-        'mask was smoothed or saved as JPEG, --option tolerance='
-        f'{min(near, 32)} takes a colour within {min(near, 32)} of another '
-        'for that, and --option unknown=unlabelled leaves the rest without '
-        'a label'
+        f'{"; ..." if len(colours) > 3 else ""}. Add them to it; or, '
+        f'{smoothed}--option unknown=unlabelled leaves '
+        f'{"the rest" if smoothed else "them"} without a label'
     )

@@ -65,7 +65,8 @@ class ImageFinder:
         of another image format. The nearest match counts: the same path, the
         same path but for the suffix, the same path but for folders in front,
         with as many folders in common as possible; the same suffix before
-        another one. It does not matter how accents are composed (NFC, NFD).
+        that in the other case (``.JPG``), and this before another one. It
+        does not matter how accents are composed (NFC, NFD).
         """
         wanted = PurePosixPath(name)
         if wanted.suffix.lower() not in SUFFIXES:
@@ -80,7 +81,7 @@ class ImageFinder:
             if own[-shorter:] == parts[-shorter:]:
                 rank = (
                     own != parts, -shorter, path.suffix != suffix,
-                    path != wanted,
+                    path.suffix.lower() != suffix.lower(), path != wanted,
                 )  # fmt: skip
                 ranked.setdefault(rank, []).append(path)
         return sorted(ranked[min(ranked)]) if ranked else []

@@ -33,6 +33,7 @@ def folder(tmp_path):
         ('b.png', ['b.png']),
         ('b', ['b.jpg', 'b.png']),
         ('b.tif', ['b.jpg', 'b.png']),
+        ('b.JPG', ['b.jpg']),
         ('c', ['train/c.png', 'val/c.png']),
         ('val/c', ['val/c.png']),
         ('val/c.png', ['val/c.png']),

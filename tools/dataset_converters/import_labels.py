@@ -17,7 +17,8 @@ FORMAT is one of
   isat             ISAT: a JSON file, or a folder of them
   qupath           QuPath: GeoJSON, a file or a folder
   csv              points in a table, CoralNet's among them
-  label-images     napari and similar tools: PNG or TIFF, 0 = unlabelled
+  label-images     napari and similar tools: PNG, TIFF or .npy, 0 =
+                   unlabelled
   nifti            label volumes: .nii or .nii.gz, a file or a folder; the
                    slices that slice_volumes makes
   nnunet           nnU-Net: the folder of dataset.json and labelsTr

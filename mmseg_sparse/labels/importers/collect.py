@@ -264,7 +264,8 @@ class Collector:
             raise FormatError(
                 source, entry,
                 f'may be any of {", ".join(map(str, found[:4]))} in '
-                f'{self.finder.folder}',
+                f'{self.finder.folder}; give a folder that has only the one '
+                'that is meant (--images)',
             )  # fmt: skip
         self._named.add(found[0])
         path = self.finder.folder / found[0]
@@ -299,7 +300,9 @@ class Collector:
                 raise FormatError(
                     source, entry,
                     f'unknown class {shown(label)}, known are '
-                    f'{names.describe()}',
+                    f'{names.describe()}; --class-map says which of them it '
+                    "is ('label=class'), 255 if it is void, or nothing "
+                    'behind the = to leave it out',
                 )  # fmt: skip
         if index == LEFT_OUT or (index is None and names is not None):
             self.skipped_labels[label] += 1
@@ -324,19 +327,24 @@ def _check_same_image(
             by more than a suffix that one of them leaves out.
     """
     first = job.first
-    one, other = (
-        possible_names(item.image, item.base)[0]
-        for item in (annotation, first)
+    short, long = sorted(
+        (
+            possible_names(item.image, item.base)[0]
+            for item in (annotation, first)
+        ),
+        key=len,
     )
-    short, long = sorted((one, other), key=len)
     same = short == long or f'{short}{job.path.suffix}' == long
     named_alike = same and annotation.folders == first.folders
     if annotation.entry or first.entry:
         same = annotation.entry == first.entry or (several and named_alike)
     if not same:
+        other = _entry(first)
+        if other != first.source:
+            other += f' of {first.source}'
         raise FormatError(
             annotation.source, f'image {shown(annotation.image)}',
-            f'{_entry(annotation)} and {_entry(first)} of {first.source} are '
+            f'{_entry(annotation)} and {other} are '
             f'two images, but both are found in {job.path}; put the images '
             'into folders as the source has them, or import the entries one '
             'by one'

@@ -424,18 +424,17 @@ def _collected(
     """Make classes of the labels that were read, but for void."""
     words = WORDS.get(format_name, ())
     labels = sorted(collector.labels)
+    named = [nfc(v) for v in labels if meaning(v, words) is None]
     try:
-        classes = make_classes(
-            list(
-                dict.fromkeys(
-                    nfc(label)
-                    for label in labels
-                    if meaning(label, words) is None
-                )
-            )
-        )
+        classes = make_classes(list(dict.fromkeys(named)))
     except ValueError as error:
-        raise FormatError(source, '', str(error)) from error
+        problem = str(error)
+        if not named:
+            problem += (
+                f': no shape and no tag has a class, in {len(collector.jobs)} '
+                f'images; {len(collector.skipped_images)} more are missing'
+            )
+        raise FormatError(source, '', problem) from error
     names = ClassMap(classes.names, words=words)
     for label in labels:
         names.index(label)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
@@ -86,3 +87,9 @@ def test_keys_of_the_class_map_that_nothing_uses(tmp_path):
     assert summary.unused == ('Sky', 'Wood')
     line = "2 labels of the class map that are not in the source: 'Sky', 'W"
     assert line in summary.text()
+
+
+def test_a_source_that_labels_nothing(tmp_path):
+    content = {'a': labelme('a.jpg')}
+    with pytest.raises(ValueError, match='no tag has a class, in 1 images'):
+        run(tmp_path, content, classes=None)

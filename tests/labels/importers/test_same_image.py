@@ -411,3 +411,18 @@ def test_files_renamed_in_a_row_are_not_guessed(tmp_path):
         'labelme', source, tmp_path / 'other', images=tmp_path / 'images'
     )
     assert list(read_sidecar(tmp_path / 'other')['images']) == ['a']
+
+
+def test_two_masks_of_an_image(tmp_path):
+    images_at(tmp_path, 'a.png')
+    (tmp_path / 'masks').mkdir()
+    for value, name in enumerate(('a.png', 'a.PNG')):
+        pixels = np.full((30, 40), value, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / 'masks' / name)
+    with pytest.raises(
+        ValueError, match=r"'a' in a\.png and 'a' in a\.PNG of"
+    ):
+        import_labels(
+            'index-png', tmp_path / 'masks', tmp_path / 'out',
+            images=tmp_path / 'images', classes=CLASSES,
+        )  # fmt: skip

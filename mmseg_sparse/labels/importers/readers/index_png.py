@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....utils.untrusted import FormatError, OnError, refuse
+from ....utils.untrusted import FormatError, OnError, refuse, shown
 from ...colours import (
     ColourTable,
     grey_of,
@@ -231,9 +231,12 @@ def pixel_annotation(
     Raises:
         FormatError: If there are more than 256 values.
     """
+    image = _image(path, source, suffix)
     return ImageAnnotation(
-        image=_image(path, source, suffix),
+        image=image,
         source=str(path),
+        # So that a second map of an image is not drawn over the first.
+        entry=f'{shown(image)} in {path.name}',
         size=(labels.shape[1], labels.shape[0]),
         shapes=tuple(
             within_memory(value_regions(labels, path, unlabeled, name), path)

@@ -3,7 +3,7 @@
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from ....utils.npy import load_npy
 from ....utils.untrusted import (
     FormatError,
     OnError,
@@ -26,7 +27,7 @@ from .index_png import pixel_annotation
 from .shared import each_file, source_files
 
 UNLABELED = 0
-SUFFIXES = ('.png', '.tif', '.tiff')
+SUFFIXES = ('.png', '.tif', '.tiff', '.npy')
 #: What napari puts behind the name of the image.
 SUFFIX = '_labels'
 MAX_VALUE = 65535
@@ -60,9 +61,10 @@ def read(
     A mask in which 0 is a class is not a label image: read it as an index PNG.
 
     Args:
-        source: A PNG or TIFF, or a folder of them, folders within included.
-            TIFF of one page, whole numbers of 8 to 64 bits up to 65535,
-            packed as Pillow reads it (not at all, deflate, LZW ...).
+        source: A PNG, TIFF or NumPy array (``.npy``), or a folder of them,
+            folders within included. TIFF of one page, whole numbers of 8 to
+            64 bits up to 65535, packed as Pillow reads it (not at all,
+            deflate, LZW ...); an array ``(H, W)`` of such numbers.
         suffix: What the name of a file has behind that of its image; files of
             a folder that do not end so are ignored. None: ``_labels``, as
             napari writes it, where a name ends so.
@@ -84,8 +86,8 @@ def read(
         ending = ending and ending.removesuffix(kind)
 
     def one(path: Path) -> Iterator[ImageAnnotation]:
-        tiff = path.suffix.lower() != '.png'
-        labels = load_tiff_index(path) if tiff else load_png_index(path)
+        load = LOADERS.get(path.suffix.lower(), load_tiff_index)
+        labels = load(path)
         yield pixel_annotation(
             labels, path, source, unlabeled=UNLABELED,
             suffix=SUFFIX if ending is None else ending,
@@ -121,6 +123,30 @@ def load_tiff_index(
         raise FormatError(
             path, '', f'not a readable TIFF: {reason(error)}'
         ) from error
+    return _in_range(values, path)
+
+
+def load_npy_index(path: Path) -> NDArray[np.uint16]:
+    """Read an array of whole numbers."""
+    values = load_npy(path)
+    if values.ndim != 2 or values.dtype.kind not in 'biu':
+        raise FormatError(
+            path, '',
+            'expected an array (height, width) of whole numbers, got '
+            f'{values.shape} of {values.dtype}',
+        )  # fmt: skip
+    size(values.shape[1], values.shape[0], path)
+    return _in_range(values, path)
+
+
+#: What is not here is read as TIFF.
+LOADERS: dict[str, Callable[[Path], NDArray[Any]]] = {
+    '.png': load_png_index,
+    '.npy': load_npy_index,
+}
+
+
+def _in_range(values: NDArray[Any], path: Path) -> NDArray[np.uint16]:
     if values.min() < 0 or values.max() > MAX_VALUE:
         raise FormatError(
             path, '',

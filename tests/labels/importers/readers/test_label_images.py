@@ -52,6 +52,30 @@ def test_round_trip(tmp_path: Path, labels: NDArray, kind: tuple) -> None:
     assert '0' not in [region.label for region in annotation.shapes]
 
 
+@pytest.mark.parametrize('dtype', [np.int64, np.uint16, np.bool_, '>i4'])
+def test_arrays(dtype, tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 1], [1, 0, 0]])
+    np.save(tmp_path / 'a.npy', labels.astype(dtype))
+    (annotation,) = label_images.read(tmp_path)
+    assert annotation.size == (3, 2)
+    assert np.array_equal(painted(annotation, 0), labels)
+
+
+@pytest.mark.parametrize(
+    ('values', 'error'),
+    [
+        (np.ones((2, 3)), r'whole numbers, got \(2, 3\) of float64'),
+        (np.ones((1, 2, 3), int), r'got \(1, 2, 3\) of int64'),
+        (np.full((2, 3), -1), '0 to 65535, got -1 to -1'),
+        (np.full((2, 0), 1), 'width: .* got 0'),
+    ],
+)
+def test_other_arrays(values, error, tmp_path: Path) -> None:
+    np.save(tmp_path / 'a.npy', values)
+    with pytest.raises(FormatError, match=rf'a\.npy: .*{error}'):
+        list(label_images.read(tmp_path / 'a.npy'))
+
+
 def test_napari_s_names(tmp_path: Path) -> None:
     (tmp_path / 'x').mkdir()
     data = encoded(np.array([[1]], np.uint8), 'png')
