@@ -30,6 +30,10 @@ from .slide import on_image
 
 #: So many palettes are compared with the classes.
 LOOKED_AT = 20
+#: Names, in small letters, of classes that are void in many data sets.
+VOID_NAMES = {
+    'ignore', 'ignored', 'neutral', 'unlabeled', 'unlabelled', 'void',
+}  # fmt: skip
 #: Called with what is being done, how many are done, and of how many.
 Progress = Callable[[str, int, int | None], None]
 
@@ -119,7 +123,11 @@ class ImportSummary:
             f'{shown(label)} {number}'
             for label, number in self.skipped_labels.most_common(10)
         )
+        void = [v for v in self.classes if v.strip('_ ').lower() in VOID_NAMES]
         notes = (
+            (len(void), f'classes that may be void: {_some(void)}, '
+             'drawn like any class (leave them out of --classes and map them '
+             'to 255 by --class-map)'),
             (self.conflicts, 'pixels covered by shapes of several classes '
              f'({self.overlap}): {_pairs(self.contested)}'),
             (self.void, 'pixels that the source says are void (255)'),

@@ -9,7 +9,10 @@ from PIL import Image
 from mmseg_sparse.labels.classes import make_classes, parse_classes
 from mmseg_sparse.labels.importers.draw import ImportOptions
 from mmseg_sparse.labels.importers.formats import FORMATS, UNORDERED
-from mmseg_sparse.labels.importers.import_labels import import_labels
+from mmseg_sparse.labels.importers.import_labels import (
+    ImportSummary,
+    import_labels,
+)
 from mmseg_sparse.labels.label_folder import read_sidecar
 
 from ...helpers.import_cases import labelme, labels_of, shape
@@ -318,3 +321,12 @@ def test_accents_of_classes_may_be_composed_or_not(listed, tmp_path):
         tmp_path, 'labelme', drawn, make_classes(['wall']), {composed: 'wall'}
     )
     assert (labels == 0).sum() == 136
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'), [('Void', 1), ('ignore', 1), ('voided', 0)]
+)
+def test_a_class_that_is_called_void_is_mentioned(name, said):
+    text = ImportSummary(classes=('cat', name)).text()
+    assert f'1 classes that may be void: {name}, ' in text or not said
+    assert ('may be void' in text) == bool(said)
