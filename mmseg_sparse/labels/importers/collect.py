@@ -277,7 +277,8 @@ class Collector:
             raise FormatError(
                 source, entry,
                 f'{path} and {job.path} of {_entry(job.first)} have the same '
-                'name',
+                f'name, and both label maps would be {name}.png; put them '
+                'into two folders',
             )  # fmt: skip
         if annotation.size not in (None, job.size):
             if self.skip_unknown:

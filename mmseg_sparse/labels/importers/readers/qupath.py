@@ -131,7 +131,7 @@ class _Feature(Struct):
 
 class _Geometry(Struct):
     type: str
-    coordinates: Raw
+    coordinates: Raw = NULL
 
 
 def _features(path: Path) -> list[tuple[str, Raw]]:
