@@ -13,6 +13,7 @@ from ...doctor.examine import Examination
 from ...doctor.fatal import fatal_among, quick_look
 from .. import sanity, summary
 from ..console import say
+from ..resume import get_random_state, set_random_state
 from .finite_loss import as_number
 
 #: The first loss is said after so many iterations, or so many seconds.
@@ -54,7 +55,9 @@ class RunStartHook(Hook):
         check = not runner._resume if self.check is None else self.check
         found, began = None, time.monotonic()
         if check:
+            state = get_random_state()
             found = _check(runner)
+            set_random_state(state)  # the run is the same with and without
         took = time.monotonic() - began
         for line in summary.lines(runner, found, took):
             say(runner.logger, line)
