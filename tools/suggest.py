@@ -33,6 +33,31 @@ FORMATS = (
 )  # fmt: skip
 
 
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how the model predicts, and where it writes."""
+    parser.add_argument(
+        '--tta', action='store_true',
+        help="average over sizes and mirror images, the config's "
+        'tta_pipeline',
+    )  # fmt: skip
+    parser.add_argument(
+        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
+        help='predict in windows of this size (default of PIXELS: the '
+        'training crops)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--device', help='default: cuda:0 where there is one, or cpu'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true',
+        help='replace what this tool has written to OUT',
+    )  # fmt: skip
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
+        help='override settings of the config',
+    )  # fmt: skip
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -75,27 +100,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--format', nargs='+', choices=FORMATS, default=[],
         metavar='FORMAT', help='files of the predictions, see predict',
     )  # fmt: skip
-    parser.add_argument(
-        '--tta', action='store_true',
-        help="average over sizes and mirror images, the config's "
-        'tta_pipeline',
-    )  # fmt: skip
-    parser.add_argument(
-        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
-        help='predict in windows of this size (default of PIXELS: the '
-        'training crops)',
-    )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
-    parser.add_argument(
-        '--overwrite', action='store_true',
-        help='replace what this tool has written to OUT',
-    )  # fmt: skip
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config',
-    )  # fmt: skip
+    add_model_options(parser)
     args = parser.parse_intermixed_args(argv)
     for name in ('number', 'regions'):
         if getattr(args, name) < 1:
