@@ -215,7 +215,8 @@ def _compare(
             wanted = network(torch.from_numpy(images)).numpy()
         if found.shape != wanted.shape:
             raise ValueError(f'{found.shape} is not {wanted.shape}')
-        worst = max(worst, float(np.abs(found - wanted).max()))
+        # Unlike Python's, this maximum is NaN where one of both is.
+        worst = float(np.maximum(worst, np.abs(found - wanted).max()))
     if not worst <= TOLERANCE:
         raise ValueError(
             f'logits differ from those of PyTorch by {worst:.2g}, expected '
