@@ -211,7 +211,9 @@ def _losses(
     """Return the loss of each stage; both masks are ``(N, H, W)``."""
     wide = logits.to(wide_dtype(logits))
     size = (valid.shape[1], valid.shape[2])
-    every = {grid for pair in grids for grid in pair}
+    # In the same order in every process, which a set's is not: gradients of
+    # the logits are summed in it.
+    every = dict.fromkeys(grid for pair in grids for grid in pair)
     probs = {grid: _resized_prob(wide, grid, resize, size) for grid in every}
     losses = []
     for layers, (query, key) in zip(stages, grids, strict=True):
