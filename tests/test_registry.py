@@ -45,9 +45,10 @@ def test_a_scoped_dict_builds_ours_and_stock_types(caplog):
 def test_a_scoped_dict_builds_what_mmseg_has_not_imported_yet():
     code = (
         'import sys, mmseg_sparse\n'
-        'from mmseg_sparse.registry import METRICS\n'
-        'assert "mmseg.evaluation.metrics" not in sys.modules\n'
-        'METRICS.build(dict(type="IoUMetric", _scope_="mmseg_sparse"))\n'
+        'from mmseg_sparse.registry import VISUALIZERS\n'
+        'assert "mmseg.visualization" not in sys.modules\n'
+        'VISUALIZERS.build(dict(\n'
+        '    type="SegLocalVisualizer", name="v", _scope_="mmseg_sparse"))\n'
     )
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
 

@@ -81,7 +81,7 @@ def _has_image(name: str, finder: ImageFinder) -> bool:
 
     Label files are often called as the image and a suffix, ``a_mask.png``.
     """
-    if finder.find(name):
+    if finder.locate(name):
         return True
     stem = Path(name).stem
     return any(stem[:end] in finder.images for end in range(len(stem), 0, -1))

@@ -51,7 +51,8 @@ def _hub() -> None:
     MessageHub.get_current_instance().update_info('iter', 5)
 
 
-class Keep(nn.Module):
+@MODELS.register_module()
+class KeepStudent(nn.Module):
     """A regularizer that keeps what the student is given."""
 
     def forward(
@@ -128,9 +129,8 @@ def test_weight_begins_slowly(iteration: int, weight: float) -> None:
 
 
 def test_student_sees_boxes_of_the_next_image_with_their_labels() -> None:
-    keep = Keep()
-    model = build(regularizers=[], mix=1.0)
-    model.regularizers.append(keep)
+    model = build(regularizers=[dict(type='KeepStudent')], mix=1.0)
+    (keep,) = model.regularizers
     image, samples = batch(share=0.5)
     labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
     model.loss(image, samples)
@@ -147,9 +147,8 @@ def test_student_sees_boxes_of_the_next_image_with_their_labels() -> None:
 
 
 def test_student_sees_other_colours() -> None:
-    keep = Keep()
-    model = build(regularizers=[], jitter=0.2)
-    model.regularizers.append(keep)
+    model = build(regularizers=[dict(type='KeepStudent')], jitter=0.2)
+    (keep,) = model.regularizers
     image, samples = batch()
     model.loss(image, samples)
     for before, after in zip(image, keep.image, strict=True):
