@@ -87,21 +87,16 @@ def make_rows(
         results: Of cases and seeds, as the stages of trainings return them.
 
     Returns:
-        Rows in the order of the suite. Gaps are between means over seeds,
-        where the baseline and the bound have results.
+        Rows in the order of the suite. Gaps are between means over the seeds
+        of a row; baseline and bound are those of the same seeds, if they
+        have all of them, and else of all their seeds.
     """
     found: dict[Case, dict[int, Mapping[str, Any]]] = {}
     for (case, seed), result in sorted(
         results.items(), key=lambda item: item[0][1]
     ):
         found.setdefault(case, {})[seed] = result
-    closed = _closed(suite, {
-        case: {
-            name: statistics.mean(values)
-            for name, values in _values(suite, runs).items()
-        }
-        for case, runs in found.items()
-    })  # fmt: skip
+    closed = _closed(suite, found)
     rows = []
     for case in suite.cases:
         if case not in found:
@@ -129,28 +124,48 @@ def make_rows(
 
 
 def _closed(
-    suite: Suite, means: Mapping[Case, Mapping[str, float]]
+    suite: Suite, found: Mapping[Case, Mapping[int, Mapping[str, Any]]]
 ) -> dict[Case, dict[str, float]]:
     """Return for each case the closed shares of the gaps that it has."""
     low, high = {}, {}
-    for case, mean in means.items():
+    for case, runs in found.items():
         if case.method == suite.baseline:
-            low[case.problem, case.labels] = mean
+            low[case.problem, case.labels] = runs
         for name, method in suite.bound.items():
-            if (case.labels, case.method) == (DENSE, method) and name in mean:
-                high[case.problem, name] = mean[name]
+            if (case.labels, case.method) == (DENSE, method):
+                high[case.problem, name] = runs
     closed: dict[Case, dict[str, float]] = {}
-    for case, mean in means.items():
+    for case, runs in found.items():
         closed[case] = {}
         for name in GAPS:
-            start = low.get((case.problem, case.labels), {}).get(name)
-            end = high.get((case.problem, name))
-            if case.labels == DENSE or start is None or end is None:
-                continue
-            share = closed_gap(mean.get(name, math.nan), start, end)
-            if share == share:
-                closed[case][name] = share
+            ends = [
+                _mean_of(suite, of, name, runs)
+                for of in (
+                    runs,
+                    low.get((case.problem, case.labels)),
+                    high.get((case.problem, name)),
+                )
+            ]
+            if case.labels != DENSE and None not in ends:
+                share = closed_gap(*(end or 0.0 for end in ends))
+                if share == share:
+                    closed[case][name] = share
     return closed
+
+
+def _mean_of(
+    suite: Suite,
+    runs: Mapping[int, Mapping[str, Any]] | None,
+    name: str,
+    seeds: Iterable[int],
+) -> float | None:
+    """Return the mean of a metric over seeds, or all if some are missing."""
+    runs = runs or {}
+    chosen = {seed: runs[seed] for seed in seeds if seed in runs}
+    if len(chosen) < len(list(seeds)):
+        chosen = dict(runs)
+    values = _values(suite, chosen).get(name) if chosen else None
+    return statistics.mean(values) if values else None
 
 
 def _values(

@@ -71,7 +71,7 @@ def rows_of(results):
 
 def test_gaps_are_of_the_same_labels_data_and_backbone():
     suite, rows, found = rows_of({
-        # Seeds in any order; the means count: 40, 50 and 60.
+        # Seeds in any order; a method of seed 0 alone starts from its CE.
         (case('CE'), 1): result(
             42, 70, labelled=3.0, commit='b', machine='CPU'
         ),
@@ -82,11 +82,18 @@ def test_gaps_are_of_the_same_labels_data_and_backbone():
         (case('weighted', 'dense'), 0): result(60, 80, labelled=100.0),
         (case('CE', 'dense'), 0): result(55, 100, labelled=100.0),
         (case('own', backbone='B4'), 0): result(70, 90),
+        (case('both'), 0): result(50, 90, labelled=3.0),
+        (case('both'), 1): result(52, 90, labelled=3.0),
+        (case('third'), 2): result(50, 90, labelled=3.0),
     })  # fmt: skip
     own = found['scribble', 'own', 'B0']
     assert own.closed == pytest.approx(
-        dict(mIoU=100 * (50 - 40) / (60 - 40), aAcc=100 * 20 / 30)
+        dict(mIoU=100 * (50 - 38) / (60 - 38), aAcc=100 * 20 / 30)
     )
+    both = found['scribble', 'both', 'B0'].closed
+    assert both['mIoU'] == pytest.approx(100 * (51 - 40) / (60 - 40))
+    third = found['scribble', 'third', 'B0'].closed  # CE has no seed 2
+    assert third['mIoU'] == pytest.approx(100 * (50 - 40) / (60 - 40))
     assert found['point', 'own', 'B0'].closed == pytest.approx(
         dict(mIoU=100 * 10 / 40, aAcc=100 * 10 / 50)
     )
@@ -105,7 +112,7 @@ def test_gaps_are_of_the_same_labels_data_and_backbone():
     assert 'memory, MiB' not in header
     cells = dict(zip(header, lines[3].strip('| ').split(' | '), strict=True))
     assert cells['method'] == 'own †'
-    assert cells['gap closed, mIoU'] == '50 %'
+    assert cells['gap closed, mIoU'] == '55 %'
     assert cells['step, ms'] == '500'
     assert '40.00 ± 2.83' in lines[2]
 
