@@ -181,11 +181,9 @@ def import_labels(
         out: Folder to make: a PNG for each image, at the image's path below
             ``images``, and ``labels.json``. It appears whole or not at all.
         images: Folder of the images. They are not decoded.
-        classes: Names and colours; None = those of the reader's table of
-            colours, without what the class map names, or those that the
-            source lists, or its labels, sorted.
-        class_map: Class index, class name, 255 (void) or an empty text (leave
-            out) by label.
+        classes: Names and colours; None: those of the reader's table of
+            colours, that the source lists, or its labels, sorted.
+        class_map: Class index or name, 255 (void) or '' (left out) by label.
         options: How labels are drawn.
         reader_options: Keyword arguments of the format's reader.
         overwrite: Replace a label folder that is there.
