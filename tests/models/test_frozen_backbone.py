@@ -93,6 +93,20 @@ def test_what_changes_the_maps_changes_the_key(
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
+def test_weights_loaded_after_a_run_count(tmp_path: Path) -> None:
+    model = build(stem_channels=None, cache_dir=str(tmp_path))
+    before = model(images(1))
+    state = model.state_dict()
+    key = 'backbone.layers.1.attn.attn.in_proj_weight'
+    state[key] = state[key] * 3
+    model.load_state_dict(state)
+    found = model(images(1))
+    model.cache_dir = None
+    for one, other in zip(found, model(images(1)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+    assert (found[1] - before[1]).abs().max() > 0.01
+
+
 def test_autocast_is_near_and_keeps_the_dtype() -> None:
     exact = build(stem_channels=None)(images())
     found = build(stem_channels=None, autocast='bfloat16')(images())

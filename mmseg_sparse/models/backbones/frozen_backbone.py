@@ -93,7 +93,7 @@ class FrozenBackbone(BaseModule):
             )
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self._arguments = repr(sorted(backbone.items()))
-        self._salt: bytes | None = None
+        self._digest: tuple[tuple[int, ...], bytes] | None = None
 
     def train(self, mode: bool = True) -> 'FrozenBackbone':
         """Leave the backbone in evaluation mode."""
@@ -142,19 +142,25 @@ class FrozenBackbone(BaseModule):
         return [one.to(image.dtype) for one in maps]
 
     def _path(self, image: Tensor) -> Path:
-        if self._salt is None:
-            digest = hashlib.blake2b(self._arguments.encode())
-            digest.update(str(self.autocast).encode())
-            for name, value in self.backbone.state_dict().items():
-                digest.update(name.encode())
-                digest.update(value.cpu().float().numpy().tobytes())
-            self._salt = digest.digest()
-        digest = hashlib.blake2b(self._salt, digest_size=20)
+        digest = hashlib.blake2b(self._weights_digest(), digest_size=20)
         digest.update(repr(tuple(image.shape)).encode())
         digest.update(image.cpu().float().contiguous().numpy().tobytes())
         name = digest.hexdigest()
         assert self.cache_dir is not None
         return self.cache_dir / name[:2] / f'{name}.npz'
+
+    def _weights_digest(self) -> bytes:
+        """Return a hash of weights and arguments, made anew if they change."""
+        state = self.backbone.state_dict(keep_vars=True)
+        versions = tuple(value._version for value in state.values())
+        if self._digest is None or self._digest[0] != versions:
+            digest = hashlib.blake2b(self._arguments.encode())
+            digest.update(str(self.autocast).encode())
+            for name, value in state.items():
+                digest.update(name.encode())
+                digest.update(value.detach().cpu().float().numpy().tobytes())
+            self._digest = versions, digest.digest()
+        return self._digest[1]
 
 
 def _read(path: Path) -> list[Tensor] | None:
