@@ -207,15 +207,6 @@ def build_runner(cfg: Config) -> Runner:
     return runner
 
 
-def warn_without_gpu() -> None:
-    """Say once that a CPU trains, and with how many threads."""
-    if get_device() == 'cpu':
-        print(
-            f'No GPU found: running on CPU, {torch.get_num_threads()} threads',
-            flush=True,
-        )
-
-
 def prepare_cpu_job(cfg: Config) -> None:
     """Let a job that ``torchrun`` started run on CPU; call before the runner.
 
