@@ -30,7 +30,6 @@ from .local_aggregation import local_aggregate
 from .mean_teacher import (
     mean_confidence,
     random_boxes,
-    sigmoid_ramp,
     teacher_labels,
     teacher_loss,
 )
@@ -85,7 +84,6 @@ __all__ = [
     'random_walk',
     'resize_inside',
     'self_training_labels',
-    'sigmoid_ramp',
     'symmetric_scores',
     'teacher_labels',
     'teacher_loss',

@@ -3,8 +3,7 @@ r"""What a mean teacher's predictions become before a student learns from them.
 A teacher, the moving average of the student's weights (Tarvainen and Valpola,
 "Mean teachers are better role models", NeurIPS 2017), predicts the pixels
 that nobody labelled. The functions here select what it is sure of, class by
-class, weigh it by how far the training is, and compare it with the student's
-logits.
+class, and compare it with the student's logits.
 """
 
 import math
@@ -14,26 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_maps
-
-
-def sigmoid_ramp(iteration: int, begin: int, length: int) -> float:
-    r"""Return the weight of a loss that begins slowly, in [0, 1].
-
-    0 before ``begin``; then :math:`\exp(-5 (1 - x)^2)` with
-    :math:`x = (t - begin) / length`; 1 from ``begin + length`` on.
-
-    Source: Tarvainen and Valpola, appendix B ("sigmoid-shaped function").
-
-    Args:
-        iteration: :math:`t`, from 0.
-        begin: First iteration with a weight above 0.
-        length: Iterations until the weight is 1; 0: at once.
-    """
-    if iteration < begin:
-        return 0.0
-    if iteration >= begin + length:
-        return 1.0
-    return math.exp(-5 * (1 - (iteration - begin) / length) ** 2)
 
 
 def random_boxes(

@@ -1,4 +1,4 @@
-"""Teacher labels, thresholds, ramp and loss against the literal forms."""
+"""Teacher labels, thresholds and loss against the literal forms."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ import torch
 from mmseg_sparse.functional import (
     mean_confidence,
     random_boxes,
-    sigmoid_ramp,
     teacher_labels,
     teacher_loss,
 )
@@ -26,14 +25,6 @@ def case() -> dict[str, torch.Tensor]:
     valid = torch.ones(labels.shape, dtype=torch.bool)
     valid[1, 4:] = valid[1, :, 5:] = False
     return dict(logits=logits, prob=prob, labels=labels, valid=valid)
-
-
-@pytest.mark.parametrize(('begin', 'length'), [(0, 0), (7, 0), (3, 11)])
-def test_ramp(begin: int, length: int) -> None:
-    for iteration in range(20):
-        assert sigmoid_ramp(iteration, begin, length) == pytest.approx(
-            literal.sigmoid_ramp(iteration, begin, length)
-        )
 
 
 def test_mean_confidence(case: dict[str, torch.Tensor]) -> None:

@@ -116,7 +116,7 @@ def test_loss_is_the_cross_entropy_with_the_teacher_off_the_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ('iteration', 'weight'), [(3, 0.0), (4, 0.0067), (8, 0.2865), (14, 1.0)]
+    ('iteration', 'weight'), [(3, 0.0), (4, 0.125), (8, 0.625), (14, 1.0)]
 )
 def test_weight_begins_slowly(iteration: int, weight: float) -> None:
     kwargs = dict(regularizers=[], thresholds=(0.0, 0.0))

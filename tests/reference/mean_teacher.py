@@ -5,13 +5,6 @@ import math
 import numpy as np
 
 
-def sigmoid_ramp(iteration, begin, length):
-    if iteration < begin:
-        return 0.0
-    x = min(1.0, (iteration - begin) / length) if length else 1.0
-    return math.exp(-5 * (1 - x) ** 2)
-
-
 def mean_confidence(prob, valid):
     """Return sums and counts of the best probabilities, by class."""
     number, classes, height, width = prob.shape

@@ -16,7 +16,6 @@ from torch import Tensor
 from mmseg_sparse.functional import (
     mean_confidence,
     random_boxes,
-    sigmoid_ramp,
     teacher_labels,
     teacher_loss,
 )
@@ -25,7 +24,7 @@ from mmseg_sparse.labels.label_map import NO_LABEL
 from ..contracts import MapRefiner
 from ..features import Features
 from ..padding import inside_image
-from ..progress import training_iteration
+from ..progress import WeightSchedule, training_iteration
 from .sparse_encoder_decoder import SparseEncoderDecoder
 
 #: Share of a batch's confidence in the running mean of each class.
@@ -79,7 +78,7 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         teacher_momentum: :math:`\alpha` of
             :math:`\theta' \leftarrow \alpha\theta' + (1-\alpha)\theta`.
         teacher_begin: First iteration with the teacher's loss.
-        teacher_ramp: Iterations until its weight is whole.
+        teacher_ramp: Iterations until its weight is whole; it grows linearly.
         teacher_weight: Factor on its loss.
         thresholds: Least and largest threshold of a class.
         soft: Whether the teacher's probabilities are the target; else its
@@ -118,8 +117,7 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
     ) -> None:
         """Build the student, then the teacher."""
         super().__init__(**kwargs)
-        self.teacher_begin = teacher_begin
-        self.teacher_ramp = teacher_ramp
+        self.teacher_schedule = WeightSchedule(teacher_begin, teacher_ramp)
         self.teacher_weight = teacher_weight
         self.thresholds = tuple(thresholds)
         self.soft = soft
@@ -155,8 +153,6 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
                 f'{self.thresholds}'
             )
         for name, value in (
-            ('teacher_begin', self.teacher_begin),
-            ('teacher_ramp', self.teacher_ramp),
             ('teacher_weight', self.teacher_weight),
             ('jitter', self.jitter),
         ):
@@ -186,9 +182,8 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
     ) -> dict[str, Tensor]:
         """Average, ask the teacher, then train the student."""
         self._average()
-        weight = self.teacher_weight * sigmoid_ramp(
-            training_iteration(), self.teacher_begin, self.teacher_ramp
-        )
+        factor = self.teacher_schedule.factor(training_iteration())
+        weight = self.teacher_weight * factor
         self._lesson = None
         if weight > 0:
             inputs, data_samples = self._teach(inputs, data_samples, weight)
