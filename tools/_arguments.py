@@ -137,25 +137,18 @@ def check_work_dir(path: str | None) -> None:
         fail(f'--work-dir is not a folder: {path!r}')
 
 
-def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what tools share that write files of a data set's images."""
+#: Files that ``predict`` and ``suggest`` write of predictions.
+PREDICTION_FORMATS = (
+    'png', 'overlay', 'npy', 'labelme', 'cvat', 'coco', 'label-studio',
+)  # fmt: skip
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tools share that run a trained model and write a folder."""
     parser.add_argument(
         'config', help='path of a config, or the name of a shipped one'
     )
     parser.add_argument('checkpoint', help='file of its checkpoint')
-    parser.add_argument('out', help='folder to create or to continue')
-    parser.add_argument(
-        '--split',
-        choices=('train', 'val', 'test'),
-        default='train',
-        help='data loader whose images are used (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--ann-file',
-        metavar='FILE',
-        help="list of images, instead of the data set's; a relative path is "
-        "below the data set's data_root, as in a config",
-    )
     parser.add_argument(
         '--device', help='default: cuda:0 where there is one, or cpu'
     )
@@ -171,6 +164,58 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override settings of the config',
     )
+
+
+def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tools share that write files of a data set's images."""
+    add_model_arguments(parser)
+    parser.add_argument('out', help='folder to create or to continue')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'val', 'test'),
+        default='train',
+        help='data loader whose images are used (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--ann-file',
+        metavar='FILE',
+        help="list of images, instead of the data set's; a relative path is "
+        "below the data set's data_root, as in a config",
+    )
+
+
+def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tools share that predict images without labels."""
+    add_model_arguments(parser)
+    parser.add_argument(
+        'images', nargs='+', type=Path, help='images, or folders of them'
+    )
+    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument(
+        '--format', nargs='+', choices=PREDICTION_FORMATS, default=[],
+        metavar='FORMAT', help='files of the predictions, see predict --help',
+    )  # fmt: skip
+    parser.add_argument(
+        '--tta', action='store_true',
+        help="average over sizes and mirror images, the config's "
+        'tta_pipeline',
+    )  # fmt: skip
+    parser.add_argument(
+        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
+        help='predict in windows of this size, of which the overlaps are '
+        'blended (default of PIXELS: the training crops; without --tile: '
+        'only images that enter the network with more than 4 megapixels)',
+    )  # fmt: skip
+
+
+def parse_prediction_arguments(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Read such a command line; options may stand between the images."""
+    args = parser.parse_intermixed_args(argv)
+    if args.tile is not None and args.tile < 0:
+        parser.error(f'--tile must be at least 0, got {args.tile}')
+    return args
 
 
 def load_generator_config(args: argparse.Namespace) -> Any:

@@ -21,20 +21,16 @@ A command that was stopped goes on when it is given again.
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from _arguments import (
-    KeyValue,
     ProgressBar,
+    add_prediction_arguments,
     command,
     fail,
     load_generator_config,
+    parse_prediction_arguments,
     run_tool,
 )
-
-FORMATS = (
-    'png', 'overlay', 'npy', 'labelme', 'cvat', 'coco', 'label-studio',
-)  # fmt: skip
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,50 +40,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
-    parser.add_argument('checkpoint', help='file of its checkpoint')
-    parser.add_argument(
-        'images', nargs='+', type=Path, help='images, or folders of them'
-    )
-    parser.add_argument(
-        'out', type=Path, help='folder to make, or to go on with'
-    )
-    parser.add_argument(
-        '--format', nargs='+', choices=FORMATS, default=[],
-        metavar='FORMAT', help='more files to write, see above',
-    )  # fmt: skip
-    parser.add_argument(
-        '--tta', action='store_true',
-        help="average over sizes and mirror images, the config's "
-        'tta_pipeline',
-    )  # fmt: skip
-    parser.add_argument(
-        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
-        help='predict in windows of this size, of which the overlaps are '
-        'blended (default of PIXELS: the training crops; without --tile: '
-        'only images that enter the network with more than 4 megapixels)',
-    )  # fmt: skip
+    add_prediction_arguments(parser)
     parser.add_argument(
         '--tolerance', type=float, default=1.0, metavar='PIXELS',
         help='distance by which polygons may be simplified; 0: exact '
         '(default: %(default)s)',
     )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
-    parser.add_argument(
-        '--overwrite', action='store_true',
-        help='remove what this tool has written to OUT, and begin again',
-    )  # fmt: skip
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config',
-    )  # fmt: skip
-    args = parser.parse_intermixed_args(argv)
-    if args.tile is not None and args.tile < 0:
-        parser.error(f'--tile must be at least 0, got {args.tile}')
+    args = parse_prediction_arguments(parser, argv)
     if args.tolerance < 0:
         parser.error(f'--tolerance must be at least 0, got {args.tolerance}')
     return args

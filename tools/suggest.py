@@ -20,42 +20,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from _arguments import (
-    KeyValue,
     ProgressBar,
+    add_prediction_arguments,
     command,
     fail,
     load_generator_config,
+    parse_prediction_arguments,
     run_tool,
 )
-
-FORMATS = (
-    'png', 'overlay', 'npy', 'labelme', 'cvat', 'coco', 'label-studio',
-)  # fmt: skip
-
-
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of how the model predicts, and where it writes."""
-    parser.add_argument(
-        '--tta', action='store_true',
-        help="average over sizes and mirror images, the config's "
-        'tta_pipeline',
-    )  # fmt: skip
-    parser.add_argument(
-        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
-        help='predict in windows of this size (default of PIXELS: the '
-        'training crops)',
-    )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
-    parser.add_argument(
-        '--overwrite', action='store_true',
-        help='replace what this tool has written to OUT',
-    )  # fmt: skip
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config',
-    )  # fmt: skip
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -65,14 +37,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
-    parser.add_argument('checkpoint', help='file of its checkpoint')
-    parser.add_argument(
-        'images', nargs='+', type=Path, help='images, or folders of them'
-    )
-    parser.add_argument('out', type=Path, help='folder of the suggestions')
+    add_prediction_arguments(parser)
     parser.add_argument(
         '--labels', type=Path, metavar='FOLDER',
         help='label maps so far, NAME.png for the image NAME',
@@ -96,12 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='measure of uncertainty; disagreement is that of the variants '
         'of --tta (default: %(default)s)',
     )  # fmt: skip
-    parser.add_argument(
-        '--format', nargs='+', choices=FORMATS, default=[],
-        metavar='FORMAT', help='files of the predictions, see predict',
-    )  # fmt: skip
-    add_model_options(parser)
-    args = parser.parse_intermixed_args(argv)
+    args = parse_prediction_arguments(parser, argv)
     for name in ('number', 'regions'):
         if getattr(args, name) < 1:
             parser.error(

@@ -14,10 +14,11 @@ from PIL import Image
 from mmseg_sparse.labels.classes import make_classes
 from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_map import load_png_index
+from mmseg_sparse.prediction.write import FORMATS
 from mmseg_sparse.pseudo_labels.whole_images import load_segmentor
 from tests.helpers import start_case as case
 from tests.helpers import tiny
-from tests.helpers.tools import call
+from tests.helpers.tools import call, load
 
 SIZES = {'a': (96, 80), 'sub/b': (61, 47)}
 
@@ -165,3 +166,9 @@ def test_mistakes_are_one_line(arguments, message, root: Path) -> None:
     assert done.returncode == 1
     assert message in done.stderr
     assert not (root / 'x').exists()
+
+
+def test_the_command_line_offers_every_format() -> None:
+    assert load('predict').parse_args(
+        ['c', 'k', 'i', 'o', '--format', *FORMATS]
+    ).format == [*FORMATS]
