@@ -57,6 +57,25 @@ def test_resume_equals_one_go(
     assert not tiny.differences(expected, tiny.state(parts / 'iter_40.pth'))
 
 
+def test_a_teacher_resumes_with_its_student(
+    data: Path, tmp_path: Path
+) -> None:
+    cfg = tiny.config(data)
+    cfg['model'].update(
+        type='MeanTeacherEncoderDecoder', teacher_begin=3, teacher_ramp=4,
+        mix=0.5, jitter=0.2, thresholds=(0.0, 0.9),
+    )  # fmt: skip
+    cfg['default_hooks']['checkpoint']['interval'] = 6
+    twelve = dict(train_cfg=iterations(12, val_interval=5))
+    whole = tiny.train(cfg, tmp_path / 'whole', **twelve)
+    parts = tmp_path / 'parts'
+    tiny.train(cfg, parts, train_cfg=iterations(6, val_interval=5))
+    tiny.train(cfg, parts, resume=True, **twelve)
+    expected = tiny.state(whole / 'iter_12.pth')
+    assert expected['state_dict']['teacher.steps'] == 12
+    assert not tiny.differences(expected, tiny.state(parts / 'iter_12.pth'))
+
+
 def test_resume_from_best_and_between_validations(
     data: Path, tmp_path: Path
 ) -> None:
