@@ -109,6 +109,22 @@ def test_class_255_is_a_class():
     assert torch.equal(other['loss_fd'], losses['loss_fd'])
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_autocast_is_near_float32(dtype):
+    logits, feats, valid = case()
+    labels = points()
+    labels[labels == 254] = 4
+    loss = build(supervision='both', confidence=0.3)
+    wanted = loss(logits, feats, labels, valid)
+    with torch.autocast('cpu', dtype):
+        found = loss(logits.to(dtype), feats, labels, valid)
+    for name, value in found.items():
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(wanted[name].item(), rel=2e-2)
+    sum(v for k, v in found.items() if 'loss' in k).backward()
+    assert torch.isfinite(loss.conv.weight.grad).all()
+
+
 def test_kernels_must_be_a_list():
     with pytest.raises(TypeError, match='a list of dicts, got the dict'):
         MODELS.build(dict(type='GatedCRFLoss', kernels=dict(sigma_xy=6.0)))
