@@ -295,7 +295,7 @@ def machine() -> str:
         device = str(torch.cuda.get_device_name())
     else:
         threads = os.environ.get('OMP_NUM_THREADS') or torch.get_num_threads()
-        device = f'CPU ({platform.machine()}), {threads} threads a training'
+        device = f'CPU ({platform.machine()}), threads a training: {threads}'
     return f'{device}, torch {torch.__version__}'
 
 
