@@ -43,6 +43,8 @@ def errors(
             'model.data_preprocessor.size='
             + (f'{crops[0]}, the crop_size' if crops else '(height, width)')
         )
+    if found is not None and 0 < found.labeled_share < 1:
+        yield from _weights_without_average(cfg['model'])
     read = [] if found is None else found.usable
     tags = found is not None and any(i.tags for i in found.data.items)
     if read and not tags and not any(one.labeled for one in read):
@@ -63,7 +65,9 @@ def warnings(cfg: Mapping[str, Any], share: float | None) -> Iterator[str]:
         share: Share of the training pixels that have a label; None: unknown.
     """
     if share and share < SPARSE:
-        for where in _losses(cfg['model']):
+        for where, loss in _cross_entropies(cfg['model']):
+            if loss.get('avg_non_ignore'):
+                continue
             yield (
                 f'model.{where} divides by all pixels, of which '
                 f'{100 * share:.2g} % are labelled: the loss is '
@@ -118,16 +122,33 @@ def _heads(model: Mapping[str, Any]) -> Iterator[tuple[str, Mapping]]:
                 yield f'{key}.{index}', head
 
 
-def _losses(model: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where cross entropies are that divide by all pixels."""
+def _cross_entropies(
+    model: Mapping[str, Any],
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield where a stock cross entropy is, and its settings."""
     for where, head in _heads(model):
         given = head.get('loss_decode') or {}
         several = isinstance(given, list | tuple)
         for index, loss in enumerate(given if several else [given]):
             kind = class_of(loss.get('type'), MODELS)
-            if kind is CrossEntropyLoss and not loss.get('avg_non_ignore'):
+            if kind is CrossEntropyLoss:
                 name = f'{where}.loss_decode'
-                yield f'{name}.{index}' if several else name
+                yield f'{name}.{index}' if several else name, loss
+
+
+def _weights_without_average(model: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where the average looks up the weight of class 255."""
+    for where, loss in _cross_entropies(model):
+        mean = loss.get('reduction', 'mean') == 'mean'
+        if loss.get('class_weight') is not None and mean:
+            yield (
+                f'model.{where}.class_weight is set, but mmseg cannot average '
+                'with it where pixels have no label (IndexError: index 255): '
+                f"set model.{where} to dict(type='BalancedCrossEntropyLoss'), "
+                'in which background and foreground have the same weight, or '
+                f"set its reduction='sum' and its loss_weight to 1 / "
+                '(labelled pixels of a batch)'
+            )
 
 
 def _is_blp(head: Mapping[str, Any]) -> bool:

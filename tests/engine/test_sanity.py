@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmseg.models import CrossEntropyLoss
 
 import mmseg_sparse  # noqa: F401
 from mmseg_sparse.doctor import quick_look
@@ -52,6 +54,20 @@ def test_division_by_all_pixels(cfg: dict) -> None:
     assert 'set model.decode_head.loss_decode.1.avg_non_ignore=True' in text
     for share in (None, 0.0, 0.9):  # unknown, tags alone, dense
         assert list(sanity.warnings(cfg, share)) == []
+
+
+def test_class_weights_of_sparse_labels(cfg: dict) -> None:
+    loss = cfg['model']['decode_head']['loss_decode']
+    loss.update(type='CrossEntropyLoss', class_weight=[1.0, 2.0, 2.0])
+    (text,) = sanity.errors(cfg, CLASSES, quick_look(cfg))
+    assert text.startswith('model.decode_head.loss_decode.class_weight is set')
+    pred, label = torch.zeros(1, 3, 2, 2), torch.tensor([[[0, 1], [2, 255]]])
+    with pytest.raises(IndexError, match='index 255'):  # what it spares
+        CrossEntropyLoss(class_weight=[1.0, 2.0, 2.0], avg_non_ignore=True)(
+            pred, label, ignore_index=255
+        )
+    loss['reduction'] = 'sum'
+    assert list(sanity.errors(cfg, CLASSES, quick_look(cfg))) == []
 
 
 @pytest.mark.parametrize(
