@@ -54,6 +54,7 @@ BACKBONES = {
     'vit-b': ('VisionTransformer', 768, 12),
     'vit-l': ('VisionTransformer', 1024, 24),
     'swin-b': ('SwinTransformer', 128, 24),
+    'unet-16': ('UNet', 16, 5),
     'r18': ('ResNetV1c', 64, 18),
     'r50': ('ResNetV1c', 64, 50),
     'r101': ('ResNetV1c', 64, 101),
@@ -178,6 +179,8 @@ def size_of(backbone):
     """Return a backbone's width and its number of layers."""
     if backbone.type == 'FrozenBackbone':
         return size_of(backbone.backbone)
+    if backbone.type == 'UNet':
+        return backbone.base_channels, backbone.num_stages
     if 'depth' in backbone:
         return backbone.get('base_channels', 64), backbone.depth
     layers = backbone.get('num_layers') or backbone.depths

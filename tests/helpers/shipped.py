@@ -98,6 +98,9 @@ def shrink(cfg: Config, size: int = 64) -> Config:
         _shrink_swin(model)
     elif model.backbone.type.startswith('ResNet'):
         _shrink_resnet(model)
+    elif model.backbone.type == 'UNet':
+        model.backbone.base_channels = 4
+        model.decode_head.update(in_channels=4, channels=4)
     else:
         raise ValueError(f'no way to shrink a {model.backbone.type}')
     return cfg

@@ -33,6 +33,7 @@ TRAINED = [
     'dfr_swin-b_upernet_8xb2-40k_pcontext59-scribble-512x512',
     'dfr-block1_swin-b_upernet_8xb2-40k_voc12-scribble-512x512',
     'gated_crf_r50_deeplabv3plus_8xb2-40k_voc12-scribble-512x512',
+    'gated_crf_unet-16_fcn_1xb8-6k_acdc-scribble-192x192',
     'blpseg_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256',
     'blpseg-lam-noself_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256',
     'blpseg-focal_r101_upernet_2xb5-42k_voc12-scribble-384x384',
@@ -40,6 +41,8 @@ TRAINED = [
     'afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64',
     'afa_mit-b1_segformer_1xb8-20k_voc12-tag-512x512',
 ]
+#: Names of the images, as VolumeMetric expects them on ACDC.
+NAMES = ('a_slice_0', 'a_slice_1')
 #: Losses of the decode head, of which every config has one.
 HEAD_LOSSES = ('loss_ce', 'loss_blp', 'loss_focal', 'loss_seg')
 
@@ -52,23 +55,26 @@ def write_image(path: Path, array: np.ndarray) -> None:
 def write_split(root: Path, dataset: dict, rng: np.random.Generator) -> None:
     """Write two images and their labels where the dataset reads them."""
     prefix = dataset.data_prefix
-    suffix = 'png' if dataset.type == 'ToyShapesDataset' else 'jpg'
-    for index in range(2):
+    suffix = dataset.get('img_suffix', '.jpg')
+    if dataset.type == 'ToyShapesDataset':
+        suffix = '.png'
+    for name in NAMES:
         image = rng.integers(256, size=(36, 48, 3), dtype=np.uint8)
-        labels = rng.integers(7, size=(36, 48), dtype=np.uint8)
-        write_image(root / prefix.img_path / f'{index}.{suffix}', image)
+        classes = len(dataset.get('classes', range(7)))
+        labels = rng.integers(classes, size=(36, 48), dtype=np.uint8)
+        write_image(root / prefix.img_path / f'{name}{suffix}', image)
         if 'tag_file' in dataset:
             continue
         if not prefix.seg_map_path.startswith(('masks', 'Seg')):
             labels[:, np.arange(48) % 8 > 0] = 255
-        write_image(root / prefix.seg_map_path / f'{index}.png', labels)
+        write_image(root / prefix.seg_map_path / f'{name}.png', labels)
     if 'tag_file' in dataset:
         hot = np.eye(20)[[2, 9]].sum(0)
-        np.save(root / dataset.tag_file, {'0': hot, '1': hot})
+        np.save(root / dataset.tag_file, dict.fromkeys(NAMES, hot))
     if 'ann_file' in dataset:
         split = root / dataset.ann_file
         split.parent.mkdir(parents=True, exist_ok=True)
-        split.write_text('0\n1\n')
+        split.write_text('\n'.join(NAMES))
     dataset.data_root = str(root)
 
 
