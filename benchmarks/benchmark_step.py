@@ -41,6 +41,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=3,
         help='steps before the measurement (default: 3)',
     )
+    parser.add_argument(
+        '--iteration',
+        type=int,
+        default=0,
+        help='iteration of the training, for methods that change in its '
+        'course (default: %(default)s)',
+    )
     parser.add_argument('--batch-size', type=int, help="default: the config's")
     parser.add_argument(
         '--size',
@@ -67,8 +74,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for path in (args.config_a, args.config_b):
         if not Path(path).is_file():
             parser.error(f'config not found: {path!r}')
-    if args.steps < 1 or args.warmup < 0:
-        parser.error('--steps must be at least 1, --warmup at least 0')
+    if args.steps < 1 or args.warmup < 0 or args.iteration < 0:
+        parser.error(
+            '--steps must be at least 1, --warmup and --iteration at least 0'
+        )
     if not 0 <= args.labeled <= 1:
         parser.error(f'--labeled must lie in [0, 1], got {args.labeled}')
     return args
@@ -80,6 +89,7 @@ class Trainer:
     def __init__(self, path: str, args: argparse.Namespace) -> None:
         import torch
         from mmengine.config import Config
+        from mmengine.logging import MessageHub
         from mmengine.model import revert_sync_batchnorm
         from mmengine.optim import build_optim_wrapper
         from mmengine.registry import MODELS, init_default_scope
@@ -103,6 +113,9 @@ class Trainer:
         model = revert_sync_batchnorm(MODELS.build(drop_weights(cfg.model)))
         self.model = model.to(args.device).train()
         self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
+        hub = MessageHub.get_current_instance()
+        hub.update_info('iter', args.iteration)
+        hub.update_info('max_iters', cfg.train_cfg.max_iters)
         batch = args.batch_size or cfg.train_dataloader.batch_size
         size = cfg.model.data_preprocessor.get('size')
         if size is None:

@@ -96,6 +96,7 @@ class Training:
         self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
         hub = MessageHub.get_current_instance()
         hub.update_info('iter', args.iteration)
+        hub.update_info('max_iters', cfg.train_cfg.get('max_iters'))
 
     def step(self) -> None:
         """Train one step, each phase under its name."""

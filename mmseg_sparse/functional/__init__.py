@@ -46,10 +46,10 @@ from .pseudo_labels import (
     labels_from_margin,
     labels_from_scores,
     labels_from_two_scores,
-    self_training_labels,
     with_background,
 )
 from .resize import resize_inside, valid_on_grid
+from .self_training import self_training_labels
 
 __all__ = [
     'Attention',

@@ -16,6 +16,7 @@ def blp_loss(
     *,
     gamma: float = 2.0,
     normalizer: str = 'weights',
+    detach_weight: bool = True,
     ignore_index: int = 255,
 ) -> Tensor:
     r"""Cross entropy that weighs labels down where they were expected.
@@ -30,21 +31,24 @@ def blp_loss(
         \delta_i = (1 - p^{scrib}_i p^{seg}_i)^\gamma,
 
     where :math:`Z_n` is :math:`\sum_{\Omega_n}\delta_i` or
-    :math:`|\Omega_n|`, and :math:`\delta` has no gradient. An image without
-    a label counts among the N with a loss of 0.
+    :math:`|\Omega_n|`. An image without a label counts among the N with a
+    loss of 0.
 
-    Source: BLPSeg, eq. 9-11. The paper divides by the number of labels; the
-    sum of the weights and that they have no gradient are its authors'
-    release.
+    Source: BLPSeg, eq. 9-11. The paper divides by the number of labels, and
+    :math:`\delta` has a gradient there: ``normalizer='labels',
+    detach_weight=False``. The defaults are its authors' release.
 
     Args:
         logits: Scores of K classes, ``(N, K, H, W)``.
         scribble_logits: Scores of the scribble branch, ``(N, K + 1, H, W)``,
-            the last one for pixels without stroke; they get no gradient.
+            the last one for pixels without stroke.
         labels: Class ids, int64 ``(N, H, W)``: ``[0, K)`` or
             ``ignore_index``.
         gamma: Exponent :math:`\gamma`, at least 0.
         normalizer: :math:`Z`, ``'weights'`` or ``'labels'``.
+        detach_weight: Whether :math:`\delta` is a constant for the gradient.
+            Otherwise both logits get a gradient through it, and through
+            :math:`Z` if that is the sum of the weights.
         ignore_index: Id of a pixel without label.
 
     Returns:
@@ -62,13 +66,10 @@ def blp_loss(
             f'expected scribble_logits {wanted}, one class more than '
             f'logits, got {tuple(scribble_logits.shape)}'
         )
-    with torch.no_grad():
-        target = labels.masked_fill(labels == ignore_index, 0)
-        nll = F.cross_entropy(_wide(scribble_logits), target, reduction='none')
-        expected = (-nll).exp()
     return _modulated(
-        logits, expected, labels, gamma, normalizer, ignore_index
-    )
+        logits, scribble_logits, labels, gamma, normalizer, detach_weight,
+        ignore_index,
+    )  # fmt: skip
 
 
 def partial_focal_loss(
@@ -77,13 +78,15 @@ def partial_focal_loss(
     *,
     gamma: float = 2.0,
     normalizer: str = 'labels',
+    detach_weight: bool = True,
     ignore_index: int = 255,
 ) -> Tensor:
     r"""Focal loss over the labelled pixels: :math:`p^{scrib}=1`.
 
-    :func:`blp_loss` with :math:`\delta_i = (1 - p^{seg}_i)^\gamma`, which has
-    no gradient here either. Source: the focal loss of BLPSeg's table II, as
-    the end of section III-C has it.
+    :func:`blp_loss` with :math:`\delta_i = (1 - p^{seg}_i)^\gamma`. Source:
+    the focal loss of BLPSeg's table II, as the end of section III-C has it.
+    Lin et al.'s focal loss has a gradient through its factor:
+    ``detach_weight=False``.
 
     Args:
         logits: Scores of K classes, ``(N, K, H, W)``.
@@ -91,6 +94,7 @@ def partial_focal_loss(
             ``ignore_index``.
         gamma: Exponent :math:`\gamma`, at least 0.
         normalizer: :math:`Z`, ``'weights'`` or ``'labels'``.
+        detach_weight: Whether :math:`\delta` is a constant for the gradient.
         ignore_index: Id of a pixel without label.
 
     Returns:
@@ -102,18 +106,21 @@ def partial_focal_loss(
             ``normalizer`` unknown.
     """
     check_labels(logits, labels)
-    return _modulated(logits, None, labels, gamma, normalizer, ignore_index)
+    return _modulated(
+        logits, None, labels, gamma, normalizer, detach_weight, ignore_index
+    )
 
 
 def _modulated(
     logits: Tensor,
-    expected: Tensor | None,
+    scribble_logits: Tensor | None,
     labels: Tensor,
     gamma: float,
     normalizer: str,
+    detach_weight: bool,
     ignore_index: int,
 ) -> Tensor:
-    """Return eq. 9 with p_scrib at the labels, ``(N, H, W)``; None: 1."""
+    """Return eq. 9; without ``scribble_logits``, p_scrib is 1."""
     if not gamma >= 0:
         raise ValueError(f'gamma must be at least 0, got {gamma}')
     if normalizer not in NORMALIZERS:
@@ -123,16 +130,19 @@ def _modulated(
     known = labels != ignore_index
     target = labels.masked_fill(~known, 0)
     nll = F.cross_entropy(_wide(logits), target, reduction='none')
-    with torch.no_grad():
-        prob = (-nll).exp()
-        if expected is not None:
-            prob = prob * expected
-        weight = (1 - prob).clamp(min=0).pow(gamma)
+    tiny = torch.finfo(nll.dtype).tiny
+    with torch.set_grad_enabled(torch.is_grad_enabled() and not detach_weight):
+        expected = nll
+        if scribble_logits is not None:
+            expected = nll + F.cross_entropy(
+                _wide(scribble_logits), target, reduction='none'
+            )
+        # At a probability of 1 the power has no gradient if gamma < 1.
+        weight = (1 - (-expected).exp()).clamp(min=tiny).pow(gamma)
         weight = torch.where(known, weight, 0)
         divisor = weight if normalizer == 'weights' else known.to(nll.dtype)
-        divisor = divisor.flatten(1).sum(1)
-        # Where all weights are 0 so is the sum above.
-        divisor = divisor.clamp(min=torch.finfo(nll.dtype).tiny)
+        # Where all weights are 0 so is the sum below.
+        divisor = divisor.flatten(1).sum(1).clamp(min=tiny)
     # What is not finite where no label is stays out of the loss.
     nll = torch.where(known, nll, 0)
     return ((weight * nll).flatten(1).sum(1) / divisor).mean()

@@ -1,8 +1,7 @@
-"""Labels that a model makes: of activation maps, of its own predictions.
+"""Labels that a model makes of activation maps, and the filter by tags.
 
-Source: AFA, eq. 4, for activation maps and a constant background score;
-BLPSeg, section IV-B, for self-training; TRL, section 3.2, for the filter by
-tags.
+Source: AFA, eq. 4, for activation maps and a constant background score; TRL,
+section 3.2, for the filter.
 """
 
 import math
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_labels, check_maps, check_shape, wide_dtype
+from .checks import check_maps
 
 #: Logit of a class that is absent.
 ABSENT = -30_000.0
@@ -230,61 +229,6 @@ def labels_from_best(
         scores.shape[1] - 1, background, ignore_index, scores.device
     )
     return _inside(ids[_best(scores, present)], valid, ignore_index)
-
-
-@torch.no_grad()
-def self_training_labels(
-    logits: Tensor,
-    labels: Tensor,
-    *,
-    confidence: float = 0.9,
-    valid: Tensor | None = None,
-    ignore_index: int = 255,
-) -> Tensor:
-    r"""Label pixels by the prediction, where it is sure of itself.
-
-    With :math:`p` the softmax of ``logits`` over all classes and :math:`Y_n`
-    the classes among the labels of image :math:`n`, an unlabelled pixel
-    :math:`i` gets :math:`\arg\max_{c\in Y_n} p_{c,i}` where that probability
-    is at least ``confidence``, else none. Labels that are there stay.
-
-    BLPSeg, section IV-B, sharpens the prediction into one-hot form and says
-    no more; that absent classes are left out, the threshold and that
-    scribbles override are its authors' release.
-
-    Args:
-        logits: Scores before softmax, ``(N, C, H, W)``.
-        labels: Class ids, int64 ``(N, H, W)``: ``[0, C)`` or
-            ``ignore_index``.
-        confidence: The least probability, in ``[0, 1]``.
-        valid: Bool ``(N, H, W)``; false is padding, which gets no label.
-        ignore_index: Id of a pixel without label.
-
-    Returns:
-        int64 ``(N, H, W)``. An image without a label stays without.
-
-    Raises:
-        ValueError: If shapes disagree or ``confidence`` is out of range.
-    """
-    check_labels(logits, labels)
-    check_shape('valid', valid, labels.shape)
-    if not 0 <= confidence <= 1:
-        raise ValueError(f'confidence must lie in [0, 1], got {confidence}')
-    wide = logits.to(wide_dtype(logits))
-    known = labels != ignore_index
-    present = wide.new_zeros(logits.shape[:2])
-    present.scatter_add_(
-        1,
-        labels.masked_fill(~known, 0).flatten(1),
-        known.flatten(1).to(wide.dtype),
-    )
-    absent = (present == 0)[:, :, None, None]
-    best, classes = wide.softmax(1).masked_fill(absent, -1.0).max(1)
-    sure = best >= confidence
-    if valid is not None:
-        sure = sure & valid
-    own = classes.masked_fill(~sure, ignore_index)
-    return torch.where(known, labels, own)
 
 
 def filter_classes(

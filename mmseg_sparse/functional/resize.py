@@ -91,3 +91,65 @@ def agreed_labels(
     least = -F.adaptive_max_pool2d(torch.where(known, -ids, -torch.inf), size)
     agreed = torch.where(most == least, most, ignore_index)
     return agreed.squeeze(1).long()
+
+
+def labelled_pixels(
+    labels: Tensor, ignore_index: int = 255
+) -> tuple[Tensor, Tensor]:
+    """Return the places of the labelled pixels and their labels.
+
+    Both are int64 ``(N, M)``, M the number of labels of the image that has
+    most of them, at least 1; for other images the last are the place 0 with
+    ``ignore_index``. Places count along the rows of an image.
+
+    Args:
+        labels: Class ids ``(N, H, W)``, ``ignore_index`` where none is.
+        ignore_index: Id of a pixel without label.
+    """
+    flat = labels.flatten(1)
+    known = flat != ignore_index
+    image, place = known.nonzero(as_tuple=True)
+    slot = (known.cumsum(1) - 1)[image, place]
+    most = max(int(known.sum(1).max()), 1)
+    places = flat.new_zeros((len(flat), most))
+    found = flat.new_full((len(flat), most), ignore_index)
+    places[image, slot] = place
+    found[image, slot] = flat[image, place]
+    return places, found
+
+
+def resized_at(
+    maps: Tensor,
+    places: Tensor,
+    size: tuple[int, ...],
+    *,
+    align_corners: bool = False,
+) -> Tensor:
+    """Resize maps bilinearly, at some pixels of the result alone.
+
+    Args:
+        maps: ``(N, K, h, w)``.
+        places: int64 ``(N, M)``, pixels of the result, counted along its
+            rows.
+        size: Height and width of the result.
+        align_corners: As in torch's ``interpolate``.
+
+    Returns:
+        ``(N, K, 1, M)``, in float32 or the wider dtype of ``maps``.
+    """
+    height, width = size
+    wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    found = []
+    for place, length in ((places % width, width), (places // width, height)):
+        place = place.to(wide.dtype)
+        if align_corners:
+            found.append(2 * place / max(length - 1, 1) - 1)
+        else:
+            found.append((2 * place + 1) / length - 1)
+    return F.grid_sample(
+        wide,
+        torch.stack(found, -1).unsqueeze(1),
+        mode='bilinear',
+        padding_mode='border',
+        align_corners=align_corners,
+    )

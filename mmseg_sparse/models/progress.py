@@ -18,6 +18,51 @@ def training_iteration() -> int:
     return int(MessageHub.get_current_instance().get_info('iter', 0))
 
 
+def training_length() -> int | None:
+    """Return the number of iterations of the running training.
+
+    It is MMEngine's; None outside of a training, and in one whose loop does
+    not count iterations.
+    """
+    hub = MessageHub.get_current_instance()
+    length = hub.get_info('max_iters', None)
+    return None if length is None else int(length)
+
+
+def check_begin(name: str, begin: float | None) -> None:
+    """Raise a ValueError unless :func:`has_begun` understands ``begin``."""
+    if begin is None:
+        return
+    if (
+        isinstance(begin, bool)
+        or not isinstance(begin, int | float)
+        or begin < 0
+        or (isinstance(begin, float) and begin > 1)
+    ):
+        raise ValueError(
+            f'{name} must be an iteration (int) of at least 0, a fraction '
+            f'(float) of the training in [0, 1] or None, got {begin!r}'
+        )
+
+
+def has_begun(begin: float | None) -> bool:
+    """Tell whether the running training has reached a point.
+
+    Args:
+        begin: An iteration (int); a fraction (float) of the iterations of
+            the training, which a training of unknown length never reaches
+            unless it is 0; None for never.
+    """
+    if begin is None:
+        return False
+    if isinstance(begin, float) and begin > 0:
+        length = training_length()
+        if length is None:
+            return False
+        begin *= length
+    return training_iteration() >= begin
+
+
 @dataclass(frozen=True)
 class WeightSchedule:
     """How much a loss weighs in the course of a training.

@@ -20,7 +20,12 @@ def test_setting_of_the_paper():
     assert cfg.model.backbone.depth == 101
     assert cfg.model.pretrained.endswith('resnet101_v1c')
     assert cfg.model.get('auxiliary_head') is None
-    assert 'self_training_begin' not in cfg.model.decode_head  # 10k
+    head = cfg.model.decode_head
+    assert head.self_training_begin == 10_000
+    # one sum over strokes and own labels at all pixels
+    assert head.self_training_normalizer == 'joint'
+    assert head.self_training_sample is None
+    assert head.self_training_confidence == 0.9
     (resize,) = of_type(cfg.train_dataloader.dataset, 'RandomResize')
     assert resize.ratio_range == (0.75, 1.25)
 

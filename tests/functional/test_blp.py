@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -29,14 +30,19 @@ def make_case(classes=4, dtype=F64):
 @pytest.mark.parametrize('normalizer', ['labels', 'weights'])
 @pytest.mark.parametrize('gamma', [0.0, 0.7, 2.0])
 @pytest.mark.parametrize('focal', [False, True])
-def test_equals_reference(normalizer, gamma, focal):
+@pytest.mark.parametrize('detach', [False, True])
+def test_equals_reference(normalizer, gamma, focal, detach):
     logits, scribble, labels, _ = make_case()
     options = dict(gamma=gamma, normalizer=normalizer)
     if focal:
-        fast = partial_focal_loss(logits, labels, **options)
+        fast = partial_focal_loss(
+            logits, labels, detach_weight=detach, **options
+        )
         scribble = None
     else:
-        fast = blp_loss(logits, scribble, labels, **options)
+        fast = blp_loss(
+            logits, scribble, labels, detach_weight=detach, **options
+        )
     assert fast.dtype == F64
     slow = reference.blp_loss(logits, scribble, labels, **options)
     assert fast.item() == pytest.approx(slow, rel=1e-10)
@@ -116,6 +122,21 @@ def test_gradcheck():
     )
 
 
+@pytest.mark.parametrize('normalizer', ['labels', 'weights'])
+@pytest.mark.parametrize('gamma', [0.7, 2.0])
+def test_gradcheck_through_the_weight(normalizer, gamma):
+    """As eq. 9 is printed, both probabilities of delta have a gradient."""
+    logits, scribble, labels, _ = make_case(classes=3)
+    options = dict(gamma=gamma, normalizer=normalizer, detach_weight=False)
+    assert torch.autograd.gradcheck(
+        lambda x, q: blp_loss(x, q, labels, **options),
+        (logits.requires_grad_(), scribble.requires_grad_()),
+    )
+    assert torch.autograd.gradcheck(
+        lambda x: partial_focal_loss(x, labels, **options), (logits,)
+    )
+
+
 def test_gamma_0_is_cross_entropy():
     logits, scribble, labels, _ = make_case()
     labels = labels[:1]
@@ -151,8 +172,13 @@ def test_sure_predictions_are_finite():
     _, _, labels, _ = make_case(dtype=torch.float32)
     one_hot = F.one_hot(labels % 5, 5).movedim(-1, 1).float()
     logits = (one_hot[:, :4] * 200).requires_grad_()
-    for normalizer in ('labels', 'weights'):
-        loss = blp_loss(logits, one_hot * 200, labels, normalizer=normalizer)
+    for normalizer, detach, gamma in itertools.product(
+        ('labels', 'weights'), (False, True), (0.5, 2.0)
+    ):
+        loss = blp_loss(
+            logits, one_hot * 200, labels, normalizer=normalizer,
+            detach_weight=detach, gamma=gamma,
+        )  # fmt: skip
         loss.backward()
         assert torch.isfinite(loss)
         assert torch.isfinite(logits.grad).all()

@@ -21,6 +21,8 @@ HEAD = dict(
     norm_cfg=dict(type='BN'),
     self_training_confidence=0.3,
 )
+#: One sum over strokes and own labels at all pixels, as in the paper.
+JOINT = dict(self_training_normalizer='joint', self_training_sample=None)
 CE = dict(
     loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
     scribble_loss=False,
@@ -111,7 +113,7 @@ def test_the_scribble_branch_trains_itself_alone(hub):
 
 def test_self_training_begins_with_its_iteration(hub):
     images, samples = stock.batch()
-    model = build(self_training_begin=7)
+    model = build(self_training_begin=7, **JOINT)
     losses = {}
     for iteration in (0, 6, 7, 30):
         hub.update_info('iter', iteration)
@@ -221,7 +223,7 @@ def test_what_no_label_looks_at_is_left_out(
     'changes',
     [
         dict(regularizers=[dict(type='KeepingRegularizer')]),
-        dict(self_training_begin=0),
+        dict(self_training_begin=0, self_training_sample=None),
         dict(
             loss_decode=dict(type='LovaszLoss', reduction='none'),
             scribble_loss=False,
@@ -322,9 +324,9 @@ def test_a_batch_without_labels_gives_zero(begin, hub):
         (dict(sampler=dict(type='OHEMPixelSampler')), 'no pixel sampler, got'),
         (dict(scribble_loss=False), 'BLPLoss needs the scribble branch'),
         (dict(num_classes=2, out_channels=1, threshold=0.3), 'got 1'),
-        (dict(self_training_begin=-3), 'at least 0 or None, got -3'),
+        (dict(self_training_begin=-3), r'in \[0, 1\] or None, got -3'),
         (dict(self_training_begin='10k'), "or None, got '10k'"),
-        (dict(self_training_confidence=1.5), r'in \[0, 1\], got 1\.5'),
+        (dict(self_training_confidence=1.5), r'in \[0, 1\], or .* got 1\.5'),
         (dict(local_aggregation='on'), "True, False or a dict, got 'on'"),
         (dict(scribble_loss='on'), "True, False or a dict, got 'on'"),
         (

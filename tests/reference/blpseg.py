@@ -111,3 +111,49 @@ def blp_loss(
         divisor = {'labels': counts, 'weights': weights}[normalizer]
         losses.append(total / divisor if counts else 0.0)
     return sum(losses) / n
+
+
+def self_training_labels(
+    logits,
+    labels,
+    *,
+    confidence,
+    candidates=None,
+    present=None,
+    valid=None,
+    ignore_index=255,
+):
+    """Section IV-B and the release, one pixel at a time.
+
+    ``confidence`` is a pair: the mean probability of a class's own pixels is
+    its threshold, between the two.
+    """
+    n, classes, height, width = logits.shape
+    best = {}
+    for image in range(n):
+        shown = set(labels[image].unique().tolist()) - {ignore_index}
+        if present is not None:
+            shown = {c for c in range(classes) if present[image, c]}
+        for y in range(height):
+            for x in range(width):
+                place = (image, y, x)
+                if (
+                    not shown
+                    or labels[place] != ignore_index
+                    or (valid is not None and not valid[place])
+                    or (candidates is not None and not candidates[place])
+                ):
+                    continue
+                p = prob_of(logits, image, y, x)
+                c = max(shown, key=lambda c: p[c])
+                best[place] = (c, p[c])
+    threshold = {}
+    for c in range(classes):
+        found = [p for k, p in best.values() if k == c]
+        mean = sum(found) / len(found) if found else 0.0
+        threshold[c] = min(max(mean, confidence[0]), confidence[1])
+    out = labels.clone()
+    for place, (c, p) in best.items():
+        if p >= threshold[c]:
+            out[place] = c
+    return out

@@ -1,5 +1,4 @@
-# BLPHead of 64 channels on MiT-B0, as small runs on CamVid use it. The head's
-# own labels begin where they do in the paper, after a quarter. Local
+# BLPHead of 64 channels on MiT-B0, as small runs on CamVid use it. Local
 # aggregation compares 12 channels: 64 would cost more than all the rest.
 _base_ = './segformer_mit-b0_camvid.py'
 model = dict(
@@ -13,7 +12,6 @@ model = dict(
         num_classes=11,
         norm_cfg=dict(type='SyncBN', requires_grad=True),
         local_aggregation=dict(channels=12),
-        self_training_begin=500,
         loss_decode=dict(type='BLPLoss'),
     ),
 )

@@ -1,5 +1,4 @@
-# BLPHead of 64 channels on ResNet-18, as small runs on CamVid use it. The
-# head's own labels begin where they do in the paper, after a quarter. Local
+# BLPHead of 64 channels on ResNet-18, as small runs on CamVid use it. Local
 # aggregation compares 12 channels: 64 would cost more than all the rest.
 _base_ = 'mmseg::_base_/models/upernet_r50.py'
 model = dict(
@@ -13,7 +12,6 @@ model = dict(
         channels=64,
         num_classes=11,
         local_aggregation=dict(channels=12),
-        self_training_begin=500,
         loss_decode=dict(_delete_=True, type='BLPLoss'),
     ),
     auxiliary_head=None,

@@ -12,20 +12,23 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_sparse.functional import self_training_labels, valid_on_grid
+from mmseg_sparse.functional import valid_on_grid
+from mmseg_sparse.functional.resize import labelled_pixels, resized_at
 from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..features import Features
 from ..losses import BLPLoss, PartialFocalLoss
 from ..losses.base import WeightedLoss, losses_of
 from ..padding import inside_image
-from ..progress import training_iteration
 from ..refiners import LocalAggregation
+from .self_training import SelfTraining
 
 #: Module whose input local aggregation may compare.
 HIGH_LEVEL = 'decode_head.conv_seg'
 #: Losses that are known to look at labelled pixels alone.
 LABELS_ALONE = (CrossEntropyLoss, BLPLoss, PartialFocalLoss)
+#: Those among them that do not even count the other pixels.
+LABELS_COUNT = (BLPLoss, PartialFocalLoss)
 
 
 @MODELS.register_module()
@@ -38,15 +41,20 @@ class BLPHead(UPerHead):
     only. The logits of the segmentation branch are averaged over similar
     pixels nearby by :class:`~mmseg_sparse.models.refiners.LocalAggregation`.
 
-    From iteration ``self_training_begin`` on, the segmentation branch learns
-    from :func:`~mmseg_sparse.functional.self_training_labels` of its own
+    From ``self_training_begin`` on, the segmentation branch also learns from
+    :func:`~mmseg_sparse.functional.self_training_labels` of its own
     prediction; the scribble branch goes on with the given labels. The
     iteration is that of MMEngine's runner, so that a resumed training goes on
     in its phase; other training loops never reach it.
 
     Source: BLPSeg, figure 4, eq. 1-12. That no gradient leaves the scribble
     branch is its authors' release; there the branches have no normalisation
-    (``branch_norm=False``).
+    (``branch_norm=False``). Paper and release have one sum over strokes and
+    own labels at all pixels, from iteration 10 000 on, and the release
+    a threshold of 0.9: ``self_training_begin=10000,
+    self_training_confidence=0.9, self_training_normalizer='joint',
+    self_training_sample=None``. Where most of an image is confident
+    background, that sum forgets the strokes.
 
     Args:
         branch_norm: Whether the branches have batch normalisation, as in the
@@ -60,9 +68,23 @@ class BLPHead(UPerHead):
         loss_decode: Config or configs of losses of the segmentation branch;
             None: ``BLPLoss``. Stock losses do, with
             ``avg_non_ignore=True``.
-        self_training_begin: First iteration with the head's own labels; None
+        detach_scribble: Whether the scribble branch trains itself alone;
+            False: the decoder and the backbone as well, as in the paper.
+        self_training_begin: First iteration (int) with the head's own
+            labels, or the fraction (float) of the training before it; None
             for never.
-        self_training_confidence: Least probability of such a label.
+        self_training_confidence: Least probability of such a label. A pair:
+            the mean probability of the predictions of a class is the least
+            one of its labels, between these two numbers.
+        self_training_present: Whether an image gets only labels of the
+            classes that are among the given ones.
+        self_training_normalizer: ``'separate'``: each loss is computed once
+            for the strokes and once for the own labels, and added; or
+            ``'joint'``: once for all labels.
+        self_training_weight: Factor on the loss of the own labels.
+        self_training_sample: Share of the logits, drawn in each iteration,
+            that own labels are given to and learned at. None: all pixels at
+            the image's size.
         **kwargs: The arguments of ``UPerHead``.
 
     Raises:
@@ -80,8 +102,13 @@ class BLPHead(UPerHead):
         local_aggregation: dict[str, Any] | bool | None = True,
         scribble_loss: dict[str, Any] | bool | None = True,
         loss_decode: dict[str, Any] | list[dict[str, Any]] | None = None,
-        self_training_begin: int | None = 10_000,
-        self_training_confidence: float = 0.9,
+        detach_scribble: bool = True,
+        self_training_begin: float | None = 0.25,
+        self_training_confidence: float | tuple[float, float] = (0.5, 0.9),
+        self_training_present: bool = True,
+        self_training_normalizer: str = 'separate',
+        self_training_weight: float = 1.0,
+        self_training_sample: float | None = 0.1,
         **kwargs: Any,
     ) -> None:
         """Build the decoder, then the branches."""
@@ -94,9 +121,15 @@ class BLPHead(UPerHead):
             loss_decode=loss_decode or dict(type='BLPLoss'), **kwargs
         )
         self._check(scribble_loss)
-        _check_self_training(self_training_begin, self_training_confidence)
-        self.self_training_begin = self_training_begin
-        self.self_training_confidence = self_training_confidence
+        self.self_training = SelfTraining(
+            begin=self_training_begin,
+            confidence=self_training_confidence,
+            present_only=self_training_present,
+            normalizer=self_training_normalizer,
+            weight=self_training_weight,
+            sample=self_training_sample,
+        )
+        self.detach_scribble = detach_scribble
         norm_cfg = None
         if branch_norm:
             norm_cfg = self.norm_cfg or dict(type='BN')
@@ -200,6 +233,10 @@ class BLPHead(UPerHead):
         labels = inputs.labels
         if labels is not None and self._labels_alone_count(inputs, labels):
             receiving = _near_labels(labels, logits.shape[2:])
+            if self.self_training.active():
+                drawn = self.self_training.drawn(logits)
+                assert drawn is not None
+                receiving = receiving | drawn
         name = aggregation.feature_from
         if name is not None:
             inputs.module_inputs[name] = deep
@@ -212,12 +249,10 @@ class BLPHead(UPerHead):
         )
         return refined
 
-    def _self_training(self) -> bool:
-        begin = self.self_training_begin
-        return begin is not None and training_iteration() >= begin
-
     def _labels_alone_count(self, inputs: Features, labels: Tensor) -> bool:
-        """Tell whether no more than the logits under labels will be used.
+        """Tell whether no more than the logits of some pixels will be used.
+
+        They are those under labels, and those drawn for self-training.
 
         On a CPU it saves most of the aggregation to leave out the others. A
         GPU would make the host wait for their number.
@@ -226,12 +261,18 @@ class BLPHead(UPerHead):
             self.training
             and labels.device.type == 'cpu'
             and not inputs.regularized
-            and not self._self_training()
+            and not self._learns_everywhere()
             and all(type(loss) in LABELS_ALONE for loss in losses_of(self))
         )
 
+    def _learns_everywhere(self) -> bool:
+        own = self.self_training
+        return own.sample is None and own.active()
+
     def _scribble_logits(self, feature: Tensor) -> Tensor:
-        return self.conv_scribble(self.scribble_branch(feature.detach()))
+        if self.detach_scribble:
+            feature = feature.detach()
+        return self.conv_scribble(self.scribble_branch(feature))
 
     def annotation_logits(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the scribble branch's logits ``(N, K + 1, h, w)``.
@@ -266,45 +307,99 @@ class BLPHead(UPerHead):
         Returns:
             The losses, ``acc_seg``, and with self-training on
             ``self_labeled_share``, the share of pixels with a label that the
-            head gave.
+            head gave, and a loss with ``_own`` behind its name for each of
+            ``loss_decode``, unless strokes and own labels share one.
         """
         labels = self._stack_batch_gt(batch_data_samples).squeeze(1)
         if labels.is_cpu:  # a GPU would make the host wait
             self._check_labels(labels, batch_data_samples)
         valid = inside_image(batch_data_samples, labels)
-        scribble = None
+        logits, scribble, large = seg_logits, None, None
         if not isinstance(seg_logits, Tensor):
-            seg_logits, scribble = seg_logits
-            scribble = self._as_large_as(scribble, labels)
-        logits = self._as_large_as(seg_logits, labels)
+            logits, scribble = seg_logits
+            large = self._as_large_as(scribble, labels)
+        assert isinstance(logits, Tensor)
         losses: dict[str, Tensor] = {}
         target = labels
-        if self._self_training():
-            target = self_training_labels(
-                logits.detach(),
-                labels,
-                confidence=self.self_training_confidence,
-                valid=valid,
-                ignore_index=self.ignore_index,
+        if self.self_training.active():
+            if self.self_training.sample is None:
+                logits, scribble = self._as_large_as(logits, labels), large
+            own, losses['self_labeled_share'] = self.self_training.labels(
+                logits, labels, valid, self.ignore_index
             )
-            own = (target != labels).sum() / valid.sum().clamp(min=1)
-            losses['self_labeled_share'] = own
-        for loss in losses_of(self):
-            extra = {}
-            if isinstance(loss, BLPLoss):
-                extra['scribble_logits'] = scribble
-            value = loss(
-                logits, target, ignore_index=self.ignore_index, **extra
-            )
-            losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
-        if scribble is not None and self.scribble_loss is not None:
+            if self.self_training.joint:
+                target = torch.where(labels == self.ignore_index, own, labels)
+            else:
+                self._add_losses(losses, logits, scribble, own, '_own')
+        if large is not None and self.scribble_loss is not None:
             losses[self.scribble_loss.loss_name] = self.scribble_loss(
-                scribble, labels, valid=valid, ignore_index=self.ignore_index
+                large, labels, valid=valid, ignore_index=self.ignore_index
             )
+        if target is labels and self._only_labels_count(labels):
+            logits, large, labels = self._at_labels(logits, large, labels)
+            target = labels
+        else:
+            logits = self._as_large_as(logits, labels)
+        self._add_losses(losses, logits, large, target)
         losses['acc_seg'] = accuracy(
             logits, labels, ignore_index=self.ignore_index
         )
         return losses
+
+    def _add_losses(
+        self,
+        losses: dict[str, Tensor],
+        logits: Tensor,
+        scribble: Tensor | None,
+        labels: Tensor,
+        suffix: str = '',
+    ) -> None:
+        """Add the losses of the segmentation branch to those there are."""
+        factor = self.self_training.weight if suffix else 1.0
+        for loss in losses_of(self):
+            extra = {}
+            if isinstance(loss, BLPLoss):
+                extra['scribble_logits'] = scribble
+            value = factor * loss(
+                logits, labels, ignore_index=self.ignore_index, **extra
+            )
+            name = loss.loss_name + suffix
+            losses[name] = losses.get(name, 0) + value
+
+    def _only_labels_count(self, labels: Tensor) -> bool:
+        """Tell whether logits are wanted at labelled pixels alone.
+
+        Then they are resized there alone, unless a GPU would make the host
+        wait for the number of labels.
+        """
+        return labels.is_cpu and all(
+            type(loss) in LABELS_COUNT for loss in losses_of(self)
+        )
+
+    def _at_labels(
+        self, logits: Tensor, scribble: Tensor | None, labels: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return both maps and the labels at the labelled pixels.
+
+        Args:
+            logits: ``(N, K, h, w)``.
+            scribble: ``(N, K + 1, H, W)`` or None.
+            labels: ``(N, H, W)``.
+
+        Returns:
+            The same with 1×M for both sizes.
+        """
+        places, found = labelled_pixels(labels, self.ignore_index)
+        at = resized_at(
+            logits,
+            places,
+            labels.shape[1:],
+            align_corners=self.align_corners,
+        )
+        if scribble is not None:
+            index = places.unsqueeze(1).expand(-1, scribble.shape[1], -1)
+            scribble = scribble.flatten(2).gather(2, index).unsqueeze(2)
+        return at, scribble, found.unsqueeze(1)
 
     def _check_labels(
         self, labels: Tensor, samples: list[SegDataSample]
@@ -350,18 +445,6 @@ def _check_options(
                 f'of {HIGH_LEVEL!r}, got {found!r}; LocalAggregation as the '
                 "segmentor's refiner takes others"
             )
-
-
-def _check_self_training(begin: int | None, confidence: float) -> None:
-    if begin is not None and (not isinstance(begin, int) or begin < 0):
-        raise ValueError(
-            'self_training_begin must be an iteration of at least 0 or None, '
-            f'got {begin!r}'
-        )
-    if not 0 <= confidence <= 1:
-        raise ValueError(
-            f'self_training_confidence must lie in [0, 1], got {confidence}'
-        )
 
 
 def _near_labels(labels: Tensor, size: tuple[int, ...]) -> Tensor:
