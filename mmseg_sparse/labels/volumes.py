@@ -38,6 +38,8 @@ _ORDERS = {
     'sagittal': ((0, 2, 1), True),
 }
 AXES = tuple(_ORDERS)
+#: Of labels also the order of the file, whatever its directions.
+LABEL_AXES = (*AXES, 'stored')
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +128,75 @@ def load_slices(
         FileNotFoundError, FormatError, ModuleNotFoundError: As
             :func:`load_nifti`.
     """
-    if axis not in _ORDERS:
-        raise ValueError(
-            f'axis must be one of {", ".join(AXES)}, got {axis!r}'
-        )
+    _check_axis(axis, AXES)
     voxels, spacing, affine = _load(path, channel)
+    slices = _cut(voxels, affine, axis, path)
+    turn = _turn(affine, path)
+    steps = np.empty(3)
+    steps[turn[:, 0].astype(int)] = spacing
+    first, second, third = steps[list(_ORDERS[axis][0])].tolist()
+    known = np.isfinite(steps).all() and (steps > 0).all()
+    return Volume(slices, (first, second, third) if known else None)
+
+
+def labels_like(
+    path: Path, axis: str = 'axial'
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return labels for every voxel of a file, all 0, and their slices.
+
+    Args:
+        path: A NIfTI file, of which only the header is read.
+        axis: One of ``AXES``, as of :func:`load_slices`, or ``stored``:
+            slices, rows and columns are the third, second and first index of
+            the file, as :func:`load_nifti` returns them.
+
+    Returns:
+        The voxels as the file stores them, for :func:`save_labels`, and a
+        view of them, ``(D, H, W)``, to write to.
+
+    Raises:
+        ValueError: If there is no such axis.
+        FileNotFoundError, FormatError, ModuleNotFoundError: As
+            :func:`load_nifti`.
+    """
+    _check_axis(axis, LABEL_AXES)
+    picture = _open(path)
+    shape = (*picture.shape, 1, 1)[:3]
+    voxels = np.zeros(shape, np.uint8)
+    if axis == 'stored':
+        return voxels, voxels.T
+    affine = np.asarray(picture.affine, np.float64)
+    return voxels, _cut(voxels, affine, axis, path)
+
+
+def save_labels(voxels: NDArray[np.uint8], path: Path, target: Path) -> None:
+    """Write labels as a NIfTI file with affine and header of another one.
+
+    Args:
+        voxels: As :func:`labels_like` returns them of ``path``.
+        path: The file that they belong to.
+        target: The file to write.
+    """
+    picture = _open(path)
+    header = picture.header.copy()
+    header.set_data_dtype(voxels.dtype)
+    header['cal_min'] = header['cal_max'] = 0  # grey values to show
+    type(picture)(voxels, picture.affine, header).to_filename(target)
+
+
+def _check_axis(axis: str, axes: Sequence[str]) -> None:
+    if axis not in axes:
+        raise ValueError(
+            f'axis must be one of {", ".join(axes)}, got {axis!r}'
+        )
+
+
+def _turn(affine: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    """Return how to turn voxels: right to left, front to back, feet to head.
+
+    Raises:
+        FormatError: If an axis has no direction.
+    """
     from nibabel import orientations
 
     found = np.full((3, 2), np.nan)
@@ -142,26 +208,30 @@ def load_slices(
             'expected a direction of each axis, got '
             f'{shown(affine[:3].tolist())}',
         )  # fmt: skip
-    turn = orientations.ornt_transform(
+    return orientations.ornt_transform(
         found, orientations.axcodes2ornt(('L', 'P', 'S'))
     )
-    voxels = orientations.apply_orientation(voxels, turn)
-    steps = np.empty(3)
-    steps[turn[:, 0].astype(int)] = spacing
+
+
+def _cut(
+    voxels: NDArray[Any], affine: NDArray[np.float64], axis: str, path: Path
+) -> NDArray[Any]:
+    """Return a view of voxels as slices, ``(D, H, W)``."""
+    from nibabel import orientations
+
+    turned = orientations.apply_orientation(voxels, _turn(affine, path))
     order, downwards = _ORDERS[axis]
-    slices = voxels.transpose(order)
-    first, second, third = steps[list(order)].tolist()
-    known = np.isfinite(steps).all() and (steps > 0).all()
-    return Volume(
-        slices[:, ::-1] if downwards else slices,
-        (first, second, third) if known else None,
-    )
+    slices = turned.transpose(order)
+    return slices[:, ::-1] if downwards else slices
 
 
-def _load(
-    path: Path, channel: int | None
-) -> tuple[NDArray[Any], list[float], NDArray[np.float64]]:
-    """Return voxels with three axes, their spacing and the affine matrix."""
+def _open(path: Path) -> Any:
+    """Return nibabel's image of a file whose header is checked.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        FormatError: If its header cannot be read, or is not that of voxels.
+    """
     import nibabel
 
     if not path.is_file():
@@ -174,15 +244,28 @@ def _load(
             ):
                 kind = nibabel.Nifti2Image
         picture = kind.from_filename(path)
-        shape, stored = picture.shape, picture.dataobj
-        _check_shape(shape, picture.get_data_dtype(), path)
-        affine = np.asarray(picture.affine, np.float64)
-        spacing = [float(step) for step in picture.header.get_zooms()[:3]]
-        if channel in range(shape[3] if len(shape) == 4 else 0):
-            stored, shape = stored[..., channel], shape[:3]
-        voxels = np.asarray(stored)
+        _check_shape(picture.shape, picture.get_data_dtype(), path)
     except FormatError:
         raise
+    except Exception as error:  # nibabel raises many types
+        raise FormatError(
+            path, '', f'cannot be read: {reason(error)}'
+        ) from error
+    return picture
+
+
+def _load(
+    path: Path, channel: int | None
+) -> tuple[NDArray[Any], list[float], NDArray[np.float64]]:
+    """Return voxels with three axes, their spacing and the affine matrix."""
+    picture = _open(path)
+    shape, stored = picture.shape, picture.dataobj
+    affine = np.asarray(picture.affine, np.float64)
+    spacing = [float(step) for step in picture.header.get_zooms()[:3]]
+    if channel in range(shape[3] if len(shape) == 4 else 0):
+        stored, shape = stored[..., channel], shape[:3]
+    try:
+        voxels = np.asarray(stored)
     except Exception as error:  # nibabel raises many types
         raise FormatError(
             path, '', f'cannot be read: {reason(error)}'
