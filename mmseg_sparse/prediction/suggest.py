@@ -9,13 +9,16 @@ the rarity of the class :math:`c_i` that it is predicted as, and :math:`d_i`
 its distance from the labels that are there. A region is worth the mean of its
 pixels, an image the mean of its best regions. Images are chosen one after the
 other, each by its worth and by how different it is from those before: ten
-views of one scene are one suggestion.
+views of one scene are one suggestion. Images that can only be labelled
+together, such as the slices of a patient, are a group, which is worth the
+mean of its images.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +56,16 @@ class Region:
 
 @dataclass
 class Suggestion:
-    """An image to label, its worth, and its best regions."""
+    """An image to label, its worth, its best regions, and its group."""
 
     picture: Picture
     score: float
     regions: list[Region] = field(default_factory=list)
+    group: str | None = None
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What is kept of the prediction of an image, at most KEPT wide."""
 
     picture: Picture
@@ -199,6 +203,52 @@ def choose_different(
     return chosen
 
 
+def choose_groups(
+    scores: Sequence[float],
+    features: NDArray[np.float64],
+    number: int,
+    groups: Sequence[str],
+) -> list[list[int]]:
+    """Choose groups of items as :func:`choose_different` chooses items.
+
+    A group has the mean of the scores and of the features of its items.
+
+    Args:
+        scores: Worth of each item, at least 0.
+        features: ``(items, channels)``.
+        number: How many groups are wanted; all, if there are fewer.
+        groups: The group of each item.
+
+    Returns:
+        Indices of the items of each chosen group, the best first.
+    """
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    rows = list(members.values())
+    order = choose_different(
+        [float(np.mean([scores[i] for i in row])) for row in rows],
+        np.stack([features[row].mean(0) for row in rows]),
+        number,
+    )
+    return [sorted(rows[k], key=lambda i: -scores[i]) for k in order]
+
+
+def group_of(name: str, pattern: str) -> str:
+    """Return the part of an image's name that a pattern matches.
+
+    Raises:
+        ValueError: If it matches nothing.
+    """
+    match = re.search(pattern, name)
+    if match is None or not match.group():
+        raise ValueError(
+            f'expected a pattern that matches a part of the name of each '
+            f'image, got {pattern!r}, which finds nothing in {name!r}'
+        )
+    return match.group()
+
+
 def suggest(
     predictor: Predictor,
     pictures: Sequence[Picture],
@@ -208,6 +258,7 @@ def suggest(
     side: float = 0.2,
     by: str = 'margin',
     labels: Path | None = None,
+    group: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Suggestion]:
     """Rank images and regions by what a stroke there would teach.
@@ -221,45 +272,96 @@ def suggest(
         by: One of :data:`UNCERTAINTIES`.
         labels: Folder of the label maps so far, ``NAME.png`` for the image
             ``NAME``; images without a file have no label.
+        group: Regular expression; images in whose names it finds the same
+            text are one group. Then ``number`` groups are suggested, with
+            all of their images.
         progress: Called with (images done, images in all).
 
     Raises:
-        ValueError: If an argument is out of range, or a label map has
-            another size than its image.
+        ValueError: If an argument is out of range, a label map has another
+            size than its image, or ``group`` finds nothing in a name.
     """
     if not 0 < side <= 1:
         raise ValueError(f'side must lie in (0, 1], got {side}')
+    names = [picture.name for picture in pictures]
+    groups = [n if group is None else group_of(n, group) for n in names]
     seen = []
     for done, picture in enumerate(pictures, 1):
-        seen.append(_look(predictor, picture, by))
+        seen.append(look(predictor, picture, by))
         if progress is not None:
             progress(done, len(pictures))
-    counts = sum(
-        np.bincount(one.labels.ravel(), minlength=len(predictor.classes))
-        for one in seen
-    )
-    weights = rarity(np.asarray(counts))
-    found = [_regions(one, weights, regions, side, labels) for one in seen]
+    found = score_images(
+        seen, len(predictor.classes), regions=regions, side=side,
+        labels=labels,
+    )  # fmt: skip
     features = np.stack([one.feature for one in seen])
     scores = [one.score for one in found]
-    return [found[i] for i in choose_different(scores, features, number)]
+    chosen = choose_groups(scores, features, number, groups)
+    return [
+        replace(found[i], group=None if group is None else groups[i])
+        for row in chosen
+        for i in row
+    ]
 
 
-def _look(predictor: Predictor, picture: Picture, by: str) -> _Seen:
+def score_images(
+    seen: Sequence[Seen],
+    num_classes: int,
+    *,
+    regions: int = 3,
+    side: float = 0.2,
+    labels: Path | None = None,
+) -> list[Suggestion]:
+    """Return the worth of images and their best regions.
+
+    Args:
+        seen: What was kept of the prediction of each; the rarity of a class
+            is that in all of them.
+        num_classes: Number of classes.
+        regions: As in :func:`suggest`.
+        side: As in :func:`suggest`.
+        labels: As in :func:`suggest`.
+    """
+    counts = np.zeros(num_classes, np.int64)
+    for one in seen:
+        counts += np.bincount(one.labels.ravel(), minlength=num_classes)
+    weights = rarity(counts)
+    return [_regions(one, weights, regions, side, labels) for one in seen]
+
+
+def look(predictor: Predictor, picture: Picture, by: str) -> Seen:
+    """Predict an image, and keep what its worth is computed from."""
     with _pooled(predictor.model.backbone) as pooled:
         variants = list(predictor.variants(picture.path))
+    return keep(picture, variants, np.mean(pooled, 0), by)
+
+
+def keep(
+    picture: Picture,
+    variants: Sequence[Tensor],
+    feature: NDArray[np.float64],
+    by: str,
+) -> Seen:
+    """Keep of a prediction what the worth of its image is computed from.
+
+    Args:
+        picture: The image.
+        variants: As in :func:`uncertainty`.
+        feature: What tells scenes apart, ``(channels,)``.
+        by: As in :func:`uncertainty`.
+    """
     unsure = uncertainty(variants, by).cpu().numpy().astype(np.float32)
-    mean = torch.stack(variants).mean(0)
+    mean = torch.stack(list(variants)).mean(0)
     best = mean.argmax(0).cpu().numpy().astype(np.uint8)
     height, width = best.shape
     factor = min(1.0, KEPT / max(height, width))
     small = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return _Seen(
+    return Seen(
         picture,
         (height, width),
         np.float32(cv2.resize(unsure, small, interpolation=cv2.INTER_AREA)),
         np.uint8(cv2.resize(best, small, interpolation=cv2.INTER_NEAREST)),
-        np.mean(pooled, 0),
+        feature,
     )
 
 
@@ -280,7 +382,7 @@ def _pooled(backbone: Any) -> Iterator[list[NDArray[np.float64]]]:
 
 
 def _regions(
-    seen: _Seen, weights: Map, number: int, side: float, labels: Path | None
+    seen: Seen, weights: Map, number: int, side: float, labels: Path | None
 ) -> Suggestion:
     rows, columns = seen.labels.shape
     pixels = max(1, round(side * min(rows, columns)))
