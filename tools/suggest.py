@@ -11,11 +11,15 @@ that look like one another are not suggested together. Writes
   OUT/suggestions.csv  a line for each region
   OUT/images.txt       names of the images, best first
   OUT/sheet.png        the images with their regions outlined
+With --group it ranks groups of images that you label together, such as the
+slices of a patient, and lists all images of the best groups; the sheet shows
+the best image of each.
 With --format the predictions of these images are written to OUT/predictions,
 as predict does it, to be corrected in your annotation tool.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +48,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--number', type=int, default=10, metavar='N',
-        help='images to suggest (default: %(default)s)',
+        help='images (with --group: groups) to suggest '
+        '(default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--regions', type=int, default=3, metavar='N',
@@ -61,7 +66,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='measure of uncertainty; disagreement is that of the variants '
         'of --tta (default: %(default)s)',
     )  # fmt: skip
+    parser.add_argument(
+        '--group', metavar='REGEX',
+        help="images in whose names this finds the same text are one group, "
+        "for example 'patient[0-9]+'",
+    )  # fmt: skip
     args = parse_prediction_arguments(parser, argv)
+    try:
+        re.compile(args.group or '')
+    except re.error as error:
+        parser.error(f'--group: {error} in {args.group!r}')
     for name in ('number', 'regions'):
         if getattr(args, name) < 1:
             parser.error(
@@ -94,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = suggest(
             predictor, pictures, number=args.number, regions=args.regions,
             side=args.side, by=args.by, labels=args.labels,
-            progress=progress,
+            group=args.group, progress=progress,
         )  # fmt: skip
         write_suggestions(
             found, predictor.classes, args.out, overwrite=args.overwrite
@@ -113,7 +127,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         progress.finish()
         fail(' '.join(str(error).split()))
     progress.finish()
-    print(f'{args.out}: {len(found)} of {len(pictures)} images suggested')
+    groups = len({one.group for one in found})
+    print(
+        f'{args.out}: {len(found)} of {len(pictures)} images suggested'
+        + (f', in {groups} groups' if args.group else '')
+    )
 
 
 if __name__ == '__main__':

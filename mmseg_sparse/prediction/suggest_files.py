@@ -53,14 +53,15 @@ def _table(found: Sequence[Suggestion], classes: Sequence[str]) -> str:
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(
         ['rank', 'image', 'image_score', 'x', 'y', 'width', 'height',
-         'score', 'predicted']
+         'score', 'predicted', 'group']
     )  # fmt: skip
     for rank, one in enumerate(found, 1):
         for region in one.regions:
             writer.writerow(
                 [rank, one.picture.name, f'{one.score:.4f}', region.x,
                  region.y, region.width, region.height,
-                 f'{region.score:.4f}', classes[region.label]]
+                 f'{region.score:.4f}', classes[region.label],
+                 one.group or '']
             )  # fmt: skip
     return text.getvalue()
 
@@ -68,11 +69,16 @@ def _table(found: Sequence[Suggestion], classes: Sequence[str]) -> str:
 def _sheet(
     found: Sequence[Suggestion], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
+    members: dict[str, list[Suggestion]] = {}
+    for one in found:  # the best image of a group comes first
+        name = one.picture.name if one.group is None else one.group
+        members.setdefault(name, []).append(one)
     pictures, captions = [], []
-    for rank, one in enumerate(found[:SHOWN], 1):
-        pictures.append(on_paper(_outlined(one), SIZE))
-        labels = dict.fromkeys(classes[r.label] for r in one.regions)
-        captions.append(f'{rank}. {one.picture.name}: {", ".join(labels)}')
+    for rank, (name, own) in enumerate(list(members.items())[:SHOWN], 1):
+        pictures.append(on_paper(_outlined(own[0]), SIZE))
+        labels = dict.fromkeys(classes[r.label] for r in own[0].regions)
+        number = '' if own[0].group is None else f' ({len(own)} images)'
+        captions.append(f'{rank}. {name}{number}: {", ".join(labels)}')
     while len(pictures) % IN_A_ROW:
         pictures.append(np.full_like(pictures[0], 255))
         captions.append('')

@@ -12,6 +12,8 @@ from PIL import Image
 from mmseg_sparse.prediction.suggest import (
     best_regions,
     choose_different,
+    choose_groups,
+    group_of,
     label_distance,
     rarity,
     uncertainty,
@@ -99,6 +101,45 @@ def test_copies_of_one_scene_are_not_chosen_together() -> None:
     scores = [1.0, 0.99, 0.98, 0.5, 0.4]
     assert choose_different(scores, features, 3) == [0, 3, 4]
     assert sorted(choose_different(scores, features, 9)) == [0, 1, 2, 3, 4]
+
+
+def test_groups_are_worth_the_mean_of_their_images() -> None:
+    features = np.array([[1, 0], [0, 1], [1, 0], [0, 1.0]])
+    scores = [0.9, 0.4, 0.1, 0.5]  # a: 0.5, b: 0.45
+    found = choose_groups(scores, features, 1, ['a', 'b', 'a', 'b'])
+    assert found == [[0, 2]]
+    found = choose_groups(scores, features, 2, ['a', 'b', 'a', 'b'])
+    assert found == [[0, 2], [3, 1]]
+    found = choose_groups(scores, features, 3, ['a', 'b', 'c', 'd'])
+    assert found == [[i] for i in choose_different(scores, features, 3)]
+    assert group_of('x/patient07_frame1', r'patient\d+') == 'patient07'
+    with pytest.raises(ValueError, match=r"finds nothing in 'x/a'"):
+        group_of('x/a', r'patient\d+')
+
+
+def test_tool_suggests_all_images_of_a_group(
+    root: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / 'p').mkdir()
+    for name in ('p1_a', 'p1_b', 'p2_a'):
+        (tmp_path / f'p/{name}.png').write_bytes(
+            (root / f'images/{"a" if "_a" in name else "sub/b"}.png')
+            .read_bytes()
+        )  # fmt: skip
+    done = call('suggest', root / 'my.py', root / 'my.pth', 'p', 'out',
+                '--number', 2, '--group', '^p[0-9]', cwd=tmp_path)  # fmt: skip
+    assert '3 of 3 images suggested, in 2 groups' in done.stdout
+    with open(tmp_path / 'out/suggestions.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert all(row['image'].startswith(row['group']) for row in rows)
+    names = (tmp_path / 'out/images.txt').read_text().split()
+    assert sorted(names) == ['p1_a', 'p1_b', 'p2_a']
+    assert names[1] != 'p2_a'  # a group is not divided
+    failed = call('suggest', root / 'my.py', root / 'my.pth', 'p', 'out2',
+                  '--group', '(', cwd=tmp_path, check=False)  # fmt: skip
+    assert failed.returncode
+    assert '--group: ' in failed.stderr
 
 
 def test_tool_writes_table_names_and_sheet(
