@@ -187,6 +187,7 @@ class Simulation:
 
     def __init__(self, args: argparse.Namespace) -> None:
         """Read the config and the maps of all images."""
+        import torch
         from mmengine.config import Config
         from mmengine.registry import init_default_scope
         from mmseg.registry import MODELS
@@ -200,6 +201,7 @@ class Simulation:
             config=Path(args.config).stem,
             **{key: getattr(args, key) for key in keys},
         )
+        torch.manual_seed(0)  # of a backbone without weights
         model: Any = MODELS.build(cfg.model)
         model.init_weights()
         model.eval()
@@ -211,22 +213,21 @@ class Simulation:
         self.model = Classifier(self.images, self.classes)
         self._fitted: set[str] = set()
 
-    def run(self) -> Iterable[Point]:
-        """Yield each point, trained or read."""
-        for seed in self.args.seeds:
-            order = list(self.groups)
-            random.Random(seed).shuffle(order)
-            first = order[: self.number]
-            yield self._point(('start', seed, 0), first, first)
-            if self.args.bound:
-                yield self._point(('all', seed, 0), order, order)
-            for strategy in self.args.strategies:
-                chosen = first
-                for number in range(1, self.args.rounds + 1):
-                    key = (strategy, seed, number)
-                    more = self._next(key, chosen, order)
-                    chosen = [*chosen, *more]
-                    yield self._point(key, chosen, more)
+    def run(self, seed: int) -> Iterable[Point]:
+        """Yield each point of a seed, trained or read."""
+        order = list(self.groups)
+        random.Random(seed).shuffle(order)
+        first = order[: self.number]
+        yield self._point(('start', seed, 0), first, first)
+        if self.args.bound and seed == self.args.seeds[0]:
+            yield self._point(('all', seed, 0), order, order)
+        for strategy in self.args.strategies:
+            chosen = first
+            for number in range(1, self.args.rounds + 1):
+                key = (strategy, seed, number)
+                more = self._next(key, chosen, order)
+                chosen = [*chosen, *more]
+                yield self._point(key, chosen, more)
 
     def _next(
         self, key: Key, chosen: list[str], order: list[str]
@@ -512,17 +513,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     console.route_warnings()
     points: list[Point] = []
+    title = args.title or Path(args.config).stem
     try:
-        for point in Simulation(args).run():
-            points.append(point)
-            print(
-                f'seed {point["seed"]} {point["strategy"]} round '
-                f'{point["round"]}: {point["images"]} images, {METRIC} '
-                f'{point["metrics"][METRIC]:.2f}',
-                flush=True,
-            )
-            write_results(points, args.title or Path(args.config).stem,
-                          args.out)  # fmt: skip
+        simulation = Simulation(args)
+        for seed in args.seeds:
+            for point in simulation.run(seed):
+                points.append(point)
+                print(
+                    f'seed {seed} {point["strategy"]} round '
+                    f'{point["round"]}: {point["images"]} images, {METRIC} '
+                    f'{point["metrics"][METRIC]:.2f}',
+                    flush=True,
+                )
+            write_results(points, title, args.out)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 

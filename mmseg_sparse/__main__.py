@@ -25,6 +25,7 @@ BENCHMARKS = (
     'benchmark_functional',
     'benchmark_simulators',
     'benchmark_step',
+    'benchmark_suggest',
     'profile_step',
     'results_tables',
 )
