@@ -6,9 +6,11 @@ each of --rounds as many more are, chosen by a strategy that sees the model of
 the round before:
   random     a draw
   suggest    the ranking of the tool suggest
+  novel      suggest, away from labelled images as well
   score      its scores alone: copies of one scene may be chosen together
   entropy    the mean entropy of all pixels alone
   diversity  its choice of different images, all of which are worth the same
+  cover      diversity, away from labelled images as well
 A model is trained from the same start on the labels of all images chosen so
 far, and measured on the validation set. Seeds vary the first draw and those
 at random. The first round is one of all strategies. --bound trains on the
@@ -39,7 +41,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STRATEGIES = ('random', 'suggest', 'score', 'entropy', 'diversity')
+STRATEGIES = (
+    'random', 'suggest', 'novel', 'score', 'entropy', 'diversity', 'cover'
+)  # fmt: skip
 METRIC = 'mIoU'
 #: Labels have this part of the size of the network's input.
 SHRINK = 2
@@ -241,10 +245,12 @@ class Simulation:
         if strategy == 'random':
             return order[len(chosen) : len(chosen) + self.number]
         self._fit(chosen)
-        open_ = [one for one in self.images if one.group not in self._fitted]
-        seen = [self._seen(one, strategy) for one in open_]
-        groups = [one.group for one in open_]
-        return rank(strategy, seen, groups, self.number, self.classes)
+        seen = {
+            index: self._seen(one, strategy)
+            for index, one in enumerate(self.images)
+            if one.group not in self._fitted
+        }
+        return rank(strategy, seen, self.images, self.number, self.classes)
 
     def _seen(self, image: Item, strategy: str) -> Any:
         from mmseg_sparse.prediction.suggest import keep
@@ -388,8 +394,8 @@ def measure(model: Classifier, images: Sequence[Item]) -> dict[str, float]:
 
 def rank(
     strategy: str,
-    seen: Sequence[Any],
-    groups: Sequence[str],
+    seen: Mapping[int, Any],
+    images: Sequence[Item],
     number: int,
     num_classes: int,
 ) -> list[str]:
@@ -397,8 +403,9 @@ def rank(
 
     Args:
         strategy: One of :data:`STRATEGIES` but ``'random'``.
-        seen: What ``suggest`` keeps of the prediction of each image.
-        groups: The group of each.
+        seen: What ``suggest`` keeps of the prediction of the images without
+            labels, by their index.
+        images: All images.
         number: Groups to choose.
         num_classes: Number of classes.
     """
@@ -406,16 +413,32 @@ def rank(
 
     from mmseg_sparse.prediction.suggest import choose_groups, score_images
 
-    features = np.stack([one.feature for one in seen])
     if strategy == 'entropy':
-        scores = [float(one.uncertainty.mean()) for one in seen]
-    elif strategy == 'diversity':
-        scores = [1.0] * len(seen)
+        found = [float(one.uncertainty.mean()) for one in seen.values()]
+    elif strategy in ('diversity', 'cover'):
+        found = [1.0] * len(seen)
     else:
-        scores = [one.score for one in score_images(seen, num_classes)]
+        rated = score_images(list(seen.values()), num_classes)
+        found = [one.score for one in rated]
+    features = np.stack(
+        [one.feature.double().mean((1, 2)).numpy() for one in images]
+    )
+    groups = [one.group for one in images]
+    scores = dict(zip(seen, found, strict=True))
     if strategy in ('entropy', 'score'):  # equal features differ fully
         features = np.zeros_like(features)
-    chosen = choose_groups(scores, features, number, groups)
+    if strategy in ('novel', 'cover'):
+        labelled = np.array([i not in seen for i in range(len(images))])
+        values = [scores.get(i, 0.0) for i in range(len(images))]
+        chosen = choose_groups(values, features, number, groups, labelled)
+    else:
+        rows = list(seen)
+        chosen = [
+            [rows[i] for i in row]
+            for row in choose_groups(
+                found, features[rows], number, [groups[i] for i in rows]
+            )
+        ]
     return [groups[row[0]] for row in chosen]
 
 

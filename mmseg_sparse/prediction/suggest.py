@@ -171,27 +171,58 @@ def best_regions(
     return regions
 
 
+def novelty(
+    features: NDArray[np.float64], labelled: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return how different items are from those that are labelled.
+
+    That is 1 minus the cosine to the nearest other item with labels, at most
+    1, after the mean of all features is taken off.
+
+    Args:
+        features: ``(items, channels)``.
+        labelled: True for the items with labels, ``(items,)``.
+    """
+    nearest = np.zeros(len(features))
+    unit = _unit(features)
+    for index in np.flatnonzero(labelled):
+        cosine = unit @ unit[index]
+        cosine[index] = 0.0  # an item is not compared with itself
+        nearest = np.maximum(nearest, cosine)
+    return 1 - nearest
+
+
+def _unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = features - features.mean(0)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return centred / np.maximum(length, 1e-12)
+
+
 def choose_different(
-    scores: Sequence[float], features: NDArray[np.float64], number: int
+    scores: Sequence[float],
+    features: NDArray[np.float64],
+    number: int,
+    labelled: NDArray[np.bool_] | None = None,
 ) -> list[int]:
     """Choose items of high worth that differ from each other.
 
-    The first is the best. Each next one has the largest product of its worth
-    and its distance from the nearest one chosen, 1 minus the cosine of their
-    features (at most 1), after the mean of all features is taken off.
+    Each one has the largest product of its worth and its distance from the
+    nearest one that is labelled or was chosen before; for the distance see
+    :func:`novelty`.
 
     Args:
         scores: Worth of each item, at least 0.
         features: ``(items, channels)``.
         number: How many are wanted; all, if there are fewer.
+        labelled: True for the items with labels; None: there are none.
 
     Returns:
         Indices in the order of choice.
     """
-    centred = features - features.mean(0)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = centred / np.maximum(length, 1e-12)
     left = np.ones(len(scores))
+    if labelled is not None:
+        left = novelty(features, labelled)
+    unit = _unit(features)
     open_ = np.ones(len(scores), bool)
     chosen: list[int] = []
     for _ in range(min(number, len(scores))):
@@ -208,16 +239,19 @@ def choose_groups(
     features: NDArray[np.float64],
     number: int,
     groups: Sequence[str],
+    labelled: NDArray[np.bool_] | None = None,
 ) -> list[list[int]]:
     """Choose groups of items as :func:`choose_different` chooses items.
 
-    A group has the mean of the scores and of the features of its items.
+    A group has the mean of the scores and of the features of its items, and
+    is labelled where one of them is.
 
     Args:
         scores: Worth of each item, at least 0.
         features: ``(items, channels)``.
         number: How many groups are wanted; all, if there are fewer.
         groups: The group of each item.
+        labelled: True for the items with labels; None: there are none.
 
     Returns:
         Indices of the items of each chosen group, the best first.
@@ -230,6 +264,9 @@ def choose_groups(
         [float(np.mean([scores[i] for i in row])) for row in rows],
         np.stack([features[row].mean(0) for row in rows]),
         number,
+        None
+        if labelled is None
+        else np.array([labelled[row].any() for row in rows]),
     )
     return [sorted(rows[k], key=lambda i: -scores[i]) for k in order]
 

@@ -15,6 +15,7 @@ from mmseg_sparse.prediction.suggest import (
     choose_groups,
     group_of,
     label_distance,
+    novelty,
     rarity,
     uncertainty,
 )
@@ -101,6 +102,32 @@ def test_copies_of_one_scene_are_not_chosen_together() -> None:
     scores = [1.0, 0.99, 0.98, 0.5, 0.4]
     assert choose_different(scores, features, 3) == [0, 3, 4]
     assert sorted(choose_different(scores, features, 9)) == [0, 1, 2, 3, 4]
+
+
+def test_scenes_that_are_labelled_come_later() -> None:
+    rng = np.random.default_rng(4)
+    features = rng.normal(size=(5, 3))
+    labelled = np.array([False, True, False, True, False])
+    centred = features - features.mean(0)
+    for i in range(5):
+        cosines = [
+            centred[i] @ centred[j]
+            / math.sqrt(sum(centred[i] ** 2) * sum(centred[j] ** 2))
+            for j in (1, 3) if j != i
+        ]  # fmt: skip
+        expected = 1 - max(0, *cosines, 0)
+        assert novelty(features, labelled)[i] == pytest.approx(expected)
+    scene, other = np.eye(2)
+    pair = np.stack([scene, scene * 1.01, other, other * 0.99])
+    scores = [0.0, 0.9, 0.5, 0.4]
+    assert choose_different(scores, pair, 1) == [1]
+    marks = np.array([True, False, False, False])
+    assert choose_different(scores, pair, 1, marks) == [2]
+    names = ['a', 'b', 'c', 'd']
+    assert choose_groups(scores, pair, 1, names, marks) == [[2]]
+    assert choose_groups(scores, pair, 1, ['a', 'b', 'a', 'b'], marks) == (
+        [[1, 3]]
+    )
 
 
 def test_groups_are_worth_the_mean_of_their_images() -> None:
