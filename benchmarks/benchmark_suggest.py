@@ -38,6 +38,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Item:
-    """What is kept of an image in memory.
+    """What is kept of an image in memory; compared by identity.
 
     Attributes:
         name: Name of the image.
@@ -116,6 +117,11 @@ class Item:
     group: str
     feature: Any
     labels: Any
+
+    @cached_property
+    def scene(self) -> Any:
+        """Mean of the map, float64, ``(C,)``."""
+        return self.feature.double().mean((1, 2)).numpy()
 
 
 class Classifier:
@@ -261,7 +267,7 @@ class Simulation:
         return keep(
             Picture(image.name, image.path),
             [prob],
-            image.feature.double().mean((1, 2)).numpy(),
+            image.scene,
             'entropy' if strategy == 'entropy' else 'margin',
         )
 
@@ -351,6 +357,7 @@ def read(
     return found
 
 
+@cache
 def cells(image: Item, num_classes: int) -> tuple[Any, Any]:
     """Return the labelled cells of a feature map.
 
@@ -420,9 +427,7 @@ def rank(
     else:
         rated = score_images(list(seen.values()), num_classes)
         found = [one.score for one in rated]
-    features = np.stack(
-        [one.feature.double().mean((1, 2)).numpy() for one in images]
-    )
+    features = np.stack([one.scene for one in images])
     groups = [one.group for one in images]
     scores = dict(zip(seen, found, strict=True))
     if strategy in ('entropy', 'score'):  # equal features differ fully
