@@ -10,6 +10,9 @@ the round before:
   score      its scores alone: copies of one scene may be chosen together
   entropy    the mean entropy of all pixels alone
   diversity  its choice of different images, all of which are worth the same
+  typical    images that stand for many others with high scores, none of which
+             is like a labelled one
+  represent  the same without the scores
   cover      diversity, away from labelled images as well
 A model is trained from the same start on the labels of all images chosen so
 far, and measured on the validation set. Seeds vary the first draw and those
@@ -43,7 +46,8 @@ from pathlib import Path
 from typing import Any
 
 STRATEGIES = (
-    'random', 'suggest', 'novel', 'score', 'entropy', 'diversity', 'cover'
+    'random', 'suggest', 'novel', 'typical', 'score', 'entropy', 'diversity',
+    'cover', 'represent',
 )  # fmt: skip
 METRIC = 'mIoU'
 #: Labels have this part of the size of the network's input.
@@ -418,11 +422,16 @@ def rank(
     """
     import numpy as np
 
-    from mmseg_sparse.prediction.suggest import choose_groups, score_images
+    from mmseg_sparse.prediction.suggest import (
+        choose_different,
+        choose_groups,
+        choose_typical,
+        score_images,
+    )
 
     if strategy == 'entropy':
         found = [float(one.uncertainty.mean()) for one in seen.values()]
-    elif strategy in ('diversity', 'cover'):
+    elif strategy in ('diversity', 'cover', 'represent'):
         found = [1.0] * len(seen)
     else:
         rated = score_images(list(seen.values()), num_classes)
@@ -432,10 +441,15 @@ def rank(
     scores = dict(zip(seen, found, strict=True))
     if strategy in ('entropy', 'score'):  # equal features differ fully
         features = np.zeros_like(features)
-    if strategy in ('novel', 'cover'):
+    if strategy in ('novel', 'cover', 'typical', 'represent'):
+        choose = choose_different
+        if strategy in ('typical', 'represent'):
+            choose = choose_typical
         labelled = np.array([i not in seen for i in range(len(images))])
         values = [scores.get(i, 0.0) for i in range(len(images))]
-        chosen = choose_groups(values, features, number, groups, labelled)
+        chosen = choose_groups(
+            values, features, number, groups, labelled, choose
+        )
     else:
         rows = list(seen)
         chosen = [

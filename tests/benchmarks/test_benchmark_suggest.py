@@ -14,7 +14,7 @@ from PIL import Image
 from tests.helpers import tiny
 from tests.helpers.tools import call, load
 
-STRATEGIES = ('suggest', 'random', 'novel', 'score', 'entropy', 'cover')
+STRATEGIES = ('suggest', 'random', 'novel', 'entropy', 'typical')
 
 
 def item(labels: np.ndarray, feature: torch.Tensor):

@@ -13,6 +13,7 @@ from mmseg_sparse.prediction.suggest import (
     best_regions,
     choose_different,
     choose_groups,
+    choose_typical,
     group_of,
     label_distance,
     novelty,
@@ -128,6 +129,37 @@ def test_scenes_that_are_labelled_come_later() -> None:
     assert choose_groups(scores, pair, 1, ['a', 'b', 'a', 'b'], marks) == (
         [[1, 3]]
     )
+
+
+def test_typical_images_gain_most() -> None:
+    rng = np.random.default_rng(7)
+    features = rng.normal(size=(9, 3))
+    scores = rng.random(9)
+    labelled = np.arange(9) == 4
+    centred = features - features.mean(0)
+    lengths = [math.sqrt(sum(row**2)) for row in centred]
+
+    def alike(i: int, j: int) -> float:
+        cosine = centred[i] @ centred[j] / (lengths[i] * lengths[j])
+        return max(0.0, cosine)
+
+    found = choose_typical(list(scores), features, 3, labelled)
+    taken = [4]
+    for index in found:
+        gains = {
+            i: sum(
+                scores[j]
+                * max(0, alike(i, j) - max(alike(k, j) for k in taken))
+                for j in range(9)
+            )
+            for i in range(9)
+            if i not in taken
+        }
+        assert index == max(gains, key=gains.__getitem__)
+        taken.append(index)
+    alone = np.array([[1, 0], [0.9, 0.1], [1, 0.1], [-5, 9.0]])
+    assert choose_typical([1.0] * 4, alone, 1) != [3]
+    assert len(choose_typical([1.0] * 4, alone, 9)) == 4
 
 
 def test_groups_are_worth_the_mean_of_their_images() -> None:
