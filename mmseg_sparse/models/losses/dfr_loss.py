@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -13,7 +12,6 @@ from mmseg_sparse.functional.local_window import check_window
 from mmseg_sparse.functional.resize import (
     agreed_labels,
     fully_valid_on_grid,
-    resize_inside,
     shrink_image,
     valid_on_grid,
 )
@@ -21,6 +19,7 @@ from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..features import Features
 from .base import WeightedLoss
+from .deep_feature import deep_feature
 
 #: In the labels of F; no class has this index, 255 may be one.
 UNSURE = -1
@@ -176,7 +175,9 @@ class DFRLoss(WeightedLoss):
         sure = (pseudo != UNSURE).sum() / inside.sum().clamp(min=1)
         losses = {'confident_share': sure.detach()}
         if self.feature_from is not None:
-            feature = self._feature(feats, valid, inside)
+            feature = deep_feature(
+                feats, self.feature_from, self.conv, valid, inside
+            )
             assert self.sigma_feature is not None
             guides.append(feature.detach() / self.sigma_feature)
             if self.conv is not None and any(self.feature_loss_weight):
@@ -199,37 +200,6 @@ class DFRLoss(WeightedLoss):
             self.loss_name.replace(NAME, name): value
             for name, value in losses.items()
         }
-
-    def _feature(
-        self, feats: Features, valid: Tensor, inside: Tensor
-    ) -> Tensor:
-        """Return F, ``(N, d, h, w)``, to which padding adds nothing.
-
-        ``valid`` has the size of the image, ``inside`` that of the logits.
-        """
-        assert self.feature_from is not None
-        deep = feats.module_inputs[self.feature_from]
-        if not isinstance(deep, Tensor) or deep.ndim != 4:
-            raise ValueError(
-                f'feature_from={self.feature_from!r} must name a module '
-                'whose input is one map (N, C, h, w), got '
-                f'{getattr(deep, "shape", type(deep).__name__)}'
-            )
-        same = deep.shape[2:] == inside.shape[1:]
-        seen = inside if same else valid_on_grid(valid, deep.shape[2:])
-        # Also values that are not finite: the gradient of the convolution's
-        # weight would have them, times 0.
-        deep = torch.where(seen.unsqueeze(1), deep, 0)
-        if self.conv is not None:
-            if deep.shape[1] != self.conv.in_channels:
-                raise ValueError(
-                    f'in_channels={self.conv.in_channels}, but the input of '
-                    f'{self.feature_from} has {deep.shape[1]} channels'
-                )
-            deep = F.relu(self.conv(deep))
-        if same:
-            return deep
-        return resize_inside(deep, inside.shape[1:], valid=seen)
 
     def _pseudo_labels(self, prob: Tensor, valid: Tensor) -> Tensor:
         """Return M of eq. 7, ``(N, h, w)``."""
