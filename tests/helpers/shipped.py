@@ -21,7 +21,7 @@ LEAVES = [
     *(path for path in ABLATIONS if 'trl' not in path.parts),
 ]
 NAME = re.compile(
-    r'(?P<method>gated_crf|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
+    r'(?P<method>gated_crf|tree_energy|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
     r'_(?P<backbone>[a-z0-9-]+)_(?P<head>[a-z0-9-]+)'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<iters>\d+)k'
     r'_(?P<dataset>[a-z0-9]+)'
