@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -8,6 +9,15 @@ from mmengine.registry import init_default_scope
 import mmseg_sparse  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported.
+
+    MMEngine collects garbage for each data set that is built, and looks at
+    a million objects of the libraries each time.
+    """
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
