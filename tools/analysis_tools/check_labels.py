@@ -47,8 +47,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'data', metavar='CONFIG|FOLDER',
-        help='a config, or the name of a shipped one; or a folder of label '
-        'maps, or one that holds a folder of images and one of labels',
+        help='path of a config, or the name of one of mmseg_sparse; or a '
+        'folder of label maps, or one that holds a folder of images and one '
+        'of labels',
     )  # fmt: skip
     parser.add_argument(
         '--split', choices=SPLITS,

@@ -37,7 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'configs', nargs='+', metavar='CONFIG',
-        help='path of a config, or the name of a shipped one',
+        help='path of a config, or the name of one of mmseg_sparse',
     )  # fmt: skip
     parser.add_argument(
         '--epochs',

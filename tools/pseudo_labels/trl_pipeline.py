@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'config',
-        help='config of a pipeline: its path, or the name of a shipped one',
+        help='config of a pipeline: a path, or a name in mmseg_sparse',
     )
     parser.add_argument(
         '--work-dir',
