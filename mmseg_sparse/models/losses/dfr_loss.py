@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import feature_consistency, potts_energy
+from mmseg_sparse.functional.feature_consistency import mean_square_distance
 from mmseg_sparse.functional.local_window import check_window
 from mmseg_sparse.functional.resize import (
     agreed_labels,
@@ -50,6 +51,10 @@ class DFRLoss(WeightedLoss):
         sigma_rgb: :math:`\sigma_2`, in units of the normalised image.
         sigma_feature: :math:`\sigma_3`; None leaves out the head, as a
             ``kernel`` without ``'feature'`` does.
+        normalize_feature: Whether ``sigma_feature`` is in units of the root
+            mean square distance between F of two pixels of the batch,
+            wherever they lie. Otherwise in units of F, as in the paper; but
+            50 of these may be so much that the kernel does not see F.
         confidence: :math:`\gamma` of eq. 7.
         feature_channels: d, the channels of F. None: no convolution; the
             deep feature is F, and nothing trains it (table 4, row 2).
@@ -98,6 +103,7 @@ class DFRLoss(WeightedLoss):
         feature_loss_weight: float | Sequence[float] = 0.001,
         loss_name: str = NAME,
         init_cfg: dict | None = None,
+        normalize_feature: bool = False,
     ) -> None:
         """Check the arguments and build the head."""
         _check_name(loss_name)
@@ -114,6 +120,7 @@ class DFRLoss(WeightedLoss):
         self.radius = radius
         self.sigma_xy, self.sigma_rgb = sigma_xy, sigma_rgb
         self.sigma_feature = sigma_feature
+        self.normalize_feature = normalize_feature
         self.confidence = confidence
         self.kernel = tuple(kernel)
         self.supervision = supervision
@@ -178,8 +185,7 @@ class DFRLoss(WeightedLoss):
             feature = deep_feature(
                 feats, self.feature_from, self.conv, valid, inside
             )
-            assert self.sigma_feature is not None
-            guides.append(feature.detach() / self.sigma_feature)
+            guides.append(self._feature_guide(feature.detach(), inside))
             if self.conv is not None and any(self.feature_loss_weight):
                 target = self._supervision(pseudo, labels, inside)
                 losses.update(
@@ -200,6 +206,16 @@ class DFRLoss(WeightedLoss):
             self.loss_name.replace(NAME, name): value
             for name, value in losses.items()
         }
+
+    def _feature_guide(self, feature: Tensor, inside: Tensor) -> Tensor:
+        """Return F as the kernel compares it, divided by its sigma."""
+        assert self.sigma_feature is not None
+        guide = feature / self.sigma_feature
+        if not self.normalize_feature:
+            return guide
+        unit = mean_square_distance(feature, inside).sqrt()
+        # Where F is the same everywhere, so is what is compared.
+        return guide / unit.clamp(min=torch.finfo(unit.dtype).eps)
 
     def _pseudo_labels(self, prob: Tensor, valid: Tensor) -> Tensor:
         """Return M of eq. 7, ``(N, h, w)``."""
