@@ -79,6 +79,25 @@ def test_printed_schedule():
     assert cfg.to_dict() == content(MAIN)
 
 
+def test_printed_recipe():
+    printed = content(MAIN.replace('sasformer', 'sasformer-printed', 1)
+                      .replace('40k', '80k'))  # fmt: skip
+    schedule = content(MAIN.replace('40k', '80k'))
+    assert printed['model']['backbone'].pop('strides') == [4, 2, 2, 2]
+    schedule['model']['backbone'].pop('strides')
+    (loss,) = printed['model'].pop('regularizers')
+    schedule['model'].pop('regularizers')
+    eq7 = content(MAIN.replace('sasformer', 'sasformer-eq7', 1))
+    assert [loss] == eq7['model']['regularizers']
+    added = dict(type='RandomBrightness', delta=10)
+    for pipeline in (
+        printed['train_pipeline'],
+        printed['train_dataloader']['dataset']['pipeline'],
+    ):
+        assert pipeline.pop(-2) == added
+    assert printed == schedule
+
+
 def test_released_schedule():
     cfg = parse(leaf(MAIN))
     assert cfg.optim_wrapper.optimizer.to_dict() == dict(
