@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mmengine.config.utils as config_utils
 from mmengine.config import Config, ConfigDict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,17 +43,7 @@ def parse(leaf: Path) -> Config:
 
 @cache
 def _parse(leaf: Path) -> Config:
-    # MMEngine reads all metafiles of mmseg again for every base; they do not
-    # change while tests run.
-    load = config_utils.load
-    config_utils.load = _load_once
-    try:
-        return Config.fromfile(leaf)
-    finally:
-        config_utils.load = load
-
-
-_load_once = cache(config_utils.load)
+    return Config.fromfile(leaf)
 
 
 def dicts(value: Any) -> Iterator[dict[str, Any]]:
