@@ -132,6 +132,11 @@ def _shrink_frozen(model: ConfigDict, size: int) -> None:
         embed_dims=16, num_heads=2, num_layers=4, img_size=size,
         out_indices=tuple(range(stages)),
     )  # fmt: skip
+    layers = model.backbone.get('attention_layers', ())
+    model.backbone.attention_layers = tuple(range(len(layers)))
+    if model.decode_head.get('attention_heads'):  # AFA's
+        model.decode_head.attention_heads = 2 * len(layers)
+    _fit_feature(model, 8)
     model.decode_head.update(in_channels=[4, 6] + [16] * stages, channels=8)
 
 
