@@ -2,13 +2,14 @@
 
 The literal form writes a formula as it stands in the paper and leaves the
 gradient to autograd: DFR's energies unfold the window, local aggregation
-(BLPSeg, eq. 4 and 5) and the dense CRF loss make matrices of pixels x pixels,
-pixel-adaptive refinement, which has no gradient, gathers 48 neighbours for
-each class in each iteration of AFA's eq. 10. Both forms run in turns, forward
-and backward. Time is the processor's, and its ratio the median over pairs of
-runs; memory is the peak of all tensors besides the inputs; the difference is
-the largest one of results and gradients, relative to the largest value. A
-second table shows how time and memory of ours grow if one size is doubled.
+(BLPSeg, eq. 4 and 5), the dense CRF loss and the tree energy loss (with one
+tree) make matrices of pixels x pixels, pixel-adaptive refinement, which has no
+gradient, gathers 48 neighbours for each class in each iteration of AFA's
+eq. 10. Both forms run in turns, forward and backward. Time is the
+processor's, and its ratio the median over pairs of runs; memory is the peak of
+all tensors besides the inputs; the difference is the largest one of results
+and gradients, relative to the largest value. A second table shows how time and
+memory of ours grow if one size is doubled.
 """
 
 import argparse
@@ -208,6 +209,30 @@ def literal_dense_crf(prob: Any, image: Any, sigma_rgb: float) -> Any:
     return (kernel * (1 - flat.transpose(1, 2) @ flat)).sum() / len(prob)
 
 
+def literal_tree(prob: Any, image: Any, sigma: float) -> Any:
+    """Return the tree energy with the whole matrix of affinities."""
+    import numpy as np
+    import torch
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
+
+    n, _, height, width = prob.shape
+    place = np.arange(height * width).reshape(height, width)
+    first = np.concatenate([place[:, :-1].ravel(), place[:-1].ravel()])
+    second = np.concatenate([place[:, 1:].ravel(), place[1:].ravel()])
+    affinity = []
+    for colours in image.flatten(2).double().cpu().numpy():
+        weights = ((colours[:, first] - colours[:, second]) ** 2).sum(0)
+        graph = csr_matrix((weights, (first, second)), (place.size,) * 2)
+        tree = minimum_spanning_tree(graph)
+        path = torch.from_numpy(shortest_path(tree, directed=False))
+        affinity.append(torch.exp(-path / sigma).to(prob))
+    matrix = torch.stack(affinity)
+    flat = prob.detach().flatten(2)
+    means = (flat @ matrix) / matrix.sum(1, keepdim=True)
+    return (prob.flatten(2) - means).abs().sum() / (n * place.size)
+
+
 def literal_aggregate(logits: Any, feature: Any) -> Any:
     """Return BLPSeg's eq. 3-5 as they stand."""
     import torch
@@ -310,6 +335,22 @@ def dense_crf(sizes: Sizes) -> Case:
     )
 
 
+def tree(sizes: Sizes) -> Case:
+    """Return the tree energy of the colours and its literal form."""
+    from mmseg_sparse.functional import tree_energy
+
+    image, options = sizes.smooth(3, side=6), dict(sigma=0.1)
+    return Case(
+        with_gradient(
+            lambda p: tree_energy(p, image, **options), sizes.prob()
+        ),
+        with_gradient(
+            lambda p: literal_tree(p, image, **options), sizes.prob()
+        ),
+        uses=('classes',),
+    )
+
+
 def local_aggregation(sizes: Sizes) -> Case:
     """Return local aggregation and its literal form."""
     from mmseg_sparse.functional import local_aggregate
@@ -346,6 +387,7 @@ CASES: dict[str, Callable[[Sizes], Case]] = {
     'potts_energy': potts,
     'feature_consistency': features,
     'dense_crf_energy': dense_crf,
+    'tree_energy': tree,
     'local_aggregate': local_aggregation,
     'pixel_adaptive_refine': pixel_adaptive,
 }

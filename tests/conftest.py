@@ -1,13 +1,39 @@
+import gc
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import config, utils
 from mmengine.registry import init_default_scope
 
 import mmseg_sparse  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported.
+
+    MMEngine collects garbage for each data set that is built, and looks at
+    a million objects of the libraries each time.
+    """
+    gc.freeze()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _look_for_mmseg_once() -> Iterator[None]:
+    """For every base, MMEngine finds mmseg and reads its metafiles again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (utils, 'load'),
+            (config, 'is_installed'),
+            (config, 'get_installed_path'),
+        ):
+            patch.setattr(module, name, cache(getattr(module, name)))
+        yield
 
 
 @pytest.fixture(autouse=True)

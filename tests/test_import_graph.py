@@ -166,7 +166,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         pytest.fail(' -> '.join(error.args[1]))
 
 
-def test_functional_imports_torch_and_the_standard_library_only() -> None:
+def test_functional_imports_torch_scipy_and_the_standard_library() -> None:
     names = {
         name.partition('.')[0]
         for module, tree in MODULES.items()
@@ -176,8 +176,8 @@ def test_functional_imports_torch_and_the_standard_library_only() -> None:
     }
     assert 'torch' in names
     assert names <= {
-        'torch', 'mmseg_sparse', 'collections', 'dataclasses', 'math',
-        'typing',
+        'torch', 'numpy', 'scipy', 'mmseg_sparse', 'collections',
+        'dataclasses', 'math', 'typing',
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 
@@ -37,15 +37,63 @@ class KeyValue(argparse.Action):
         action(parser, namespace, values, option_string)
 
 
+def make_parser(script: str, text: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a tool that ``text`` explains as it stands."""
+    return argparse.ArgumentParser(
+        prog=command(script),
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def at_least(least: float, kind: type = int) -> Callable[[str], Any]:
+    """Return a reader of numbers that refuses smaller ones."""
+
+    def read(text: str) -> Any:
+        number = kind(text)
+        if not number >= least:
+            raise argparse.ArgumentTypeError(
+                f'must be at least {least}, got {text}'
+            )
+        return number
+
+    read.__name__ = kind.__name__
+    return read
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the config that ``find_config`` finds."""
+    parser.add_argument(
+        'config',
+        help='path of a config, or the name of one of mmseg_sparse',
+    )
+
+
+def add_cfg_options(
+    parser: argparse.ArgumentParser,
+    text: str = 'override settings of the config',
+) -> None:
+    """Add the settings that ``load_config`` takes."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
+        help=text,
+    )  # fmt: skip
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the device of a model."""
+    parser.add_argument(
+        '--device',
+        help='device of the model (default: cuda:0 if there is one, else cpu)',
+    )
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what mmseg's users know from both of its tools."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=KeyValue,
-        metavar='KEY=VALUE',
-        help='override settings of the config; a list as key="[a,b]" or '
-        'key=a,b, nested as key="[(a,b),(c,d)]", without white space',
+    add_cfg_options(
+        parser,
+        'override settings of the config; a list as key="[a,b]" or key=a,b, '
+        'nested as key="[(a,b),(c,d)]", without white space',
     )
     parser.add_argument(
         '--launcher',
@@ -65,8 +113,8 @@ def add_traceback_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--traceback',
         action='store_true',
-        help='show where in the code an error came from; the log file of a '
-        'run has it in any case',
+        help='show the Python traceback of an error; the log file of a run '
+        'always contains it',
     )
 
 
@@ -88,8 +136,15 @@ def command(script: str) -> str:
     return f'python -m mmseg_sparse {Path(script).stem}'
 
 
-def fail(message: str) -> None:
+def one_line(error: Exception) -> str:
+    """Return the text of an error on one line."""
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
+def fail(message: str | Exception) -> NoReturn:
     """End the program with one line on stderr."""
+    if isinstance(message, Exception):
+        message = one_line(message)
     sys.exit(f'{Path(sys.argv[0]).name}: error: {message}')
 
 
@@ -145,25 +200,15 @@ PREDICTION_FORMATS = (
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what tools share that run a trained model and write a folder."""
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
+    add_config_argument(parser)
     parser.add_argument('checkpoint', help='file of its checkpoint')
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
+    add_device_argument(parser)
     parser.add_argument(
         '--overwrite',
         action='store_true',
         help='remove what this tool has written to OUT, and start again',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=KeyValue,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_cfg_options(parser)
 
 
 def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
@@ -179,8 +224,8 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--ann-file',
         metavar='FILE',
-        help="list of images, instead of the data set's; a relative path is "
-        "below the data set's data_root, as in a config",
+        help="list of images, instead of the data set's; relative to the data "
+        "set's data_root, as in a config",
     )
 
 
@@ -240,7 +285,7 @@ def load_config(path: str, options: dict[str, Any] | None) -> Any:
         if options:
             cfg.merge_from_dict(options)
     except Exception as error:  # a config is code
-        fail(f'{path}: {" ".join(str(error).split())}')
+        fail(f'{path}: {one_line(error)}')
     return cfg
 
 

@@ -4,9 +4,9 @@ r"""Train a suite of methods and put the results into one table.
 
 A suite is a config (configs/benchmarks/suites/) that names data sets, kinds of
 labels, backbones and methods, each by the config of an ordinary training.
-The same command again skips trainings that are done and goes on with those
-that were cut off, to the same weights. A training whose settings, weights or
-labels have changed is refused until --overwrite names it.
+If the command is run again, finished trainings are skipped and interrupted
+ones continue, to the same weights. A training whose settings, weights or
+labels have changed is an error unless --overwrite names it.
 
 OUT gets a folder for each training, table.md, table.csv, table.json, runs.yml,
 quality.png (a metric over the share of labelled pixels) and closed.png (which
@@ -26,24 +26,30 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from _arguments import CONFIGS, check_work_dir, command, fail, run_tool
+from _arguments import (
+    CONFIGS,
+    at_least,
+    check_work_dir,
+    fail,
+    make_parser,
+    run_tool,
+)
 
 SUITES = CONFIGS / 'benchmarks' / 'suites'
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     names = sorted(p.stem.removeprefix('suite_') for p in SUITES.glob('*.py'))
     parser.add_argument(
         'suite', help=f'{", ".join(names)}, or the path of a config'
     )
     parser.add_argument(
-        '--out', type=Path, help='default: work_dirs/benchmark/SUITE'
+        '--out',
+        type=Path,
+        help='folder to make or to continue (default: '
+        'work_dirs/benchmark/SUITE)',
     )
     parser.add_argument(
         '--only', nargs='+', metavar='WORD',
@@ -55,32 +61,30 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="seeds of each training (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
-        '--processes', type=int, default=1, metavar='N',
-        help='trainings at the same time (default: %(default)s)',
+        '--processes', type=at_least(1), default=1, metavar='N',
+        help='number of trainings at the same time (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--overwrite', nargs='+', metavar='TRAINING', default=[],
-        help='remove these trainings, by the names of their folders, first',
+        help='first remove these trainings, named by their folders',
     )  # fmt: skip
     parser.add_argument(
         '--import-runs', type=Path, metavar='DIR',
-        help='take finished trainings from here first',
+        help='first take over the finished trainings in DIR',
     )  # fmt: skip
     parser.add_argument(
         '--list', action='store_true',
-        help='tell the state of each training and do nothing',
+        help='print the state of each training and run nothing',
     )  # fmt: skip
     parser.add_argument(
         '--no-training', action='store_true',
-        help='write the table of what is done',
+        help='write the table of the finished trainings',
     )  # fmt: skip
     parser.add_argument(
         '--write-docs', action='store_true',
-        help='also fill docs/results.md, from a clone',
+        help='also write docs/results.md (in a clone of the repository)',
     )  # fmt: skip
     args = parser.parse_args(argv)
-    if args.processes < 1:
-        parser.error(f'--processes must be at least 1, got {args.processes}')
     args.path = find_suite(args.suite)
     if args.out is None:
         stem = args.path.stem.removeprefix('suite_')
@@ -94,7 +98,7 @@ def find_suite(name: str) -> Path:
     for path in (Path(name), SUITES / f'suite_{name}.py'):
         if path.is_file():
             return path
-    return fail(f'suite not found: {name!r} is neither a file nor a suite '
+    fail(f'suite not found: {name!r} is neither a file nor a suite '
                 'that comes with mmseg_sparse')  # fmt: skip
 
 
@@ -182,8 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         raise KeyboardInterrupt('the same command goes on') from None
     except (OSError, ValueError, RuntimeError) as error:
-        fail(' '.join(str(error).split()))
-    return 1
+        fail(error)
 
 
 if __name__ == '__main__':

@@ -16,10 +16,10 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from _arguments import command, run_tool
+from _arguments import at_least, make_parser, run_tool
 
 TOOLS = Path(__file__).resolve().parent
 DEFAULT_OUT = Path('work_dirs/demo')
@@ -38,11 +38,7 @@ class StepError(Exception):
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         '--out',
         type=Path,
@@ -60,20 +56,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             option, type=at_least(least), default=default, help=text
         )
     return parser.parse_args(argv)
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """Return a reader of integers that refuses smaller ones."""
-
-    def integer(text: str) -> int:
-        number = int(text)
-        if number < least:
-            raise argparse.ArgumentTypeError(
-                f'must be at least {least}, got {text}'
-            )
-        return number
-
-    return integer
 
 
 def main(argv: Sequence[str] | None = None) -> int:

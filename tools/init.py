@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _arguments import ProgressBar, command, fail, run_tool
+from _arguments import ProgressBar, command, fail, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmseg_sparse.start.config_text import Project
@@ -33,11 +33,7 @@ PLAIN = {
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument('images', type=Path, help='folder of the images')
     parser.add_argument('labels', type=Path, help='file or folder of labels')
     parser.add_argument(
@@ -64,7 +60,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--background', metavar='NAME',
-        help='class that is no object, or none',
+        help='class that is not an object, or "none"',
     )  # fmt: skip
     parser.add_argument(
         '--format', metavar='FORMAT', help='a format of import_labels'
@@ -89,9 +85,9 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ('scale', 'length to which the longer side of images is resized'),
         ('crop', 'side of the crops'),
-        ('batch', 'images an iteration (default: 8)'),
+        ('batch', 'images per iteration (default: 8)'),
         ('iters', 'iterations (default: what fits --minutes)'),
-        ('minutes', 'time for the training (default: 15 on CPU, else 60)'),
+        ('minutes', 'duration of the training (default: 15 on CPU, else 60)'),
     ):
         parser.add_argument(
             f'--{name}', type=int, metavar='N', help=text,
@@ -172,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt('nothing was written') from None
     except (OSError, ValueError) as error:
-        fail(str(error))
+        fail(error)
     errors = check(out)
     commands = next_commands(project, out, args.images)
     print(f'\n{out} is ready. Next:\n' + '\n'.join(f'  {c}' for c in commands))

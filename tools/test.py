@@ -5,24 +5,21 @@ from collections.abc import Sequence
 
 from _arguments import (
     add_common_arguments,
+    add_config_argument,
     add_traceback_argument,
     check_checkpoint,
     check_work_dir,
-    command,
     fail,
     find_config,
+    make_parser,
     run_tool,
 )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; the options are those of mmseg's tool."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__), description=__doc__
-    )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument(
         'checkpoint', nargs='?', help='path or URL of the checkpoint'
     )

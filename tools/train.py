@@ -5,23 +5,20 @@ from collections.abc import Sequence
 
 from _arguments import (
     add_common_arguments,
+    add_config_argument,
     add_traceback_argument,
     check_work_dir,
-    command,
     fail,
     find_config,
+    make_parser,
     run_tool,
 )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; the options are those of mmseg's tool."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__), description=__doc__
-    )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     parser.add_argument(
         '--resume',
@@ -35,15 +32,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--check',
         action=argparse.BooleanOptionalAction,
         default=None,
-        help='look at labels and settings for a second before the first '
-        'iteration, and stop if the training would be in vain (default: on '
-        'the first start of a run, not with --resume)',
+        help='check labels and settings before the first iteration (about a '
+        'second), and stop if the training cannot succeed (default: on the '
+        'first start of a run, not with --resume)',
     )
     parser.add_argument(
         '--allow-nan',
         action='store_true',
-        help='go on although the loss is NaN or infinite; the default is to '
-        'stop after three such iterations in a row',
+        help='continue even if the loss is NaN or infinite (default: stop '
+        'after three such iterations in a row)',
     )
     add_traceback_argument(parser)
     add_common_arguments(parser)

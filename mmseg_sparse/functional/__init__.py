@@ -1,4 +1,4 @@
-"""The math: tensors in, tensors out; nothing here imports but torch."""
+"""The math: tensors in, tensors out, by torch and SciPy alone."""
 
 from .affinity import (
     affinity_labels,
@@ -50,10 +50,13 @@ from .pseudo_labels import (
 )
 from .resize import resize_inside, valid_on_grid
 from .self_training import self_training_labels
+from .tree_energy import tree_energy
+from .tree_filter import SpanningTree, tree_filter
 
 __all__ = [
     'Attention',
     'PixelAffinity',
+    'SpanningTree',
     'affinity_labels',
     'affinity_loss',
     'annotation_loss',
@@ -88,6 +91,8 @@ __all__ = [
     'teacher_labels',
     'teacher_loss',
     'top_k_pool',
+    'tree_energy',
+    'tree_filter',
     'valid_on_grid',
     'window_mask',
     'with_background',

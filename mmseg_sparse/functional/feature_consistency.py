@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checks import check_mask, wide_dtype
+from .checks import check_maps, check_mask, wide_dtype
 from .local_window import (
     LONG,
     Strip,
@@ -19,6 +19,33 @@ from .local_window import (
 
 #: Distance per channel below which the log of eq. 11 goes on as a line.
 NEAR = 1e-4
+
+
+def mean_square_distance(maps: Tensor, valid: Tensor | None = None) -> Tensor:
+    r"""Return how far apart two pixels of a batch are, squared.
+
+    The mean of :math:`\|F_i - F_j\|^2` over all pairs of pixels, of one image
+    or of two, which is twice the sum of the variances of the channels.
+
+    Args:
+        maps: F, ``(N, d, H, W)``.
+        valid: Bool ``(N, H, W)``; false pixels do not count.
+
+    Returns:
+        A scalar, in float32 or the wider dtype of ``maps``; 0 without pixels.
+
+    Raises:
+        ValueError: If the shapes disagree.
+    """
+    check_maps('maps', maps, valid)
+    wide = maps.to(wide_dtype(maps))
+    counted = torch.ones_like(wide[:, :1])
+    if valid is not None:
+        counted = valid.unsqueeze(1).to(wide.dtype)
+        wide = wide.masked_fill(~valid.unsqueeze(1), 0)
+    count = counted.sum().clamp(min=1)
+    mean = wide.sum((0, 2, 3), keepdim=True) / count
+    return 2 * ((wide - mean).square() * counted).sum() / count
 
 
 def feature_distance(

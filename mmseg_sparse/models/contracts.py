@@ -77,6 +77,18 @@ class NeedsAttention(Protocol):
 
 
 @runtime_checkable
+class KeepsAttention(Protocol):
+    """A backbone that hands out attention which it kept.
+
+    Attributes:
+        attention_tap: Module that passes through the list of the layers'
+            ``Attention`` in each forward pass; None: nothing is kept.
+    """
+
+    attention_tap: nn.Module | None
+
+
+@runtime_checkable
 class NeedsModuleInput(Protocol):
     """A module that gets the input of another in ``module_inputs``."""
 

@@ -23,6 +23,7 @@ from tests.helpers.shipped import (
 VOC = 'mit-b1_segformer_1xb8-20k_voc12-tag-512x512'
 MAIN = f'afa_{VOC}'
 TILES = 'afa_mit-b0_segformer_1xb8-2k_camvidtile-tag-120x160'
+FROZEN = 'afa_dinov2-s_segformer_1xb8-2k_camvidtile-tag-168x224'
 TOY = 'afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64'
 OTHERS = (
     TILES,
@@ -198,7 +199,7 @@ def test_coco_differs_in_data_and_phases() -> None:
     assert model == main.model
 
 
-@pytest.mark.parametrize('name', [MAIN, *OTHERS])
+@pytest.mark.parametrize('name', [MAIN, *OTHERS, FROZEN])
 def test_validation_images_have_tags(name: str) -> None:
     cfg = parse(leaf(name))
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
@@ -209,7 +210,7 @@ def test_validation_images_have_tags(name: str) -> None:
             assert packing.background == 0
 
 
-@pytest.mark.parametrize('name', [TILES, TOY])
+@pytest.mark.parametrize('name', [TILES, TOY, FROZEN])
 def test_small_configs_measure_pseudo_labels(name: str) -> None:
     cfg = parse(leaf(name))
     assert cfg.model.test_cfg.pseudo_labels
@@ -221,8 +222,13 @@ def test_small_configs_measure_pseudo_labels(name: str) -> None:
     begin = cfg.model.segmentation_begin, cfg.model.propagation_begin
     assert 0 < begin[0] < begin[1] < cfg.train_cfg.max_iters
     head = cfg.model.decode_head
-    last = cfg.model.backbone.num_layers[-1] * 8
+    backbone = cfg.model.backbone
+    last = (
+        len(backbone.attention_layers) * backbone.backbone.num_heads
+        if name == FROZEN
+        else backbone.num_layers[-1] * 8
+    )
     assert head.attention_heads == last
     # The head and its loss agree about the background; the toy set has one.
     assert head.get('background', 0) == head.loss_decode.get('background', 0)
-    assert ('background' in head) == (name == TILES)
+    assert ('background' in head) == (name != TOY)

@@ -41,6 +41,7 @@ REGULARIZERS = {
     'sasformer': ['AttentionAffinityLoss'],
     'dfr': ['DFRLoss'],
     'gated_crf': ['GatedCRFLoss'],
+    'tree_energy': ['TreeEnergyLoss'],
     'blpseg': [],
     'afa': ['DenseCRFLoss'],  # or none, see test_afa_configs
     'trl': [],

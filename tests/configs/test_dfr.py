@@ -1,4 +1,4 @@
-"""What the configs of DFR and Gated CRF are about."""
+"""What the configs of DFR, Gated CRF and the tree energy are about."""
 
 import pytest
 
@@ -39,7 +39,12 @@ def each(folder, method):
 
 
 @pytest.mark.parametrize(
-    ('folder', 'method'), [('dfr', 'dfr'), ('baselines', 'gated_crf')]
+    ('folder', 'method'),
+    [
+        ('dfr', 'dfr'),
+        ('baselines', 'gated_crf'),
+        ('baselines', 'tree_energy'),
+    ],
 )
 def test_method_is_its_baseline_and_the_loss(folder, method):
     names = [n for n in each(folder, method) if f'{method}_' in n]
@@ -54,6 +59,9 @@ def test_method_is_its_baseline_and_the_loss(folder, method):
         assert found == baseline
         if method == 'gated_crf':
             assert loss == dict(type='GatedCRFLoss', kernels=KERNELS)
+            continue
+        if method == 'tree_energy':
+            assert loss == dict(type='TreeEnergyLoss', sigma_feature=10.0)
             continue
         assert loss['type'] == 'DFRLoss'
         # The deep feature is the classifier's input, or UPerNet's pyramid.

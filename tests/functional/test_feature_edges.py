@@ -8,6 +8,7 @@ from mmseg_sparse.functional import (
     feature_distance,
     feature_regularization,
 )
+from mmseg_sparse.functional.feature_consistency import mean_square_distance
 from tests.helpers.dfr_cases import make_case
 from tests.reference import dfr as reference
 
@@ -200,3 +201,16 @@ def test_pairs_are_counted_beyond_the_whole_numbers_of_float32():
     # Every pair of two classes has x = 1, those of one have 0.
     wanted = -2 * math.log(1 - math.exp(-1))
     assert float(found) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_mean_square_distance_equals_all_pairs():
+    maps = torch.randn(2, 3, 3, 4, dtype=torch.float64)
+    valid = torch.rand(2, 3, 4) < 0.7
+    for mask in (None, valid):
+        found = mean_square_distance(maps, mask)
+        wanted = reference.mean_square_distance(maps, mask)
+        assert found.item() == pytest.approx(wanted, rel=1e-12)
+    maps[~valid.unsqueeze(1).expand_as(maps)] = float('nan')
+    assert torch.isfinite(mean_square_distance(maps, valid))
+    assert mean_square_distance(maps, torch.zeros_like(valid)) == 0
+    assert mean_square_distance(maps.bfloat16()).dtype == torch.float32

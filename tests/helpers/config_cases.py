@@ -157,6 +157,12 @@ CASES = {
         val_raw=(0, 10, 255), val_seen=(0, 10, 255), seen=(255,),
         tags=(0, 10), classes=11, supervision='tag', background=None,
     ),
+    'camvid_tile_tag_224': Case(
+        ('train/images/a.png', None),
+        ('val/images/b.png', 'val/masks/b.png'),
+        val_raw=(0, 10, 255), val_seen=(0, 10, 255), seen=(255,),
+        tags=(0, 10), classes=11, supervision='tag', background=None,
+    ),
     'custom_sparse': Case(
         ('images/train/a.jpg', 'labels/train/a.png'),
         ('images/val/b.jpg', 'masks/val/b.png'),

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mmengine.config.utils as config_utils
 from mmengine.config import Config, ConfigDict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,7 +20,7 @@ LEAVES = [
     *(path for path in ABLATIONS if 'trl' not in path.parts),
 ]
 NAME = re.compile(
-    r'(?P<method>gated_crf|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
+    r'(?P<method>gated_crf|tree_energy|[a-z0-9]+)(-(?P<variant>[a-z0-9-]+))?'
     r'_(?P<backbone>[a-z0-9-]+)_(?P<head>[a-z0-9-]+)'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<iters>\d+)k'
     r'_(?P<dataset>[a-z0-9]+)'
@@ -44,17 +43,7 @@ def parse(leaf: Path) -> Config:
 
 @cache
 def _parse(leaf: Path) -> Config:
-    # MMEngine reads all metafiles of mmseg again for every base; they do not
-    # change while tests run.
-    load = config_utils.load
-    config_utils.load = _load_once
-    try:
-        return Config.fromfile(leaf)
-    finally:
-        config_utils.load = load
-
-
-_load_once = cache(config_utils.load)
+    return Config.fromfile(leaf)
 
 
 def dicts(value: Any) -> Iterator[dict[str, Any]]:
@@ -143,6 +132,11 @@ def _shrink_frozen(model: ConfigDict, size: int) -> None:
         embed_dims=16, num_heads=2, num_layers=4, img_size=size,
         out_indices=tuple(range(stages)),
     )  # fmt: skip
+    layers = model.backbone.get('attention_layers', ())
+    model.backbone.attention_layers = tuple(range(len(layers)))
+    if model.decode_head.get('attention_heads'):  # AFA's
+        model.decode_head.attention_heads = 2 * len(layers)
+    _fit_feature(model, 8)
     model.decode_head.update(in_channels=[4, 6] + [16] * stages, channels=8)
 
 

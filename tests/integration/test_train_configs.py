@@ -9,6 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmseg_sparse.engine import launch
+from tests.helpers.own_data import write_sidecar
 from tests.helpers.shipped import (
     LEAVES,
     datasets,
@@ -41,6 +42,14 @@ TRAINED = [
     'afa_mit-tiny_segformer_1xb8-4k_toy-tag-64x64',
     'afa_mit-b1_segformer_1xb8-20k_voc12-tag-512x512',
 ]
+#: On a frozen DINOv2, of which some keep attention.
+FROZEN = [
+    'gated_crf_dinov2-s_segformer_1xb8-1k_camvid-scribble-364x490',
+    'sasformer_dinov2-s_segformer_1xb8-1k_camvid-scribble-364x490',
+    'dfr_dinov2-s_segformer_1xb8-1k_camvid-scribble-364x490',
+    'blpseg_dinov2-s_upernet_1xb8-1k_camvid-scribble-364x490',
+    'afa_dinov2-s_segformer_1xb8-2k_camvidtile-tag-168x224',
+]
 #: Names of the images, as VolumeMetric expects them on ACDC.
 NAMES = ('a_slice_0', 'a_slice_1')
 #: Losses of the decode head, of which every config has one.
@@ -63,15 +72,21 @@ def write_split(root: Path, dataset: dict, rng: np.random.Generator) -> None:
         classes = len(dataset.get('classes', range(7)))
         labels = rng.integers(classes, size=(36, 48), dtype=np.uint8)
         write_image(root / prefix.img_path / f'{name}{suffix}', image)
-        if 'tag_file' in dataset:
+        if 'seg_map_path' not in prefix:
             continue
         if not prefix.seg_map_path.startswith(('masks', 'Seg')):
             labels[:, np.arange(48) % 8 > 0] = 255
         write_image(root / prefix.seg_map_path / f'{name}.png', labels)
-    if 'tag_file' in dataset:
+    tags = dataset.get('tag_file', dataset.get('ann_file', ''))
+    if tags.endswith('.json'):
+        info = dict(
+            supervision='tag', size=(48, 36), tags=[*dataset.classes[2:4]]
+        )
+        write_sidecar(root / tags, dataset.classes, dict.fromkeys(NAMES, info))
+    elif 'tag_file' in dataset:
         hot = np.eye(20)[[2, 9]].sum(0)
-        np.save(root / dataset.tag_file, dict.fromkeys(NAMES, hot))
-    if 'ann_file' in dataset:
+        np.save(root / tags, dict.fromkeys(NAMES, hot))
+    if dataset.get('ann_file', '').endswith('.txt'):
         split = root / dataset.ann_file
         split.parent.mkdir(parents=True, exist_ok=True)
         split.write_text('\n'.join(NAMES))
@@ -105,12 +120,17 @@ def small(cfg: Config, root: Path) -> Config:
     return shrink(cfg)
 
 
-@pytest.mark.parametrize('name', TRAINED)
+@pytest.mark.parametrize('name', [*TRAINED, *FROZEN])
 def test_trains_and_validates(name, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     (leaf,) = (leaf for leaf in LEAVES if leaf.stem == name)
     cfg = small(parse(leaf), tmp_path)
     cfg.experiment_name = f'{name}-{tmp_path.name}'
+    last = 1
+    if name in FROZEN:  # on two images, so that most maps are kept
+        last = cfg.train_cfg.max_iters = cfg.train_cfg.val_interval = 3
+        cfg.default_hooks.checkpoint.interval = 3
+        cfg.model.backbone.cache_dir = str(tmp_path / 'features')
     runner = launch.build_runner(cfg)
     before = [p.detach().clone() for p in runner.model.parameters()]
     runner.train()
@@ -133,4 +153,5 @@ def test_trains_and_validates(name, tmp_path, monkeypatch):
     assert (losses <= {*scalars}) == (method == 'afa')
     assert ('train/decode.loss_reg' in scalars) == name.startswith('afa_mit-b')
     assert 0 <= scalars['val/mIoU'].current() <= 100
-    assert (tmp_path / 'work' / 'iter_1.pth').is_file()
+    assert (tmp_path / 'work' / f'iter_{last}.pth').is_file()
+    assert (tmp_path / 'features').is_dir() == (name in FROZEN)

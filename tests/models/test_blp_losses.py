@@ -22,7 +22,7 @@ def case():
 
 def test_blp_loss_is_its_function_times_its_weight(case):
     logits, scribble, labels, _ = case
-    options = dict(gamma=0.7, normalizer='labels')
+    options = dict(gamma=0.7, normalizer='labels', detach_weight=False)
     loss = MODELS.build(dict(type='BLPLoss', loss_weight=0.3, **options))
     found = loss(logits, labels, ignore_index=9, scribble_logits=scribble)
     wanted = blp_loss(logits, scribble, labels, ignore_index=9, **options)

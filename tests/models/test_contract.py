@@ -20,6 +20,7 @@ REGULARIZERS = {
     'DFRLoss': dict(type='DFRLoss', in_channels=16, confidence=0.3),
     'DenseCRFLoss': dict(type='DenseCRFLoss', loss_weight=1e-5),
     'GatedCRFLoss': dict(type='GatedCRFLoss'),
+    'TreeEnergyLoss': dict(type='TreeEnergyLoss'),
 }
 #: Likewise of the losses that a decode head takes as `loss_decode`.
 DECODE_LOSSES = {

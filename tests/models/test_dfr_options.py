@@ -10,6 +10,7 @@ from mmseg_sparse.functional import feature_distance
 from tests.helpers import dfr_cases, stock
 from tests.helpers.sparse import config
 from tests.models.test_dfr_loss import DFR, make_case, small_maps
+from tests.reference import dfr as reference
 
 KEEPING = dict(type='KeepingRegularizer', feature_from='decode_head.conv_seg')
 
@@ -44,6 +45,40 @@ def test_the_kernel_of_eq_13_is_always_position_and_colour(kernel):
     assert torch.equal(found['loss_fr'], wanted['loss_fr'])
     assert torch.equal(found['loss_fd'], wanted['loss_fd'])
     assert not torch.equal(found['loss_dfr'], wanted['loss_dfr'])
+
+
+@pytest.mark.parametrize('factor', [1.0, 1e-3])
+def test_a_normalized_feature_has_the_batchs_own_unit(factor):
+    logits, feats, labels, valid = make_case()
+    deep = feats.module_inputs['decode_head.conv_seg']
+    feats.module_inputs['decode_head.conv_seg'] = deep * factor
+    loss = MODELS.build(dict(DFR, sigma_feature=0.4, normalize_feature=True))
+    torch.nn.init.zeros_(loss.conv.bias)
+    found = loss(logits, feats, labels, valid)['loss_dfr'].item()
+    colours, _, inside = small_maps(feats, labels, valid)
+    feature = F.relu(loss.conv(deep)).detach().double()  # factor cancels
+    unit = reference.mean_square_distance(feature, inside) ** 0.5
+    energy = reference.potts_energy(
+        logits.double().softmax(1),
+        torch.cat([colours.double() / 0.5, feature / (0.4 * unit)], 1),
+        radius=2,
+        sigma_xy=6.0,
+        valid=inside,
+    )
+    assert found == pytest.approx(0.01 * energy, rel=1e-4)
+
+
+def test_a_constant_feature_leaves_the_kernel_of_colours():
+    case = make_case()
+    case[1].module_inputs['decode_head.conv_seg'] = torch.ones(2, 6, 8, 10)
+    losses = [
+        MODELS.build(dict(DFR, **options))(*case)['loss_dfr']
+        for options in (
+            dict(sigma_feature=0.4, normalize_feature=True),
+            dict(kernel=('xy', 'rgb')),
+        )
+    ]
+    assert torch.allclose(*losses, rtol=1e-5)
 
 
 def test_gated_crf_adds_weighted_kernels():

@@ -8,7 +8,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_sparse.models.backbones import FrozenBackbone
+from mmseg_sparse.models.backbones import AttentionRecorder, FrozenBackbone
 
 VIT = dict(
     type='VisionTransformer', img_size=28, patch_size=14, embed_dims=16,
@@ -115,3 +115,44 @@ def test_autocast_is_near_and_keeps_the_dtype() -> None:
         assert 0 < (one - other).abs().max() < 0.1
     with pytest.raises(ValueError, match='autocast must be'):
         build(autocast='float8')
+
+
+def test_attention_of_layers_is_kept_with_the_maps(tmp_path: Path) -> None:
+    """What is recorded is the transformer's own attention, also when read."""
+    plain = build(stem_channels=None)
+    with torch.no_grad(), AttentionRecorder(plain.backbone) as (stock,):
+        expected = plain(images())
+    kwargs = dict(attention_layers=(1, 0), cache_dir=str(tmp_path))
+    build(cache_dir=str(tmp_path))(images())  # other files
+    for run in ('made', 'read'):
+        model = build(**kwargs)
+        if run == 'read':
+            model.backbone.forward = refuse
+        with AttentionRecorder(model, [0]) as (layers,):
+            maps = model(images())
+        assert len(maps) == 4
+        for one, other in zip(maps[2:], expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+        for one, index in zip(layers, (1, 0), strict=True):
+            other = stock[index]
+            assert (one.query_hw, one.key_hw) == ((3, 4), (3, 4))
+            assert one.query_centers == other.query_centers
+            assert not one.query.requires_grad
+            torch.testing.assert_close(
+                one.dense(), other.dense(), rtol=1e-2, atol=1e-3
+            )
+        model(images())  # outside, nothing is handed out
+        assert len(layers) == 2
+    assert len(list(tmp_path.rglob('*.npz'))) == 6
+
+
+def test_attention_layers_are_checked() -> None:
+    with pytest.raises(ValueError, match=r'among 0 to 1, got \(0, 2\)'):
+        build(attention_layers=(0, 2))
+    resnet = dict(type='ResNetV1c', depth=18, base_channels=4)
+    with pytest.raises(TypeError, match='got the backbone ResNetV1c'):
+        build(attention_layers=(0,), backbone=resnet)
+    with pytest.raises(ValueError, match='name the layers'):
+        AttentionRecorder(build())
+    with pytest.raises(ValueError, match='has attention stages 0 to 0'):
+        AttentionRecorder(build(attention_layers=(0,)), [1])

@@ -9,6 +9,7 @@ from mmseg_sparse.models.refiners import LocalAggregation
 from mmseg_sparse.models.segmentors import Features
 from tests.helpers import stock
 from tests.helpers.sparse import config
+from tests.reference import blpseg as reference
 
 REFINER = dict(type='LocalAggregation', channels=8, sigma=2.5)
 
@@ -47,6 +48,25 @@ def test_is_the_function_of_image_and_logits():
     )
     assert torch.allclose(refiner(logits, feats), expected, atol=1e-5)
     assert (expected - logits).abs().max() > 0.1
+
+
+def test_without_projection_it_is_the_papers_feature():
+    logits, feats = case(12, 20)
+    refiner = module(project=False).double()
+    layers = refiner.low_level
+    assert 'low_level.conv.weight' not in refiner.state_dict()
+    with torch.no_grad():
+        layers.norm.weight.uniform_(0.3, 2)
+        layers.norm.bias.normal_()
+        feature = reference.low_level_feature(
+            feats.image.double(), layers.patches.weight, layers.patches.bias,
+            layers.norm.weight, layers.norm.bias,
+        )  # fmt: skip
+        expected = reference.local_aggregate(
+            logits.double(), feature, sigma=2.5
+        )
+        found = refiner(logits.double(), feats)
+    assert torch.allclose(found, expected, rtol=1e-8, atol=1e-9)
 
 
 def test_without_distance_and_without_likeness():

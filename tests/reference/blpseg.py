@@ -49,6 +49,37 @@ def local_aggregate(logits, feature, *, sigma, known=None):
     return torch.stack(out)
 
 
+def low_level_feature(image, weight, bias, scale, shift, *, eps=1e-5):
+    """f of section III-B: a strided convolution and layer normalisation.
+
+    Args:
+        image: N x 3 x H x W, multiples of the stride.
+        weight: D x 3 x stride x stride, with bias D.
+        scale: D, of the layer normalisation, with shift D.
+    """
+    n, _, height, width = image.shape
+    channels, _, stride, _ = weight.shape
+    out = torch.zeros(
+        n, channels, height // stride, width // stride, dtype=torch.float64
+    )
+    for i in range(n):
+        for y in range(height // stride):
+            for x in range(width // stride):
+                rows = slice(y * stride, y * stride + stride)
+                columns = slice(x * stride, x * stride + stride)
+                patch = image[i, :, rows, columns]
+                f = [
+                    float((weight[d] * patch).sum() + bias[d])
+                    for d in range(channels)
+                ]
+                mean = sum(f) / channels
+                var = sum((v - mean) ** 2 for v in f) / channels
+                for d in range(channels):
+                    norm = (f[d] - mean) / math.sqrt(var + eps)
+                    out[i, d, y, x] = norm * scale[d] + shift[d]
+    return out
+
+
 def softmax(scores):
     top = max(scores)
     total = sum(math.exp(s - top) for s in scores)

@@ -47,6 +47,24 @@ def potts_energy(prob, guide, *, radius, sigma_xy, valid=None):
     return total / max(count, 1)
 
 
+def mean_square_distance(maps, valid=None):
+    """Mean of ||F_i - F_j||^2 over all pairs (i, j) of pixels of a batch."""
+    n, _, height, width = maps.shape
+    f = pixels(maps)
+    chosen = [
+        f[image][y][x]
+        for image in range(n)
+        for y in range(height)
+        for x in range(width)
+        if valid is None or valid[image, y, x]
+    ]
+    total = 0.0
+    for one in chosen:
+        for other in chosen:
+            total += sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+    return total / max(len(chosen), 1) ** 2
+
+
 def labelled_pairs(labels, radius, ignore_index):
     """Eq. 8: ordered pairs (image, i, j) of labelled pixels."""
     n, height, width = labels.shape

@@ -33,7 +33,7 @@ def test_lists_trainings_without_their_data(run):
     ('arguments', 'words'),
     [
         (['foo'], "suite not found: 'foo' is neither a file nor a suite"),
-        (['toy', '--processes', '0'], '--processes must be at least 1'),
+        (['toy', '--processes', '0'], '--processes: must be at least 1'),
         (['toy', '--only', 'AFA'], "nothing of the suite toy is called 'AFA'"),
         (['toy', '--overwrite', 'ce'], 'expected a stage of data'),
     ],

@@ -142,7 +142,6 @@ def test_reader_options_and_dataset_types(call, tmp_path):
         (('labelme', 'no', 'out'), 'No such file or directory.*no'),
         (('labelme', 'json', 'out', '--classes', 'sky'), 'unknown class'),
         (('labelme', 'json', 'out', '--class-map', 'a=b'), 'needs class'),
-        (('labelme', 'json', 'out', '--workers', '0'), 'at least 1, got 0'),
         (('labelme', 'json', 'out', '--stroke-width', 'nan'), 'got nan'),
         (('isat', 'json', 'out', '--option', 'a=1'), 'it has: image'),
         (('labelme', 'images', 'out'), r'no \*.json in the folder'),

@@ -44,8 +44,8 @@ def test_what_does_not_fit_is_one_line(
 @pytest.mark.parametrize(
     ('option', 'told'),
     [
-        (['--limit', '0'], '--limit must be at least 1, got 0'),
-        (['--gamma', '-1'], '--gamma must be at least 0, got -1'),
+        (['--limit', '0'], '--limit: must be at least 1, got 0'),
+        (['--gamma', '-1'], '--gamma: must be at least 0, got -1'),
         (['--masks', 'no'], "--masks: no folder 'no'"),
     ],
 )

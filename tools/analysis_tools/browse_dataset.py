@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, command, fail, find_config, run_tool
+from _arguments import (
+    add_cfg_options,
+    add_config_argument,
+    at_least,
+    fail,
+    find_config,
+    make_parser,
+    one_line,
+    run_tool,
+)
 
 SPLITS = ('train', 'val', 'test')
 SHEET = 'sheet.png'
@@ -24,39 +33,36 @@ SHEET = 'sheet.png'
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
-    parser.add_argument(
-        '--split', choices=SPLITS, default='train', help='default: %(default)s'
+        '--split',
+        choices=SPLITS,
+        default='train',
+        help='which data set of the config (default: %(default)s)',
     )
     parser.add_argument(
         '--out', type=Path, metavar='DIR',
         help='folder to make (default: work_dirs/browse_dataset/CONFIG-SPLIT)',
     )  # fmt: skip
     parser.add_argument(
-        '--number', type=int, default=12, metavar='N',
-        help='samples to draw (default: %(default)s)',
+        '--number', type=at_least(1), default=12, metavar='N',
+        help='number of samples to draw (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--start', type=int, default=0, metavar='K',
-        help='first image (default: %(default)s)',
+        '--start', type=at_least(0), default=0, metavar='K',
+        help='number of the first image, from 0 (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--shuffle', action='store_true',
         help='choose images at random instead of the first ones',
     )  # fmt: skip
     parser.add_argument(
-        '--seed', type=int, default=0,
+        '--seed', type=at_least(0), default=0,
         help='seed of random transforms and --shuffle (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--widen', type=int, metavar='PX',
+        '--widen', type=at_least(0), metavar='PX',
         help='pixels added to each side of strokes (default: depends on the '
         'size of the sample; more for points)',
     )  # fmt: skip
@@ -64,17 +70,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--overwrite', action='store_true',
         help='replace pictures of the same names in OUT',
     )  # fmt: skip
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config',
-    )  # fmt: skip
-    args = parser.parse_args(argv)
-    for name, least in (('number', 1), ('start', 0), ('seed', 0),
-                        ('widen', 0)):  # fmt: skip
-        value = getattr(args, name)
-        if value is not None and value < least:
-            parser.error(f'--{name} must be at least {least}, got {value}')
-    return args
+    add_cfg_options(parser)
+    return parser.parse_args(argv)
 
 
 def load_dataset(args: argparse.Namespace, path: str) -> tuple[Any, Any]:
@@ -292,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         dataset, size = load_dataset(args, path)
         pictures = browse(args, dataset, Path(path).stem, size)
     except Exception as error:  # a config and its pipeline are code
-        fail(f'{path}: {" ".join(str(error).split()) or type(error).__name__}')
+        fail(f'{path}: {one_line(error)}')
     write(out, pictures, args.overwrite)
 
 

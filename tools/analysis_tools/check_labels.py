@@ -25,7 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import KeyValue, ProgressBar, command, find_config, run_tool
+from _arguments import (
+    ProgressBar,
+    add_cfg_options,
+    at_least,
+    find_config,
+    make_parser,
+    one_line,
+    run_tool,
+)
 
 if TYPE_CHECKING:
     from mmseg_sparse.doctor import LabelSet
@@ -36,15 +44,12 @@ REPORTS = ('report.txt', 'report.json', 'report.png')
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'data', metavar='CONFIG|FOLDER',
-        help='a config, or the name of a shipped one; or a folder of label '
-        'maps, or one that holds a folder of images and one of labels',
+        help='path of a config, or the name of one of mmseg_sparse; or a '
+        'folder of label maps, or one that holds a folder of images and one '
+        'of labels',
     )  # fmt: skip
     parser.add_argument(
         '--split', choices=SPLITS,
@@ -62,32 +67,22 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'the config)',
     )  # fmt: skip
     _add_folder_arguments(parser)
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config',
-    )  # fmt: skip
+    add_cfg_options(parser)
     parser.add_argument(
         '--out', type=Path, metavar='DIR',
         help='folder for the report; replaces an older report, but no other '
         'file (default: work_dirs/check_labels/NAME)',
     )  # fmt: skip
     parser.add_argument(
-        '--workers', type=int, default=min(8, os.cpu_count() or 1),
+        '--workers', type=at_least(0), default=min(8, os.cpu_count() or 1),
         metavar='N',
         help='number of processes; 0: only this one (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--max-images', type=int, metavar='N',
+        '--max-images', type=at_least(1), metavar='N',
         help='read only N images, spread evenly over the data set',
     )  # fmt: skip
     args = parser.parse_args(argv)
-    for name, least in (('workers', 0), ('max_images', 1)):
-        value = getattr(args, name)
-        if value is not None and value < least:
-            parser.error(
-                f'--{name.replace("_", "-")} must be at least {least}, got '
-                f'{value}'
-            )
     if not 0 <= (args.ignore_index or 0) <= 255:
         parser.error(
             f'--ignore-index must lie in 0..255, got {args.ignore_index}'
@@ -148,7 +143,7 @@ def load(args: argparse.Namespace) -> 'LabelSet':
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
     except Exception as error:  # a config is code
-        misuse(f'{path}: {" ".join(str(error).split())}')
+        misuse(f'{path}: {one_line(error)}')
     return from_config(
         cfg, args.split or 'train', title=Path(path).stem, dense=dense,
         ignore_index=args.ignore_index, validation=True,
@@ -229,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         data = load(args)
     except (OSError, ValueError) as error:
-        misuse(' '.join(str(error).split()))
+        misuse(one_line(error))
     for part in filter(None, (data, data.validation)):
         number = len(part.items)
         if args.max_images is not None and args.max_images < number:

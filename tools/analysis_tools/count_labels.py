@@ -18,11 +18,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import (
-    KeyValue,
     ProgressBar,
-    command,
+    add_cfg_options,
+    at_least,
     fail,
     find_config,
+    make_parser,
+    one_line,
     run_tool,
 )
 
@@ -32,40 +34,34 @@ MAKERS = ('Load', 'Simulate', 'Shrink', 'Drop')
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'configs', nargs='+', metavar='CONFIG',
-        help='path of a config, or the name of a shipped one',
+        help='path of a config, or the name of one of mmseg_sparse',
     )  # fmt: skip
     parser.add_argument(
-        '--epochs', type=int, default=1, help='default: %(default)s'
+        '--epochs',
+        type=at_least(1),
+        default=1,
+        metavar='N',
+        help='number of epochs to average over (default: %(default)s)',
     )
     parser.add_argument(
-        '--images', type=int, metavar='N',
+        '--images', type=at_least(1), metavar='N',
         help='use only N images, evenly spread (default: all)',
     )  # fmt: skip
     parser.add_argument(
-        '--seed', type=int, default=0, help='default: %(default)s'
+        '--seed',
+        type=at_least(0),
+        default=0,
+        help='seed of the random transforms (default: %(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of every config',
-    )  # fmt: skip
+    add_cfg_options(parser, 'override settings of every config')
     parser.add_argument('--out', type=Path, help='JSON file to write')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace an --out that exists'
     )
     args = parser.parse_args(argv)
-    for name in ('epochs', 'images'):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            parser.error(f'--{name} must be at least 1, got {value}')
-    if args.seed < 0:
-        parser.error(f'--seed must be at least 0, got {args.seed}')
     if args.out and args.out.exists() and not args.overwrite:
         parser.error(f'--out exists: {args.out} (--overwrite replaces it)')
     return args
@@ -299,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             write_whole(args.out, json.dumps(figures, indent=1).encode())
     except (OSError, ValueError, KeyError, AssertionError) as error:
         # Errors of the registries are long; one line is enough.
-        fail(f'{type(error).__name__}: {" ".join(str(error).split())}')
+        fail(f'{type(error).__name__}: {one_line(error)}')
 
 
 if __name__ == '__main__':

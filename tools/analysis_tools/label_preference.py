@@ -39,13 +39,16 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import (
-    KeyValue,
     ProgressBar,
+    add_cfg_options,
+    add_config_argument,
+    add_device_argument,
+    at_least,
     check_checkpoint,
-    command,
     fail,
     find_config,
     load_config,
+    make_parser,
     run_tool,
 )
 
@@ -64,14 +67,8 @@ COLORS = ('#1f5fae', '#d07a00', '#6a3d9a', '#008b8b', '#8b5a2b')
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument('checkpoint', help='its checkpoint, a file or a URL')
     parser.add_argument(
         '--baseline', nargs=2, action='append', default=[],
@@ -92,11 +89,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     add_options(parser)
     args = parser.parse_args(argv)
-    for name, least in (('limit', 1), ('seed', 0), ('pictures', 0),
-                        ('width', 32), ('gamma', 0)):  # fmt: skip
-        value = getattr(args, name)
-        if value is not None and value < least:
-            parser.error(f'--{name} must be at least {least}, got {value}')
     if args.masks is not None and not Path(args.masks).is_dir():
         parser.error(f'--masks: no folder {args.masks!r}')
     return args
@@ -105,31 +97,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how many images are used, and where the files go."""
     parser.add_argument(
-        '--limit', type=int, metavar='N',
+        '--limit', type=at_least(1), metavar='N',
         help='use only N images, chosen at random by --seed (default: all)',
     )  # fmt: skip
     parser.add_argument(
         '--seed',
-        type=int,
+        type=at_least(0),
         default=0,
         help='seed of --limit (default: %(default)s)',
     )
     parser.add_argument(
-        '--pictures', type=int, default=4, metavar='N',
+        '--pictures', type=at_least(0), default=4, metavar='N',
         help='number of images on the sheet, spread evenly; 0: no sheet '
         '(default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--width', type=int, default=320, metavar='PX',
+        '--width', type=at_least(32), default=320, metavar='PX',
         help='width of a picture on the sheet (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--gamma', type=float,
+        '--gamma', type=at_least(0, float),
         help="exponent of delta (default: that of the config's BLPLoss, or 2)",
     )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
+    add_device_argument(parser)
     parser.add_argument(
         '--out', type=Path, metavar='DIR',
         help='folder to make (default: '
@@ -139,10 +129,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         '--overwrite', action='store_true',
         help='replace files of the same names in OUT',
     )  # fmt: skip
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config, not of baselines',
-    )  # fmt: skip
+    add_cfg_options(
+        parser, 'override settings of the config, not of baselines'
+    )
 
 
 def load_model(cfg: Any, checkpoint: str, device: str) -> 'Predictor':

@@ -5,8 +5,9 @@ scalars.json of a training (work_dir/*/vis_data/scalars.json), from which the
 last validation is taken. Runs with the same X are drawn as separate points,
 and a line joins the means:
 
-    plot_runs.py curve.png --metric mIoU --xlabel 'scribble length, %' \
-        0=runs/0/scalars.json 50=runs/50/scalars.json 100=runs/100/scalars.json
+    python -m mmseg_sparse plot_runs curve.png --metric mIoU \
+        --xlabel 'scribble length, %' 0=runs/0/scalars.json \
+        50=runs/50/scalars.json 100=runs/100/scalars.json
 """
 
 import argparse
@@ -16,28 +17,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import command, fail, run_tool
+from _arguments import fail, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument('out', type=Path, help='PNG file to write')
-    parser.add_argument('runs', nargs='+', metavar='X=LOG')
     parser.add_argument(
-        '--metric', default='mIoU', help='default: %(default)s'
+        'runs', nargs='+', metavar='X=LOG', help='runs to plot, see above'
     )
-    parser.add_argument('--xlabel', default='', help='what X is')
+    parser.add_argument(
+        '--metric',
+        default='mIoU',
+        help='name of the metric in the log (default: %(default)s)',
+    )
+    parser.add_argument('--xlabel', default='', help='label of the x axis')
     parser.add_argument(
         '--bound', metavar='LOG', type=Path,
-        help='a run to draw as a dashed line, such as one on dense masks',
+        help='run to draw as a dashed line, such as one on dense masks',
     )  # fmt: skip
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace OUT if it is there'
+        '--overwrite', action='store_true', help='replace OUT if it exists'
     )
     return parser.parse_args(argv)
 
@@ -127,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.bound is not None:
             bound = last_value(args.bound, args.metric)
     except (ValueError, OSError) as error:
-        fail(str(error))
+        fail(error)
     draw(
         values,
         args.out,

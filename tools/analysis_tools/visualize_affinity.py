@@ -26,20 +26,23 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _affinity_queries import LABELS, Found, Pair, choose, look
-from _arguments import KeyValue, command, fail, load_generator_config, run_tool
+from _arguments import (
+    add_cfg_options,
+    add_config_argument,
+    add_device_argument,
+    at_least,
+    fail,
+    load_generator_config,
+    make_parser,
+    run_tool,
+)
 from visualize_attention import draw_point
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument('checkpoint', help='file of its checkpoint')
     parser.add_argument('out', type=Path, help='PNG to write')
     parser.add_argument(
@@ -65,22 +68,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'the tags; may be given several times, each for all images',
     )
     parser.add_argument(
-        '--width', type=int, default=160, metavar='PX',
+        '--width', type=at_least(32), default=160, metavar='PX',
         help='longer side of a picture (default: %(default)s)',
     )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
+    add_device_argument(parser)
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
-        help='override settings of the config',
-    )  # fmt: skip
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.out.suffix.lower() != '.png':
         parser.error(f'OUT must end in .png, got {str(args.out)!r}')
-    if args.width < 32:
-        parser.error(f'--width must be at least 32, got {args.width}')
     if args.out.exists() and not args.overwrite:
         parser.error(f'{args.out} exists: name another file, or --overwrite')
     return args
@@ -289,7 +285,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sheet = sheet_of(model, images, chosen, args)
         write_whole(args.out, encode_png(sheet))
     except Exception as error:  # a config is code
-        fail(' '.join(str(error).split()) or type(error).__name__)
+        fail(error)
     print(args.out)
 
 

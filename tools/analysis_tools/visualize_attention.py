@@ -13,19 +13,15 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import command, find_config, run_tool
+from _arguments import find_config, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'config',
-        help='path of a config, or the name of a shipped one: its backbone',
+        help='config of the model: a path, or the name of one of mmseg_sparse',
     )
     parser.add_argument('images', nargs='+', help='paths of images')
     parser.add_argument('--before', help='checkpoint trained without the loss')
@@ -40,9 +36,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'image (default: the middle)',
     )
     parser.add_argument(
-        '--width', type=int, default=320, help='of a picture (default: 320)'
+        '--width',
+        type=int,
+        default=320,
+        help='width of a picture in pixels (default: %(default)s)',
     )
-    parser.add_argument('--device', default='cpu', help='default: cpu')
+    parser.add_argument(
+        '--device',
+        default='cpu',
+        help='device of the model (default: %(default)s)',
+    )
     parser.add_argument('--out', required=True, help='PNG to write')
     args = parser.parse_args(argv)
     if args.before is None and args.after is None:

@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import command, fail, run_tool
+from _arguments import at_least, fail, make_parser, run_tool
 from visualize_affinity import labels_on, right
 
 
@@ -37,11 +37,7 @@ def titled(text: str) -> tuple[str, Path]:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument('out', type=Path, help='PNG to write')
     parser.add_argument('image_dir', type=Path, help='folder of images')
     parser.add_argument(
@@ -53,10 +49,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--background', metavar='CLASS',
         help='the class whose maps and labels are not coloured',
     )  # fmt: skip
-    for name in ('maps', 'labels'):
+    for name, kind in (('maps', 'heat maps'), ('labels', 'index PNGs')):
         parser.add_argument(
             f'--{name}', type=titled, nargs='+', default=[],
-            metavar='TITLE=FOLDER',
+            metavar='TITLE=FOLDER', help=f'columns: folders of {kind}',
         )  # fmt: skip
     parser.add_argument('--truth', type=Path, help='folder of dense masks')
     parser.add_argument(
@@ -65,7 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'that all folders have, spread evenly)',
     )  # fmt: skip
     parser.add_argument(
-        '--width', type=int, default=160, metavar='PX',
+        '--width', type=at_least(32), default=160, metavar='PX',
         help='longer side of a picture (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
@@ -74,8 +70,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f'OUT must end in .png, got {str(args.out)!r}')
     if args.out.exists() and not args.overwrite:
         parser.error(f'{args.out} exists: name another file, or --overwrite')
-    if args.width < 32:
-        parser.error(f'--width must be at least 32, got {args.width}')
     if not args.maps and not args.labels:
         parser.error('nothing to draw: give --maps or --labels')
     return args
@@ -241,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sheet = sheet_of(args)
     except (OSError, ValueError) as error:
-        fail(str(error))
+        fail(error)
     write_whole(args.out, encode_png(sheet))
     print(args.out)
 

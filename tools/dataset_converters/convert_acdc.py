@@ -3,7 +3,7 @@ r"""Convert ACDC, cardiac MR with human scribbles, to slices that mmseg reads.
 Writes OUT/images/{train,val}, OUT/masks/{train,val} and OUT/scribbles/train,
 PNGs named patientNNN_frameMM_slice_K.png: grey images of 8 bits, index PNGs
 of 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle, and in
-scribbles 255 = no label. SOURCE and what is below it holds one of:
+scribbles 255 = no label. SOURCE or its subfolders hold one of:
 
 * The HDF5 files of Luo et al. (MICCAI 2022; github.com/HiLab-git/WSL4MIS),
   patientNNN_frameMM_slice_K.h5 or patientNNN_frameMM.h5. Needs h5py.
@@ -14,9 +14,9 @@ scribbles 255 = no label. SOURCE and what is below it holds one of:
   between slices, rows and columns of each volume, which
   dict(type='VolumeMetric', spacing='OUT/spacing.json') takes.
 
-Grey values: all above the 99th percentile of a volume become that percentile
-(the HDF5 files come so); then the least value of each slice becomes 0 and its
-greatest 255.
+Grey values above the 99th percentile of a volume are set to that percentile
+(in the HDF5 files this has been done). Each slice is then scaled so that its
+smallest value becomes 0 and its largest 255.
 
   python -m mmseg_sparse convert_acdc ACDC_training_slices data/acdc
 
@@ -30,16 +30,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail, run_tool
+from _arguments import ProgressBar, fail, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument('source', type=Path, help='folder of the files')
     parser.add_argument('out', type=Path, help='folder to make')
     parser.add_argument(
@@ -49,11 +45,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         '--train', type=patients, default='37-100', metavar='PATIENTS',
-        help='numbers and ranges, such as 1-20,37 (default: %(default)s)',
+        help='patients for training: numbers and ranges, such as 1-20,37 '
+        '(default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--val', type=patients, default='21-36', metavar='PATIENTS',
-        help='likewise; other patients are left out (default: %(default)s)',
+        help='patients for validation; others are left out '
+        '(default: %(default)s)',
     )  # fmt: skip
     return parser.parse_args(argv)
 
@@ -92,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(f'reading these files needs {error.name}: pip install '
              f'{error.name}')  # fmt: skip
     except (OSError, ValueError) as error:
-        fail(str(error) or type(error).__name__)
+        fail(error)
     print(
         f'{args.out}: {counts["train"]} slices for training, '
         f'{counts["val"]} for validation',

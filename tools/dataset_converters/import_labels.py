@@ -2,7 +2,7 @@
 
 Writes a PNG of class indices for each annotated image (255 = no label), at
 the image's path below OUT, and OUT/labels.json, which says what they were
-made from. Images are not decoded. OUT appears whole or not at all.
+made from. Images are not decoded. OUT is written whole or not at all.
 
 FORMAT is one of
   labelme          LabelMe or X-AnyLabeling: a JSON file, or a folder of them
@@ -26,7 +26,7 @@ FORMAT is one of
   whats-the-point  What's the Point: JSON of clicks
   index-png        PNGs of class indices, 255 = unlabelled (ScribbleSup,
                    Scribbles4All): a folder, or one; with --colours, masks
-                   that are pictures in colour
+                   in colour
   onehot-tags      image tags: cls_labels_onehot.npy
 """
 
@@ -40,7 +40,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail, run_tool
+from _arguments import ProgressBar, at_least, command, fail, run_tool
 
 
 class Parser(argparse.ArgumentParser):
@@ -134,11 +134,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--workers',
-        type=int,
+        type=at_least(1),
         default=1,
         metavar='N',
-        help='processes that draw; the result is the same '
-        '(default: %(default)s)',
+        help='number of processes that draw (default: %(default)s)',
     )
     return parser.parse_args(argv)
 
@@ -158,9 +157,10 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='LABEL=CLASS',
-        help='class name or class index of labels in SOURCE that are called '
-        'otherwise there, 255 for void (drawn like a class, as "no label"), '
-        'or nothing to leave a label out; or a JSON file {label: class}',
+        help='for labels whose names in SOURCE are not those of --classes: '
+        'the name or index of the class; or 255 for void (drawn like a class, '
+        'as "no label"); or nothing, to leave the label out. Or a JSON file '
+        '{label: class}',
     )
     parser.add_argument(
         '--colours',
@@ -174,9 +174,9 @@ def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skip-unknown',
         action='store_true',
-        help='leave out unknown classes, missing images, images of another '
-        'size, and entries and files that are malformed, and count them, '
-        'instead of an error',
+        help='leave out and count what is an error otherwise: unknown '
+        'classes, missing images, images of another size, malformed entries '
+        'and files',
     )
 
 
@@ -215,14 +215,15 @@ def _add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--keep-empty',
         action='store_true',
-        help='also write a PNG (of 255) for images without any label, or with '
-        '--supervision tag that they have no tags',
+        help='keep images without any label: write a PNG of 255, or with '
+        '--supervision tag an empty list of tags',
     )
     parser.add_argument(
         '--fill',
         metavar='CLASS',
-        help='class of all pixels without a label, such as background: makes '
-        'dense masks of outlines that leave it out (COCO); void stays void',
+        help='class of all pixels without a label, such as background, which '
+        'COCO does not outline: the labels become dense masks; void stays '
+        'void',
     )
     _add_overlap_arguments(parser)
 
@@ -232,18 +233,19 @@ def _add_overlap_arguments(parser: argparse.ArgumentParser) -> None:
         '--overlap',
         choices=['smaller-on-top', 'later-on-top', 'error'],
         default='auto',
-        help='which of several shapes has a pixel: that of the smaller area, '
-        'or the later one in SOURCE; error = shapes of several classes may '
-        'not overlap. Default: the smaller area where the format has no order '
-        '(coco, via, qupath); in the others layers, then the later one',
+        help='which of several shapes a pixel belongs to: the one of smaller '
+        'area, or the later one in SOURCE; error = shapes of different '
+        'classes must not overlap. Default: the smaller area in formats '
+        'without an order (coco, via, qupath); in the others the one in the '
+        'upper layer, then the later one',
     )
     parser.add_argument(
         '--annotator',
         metavar='NAME',
-        help='whose labels count where SOURCE tells who made them and several '
-        "people labelled an image: a name, 'first' = the first in SOURCE, or "
-        "'merge' = everybody's, also of several entries of one name. "
-        "Default: everybody's within an entry",
+        help='whose labels to use if SOURCE names annotators and several of '
+        "them labelled an image: a name, 'first' = the first in SOURCE, or "
+        "'merge' = all, also those of several entries of the same image "
+        '(default: all within an entry)',
     )
 
 
@@ -253,8 +255,8 @@ def _add_slide_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar='N',
-        help='the coordinates are those of an N times larger image, a whole '
-        'slide at full resolution (default: %(default)s)',
+        help='divide the coordinates by N: they are those of a whole slide at '
+        'full resolution (default: %(default)s)',
     )
     parser.add_argument(
         '--offset',
@@ -270,8 +272,6 @@ def _add_slide_arguments(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Import the labels."""
     args = parse_args(argv)
-    if args.workers < 1:
-        fail(f'--workers must be at least 1, got {args.workers}')
     import mmseg_sparse  # noqa: F401  before anything of mmseg
     from mmseg_sparse.labels.classes import parse_class_map, parse_classes
     from mmseg_sparse.labels.importers import reader_options
@@ -319,7 +319,7 @@ def main(argv: Sequence[str] | None = None) -> None:
              f'{error.name}')  # fmt: skip
     except (OSError, ValueError, MemoryError) as error:
         progress.finish()
-        fail(str(error) or type(error).__name__)
+        fail(error)
     progress.finish()
     print(f'{args.out}:\n{summary.text()}', flush=True)
 

@@ -16,7 +16,7 @@ labels, the tags, and the images that have only tags.
 Labels depend only on --seed and the image's name, not on --workers. The
 pipeline transforms (SimulateScribbles ...) give the same labels for the same
 arguments. Images have the names of the masks, unless --img-suffix is given.
-"simulate_labels.py KIND --help" lists the options of a kind.
+`python -m mmseg_sparse simulate_labels KIND --help` lists its options.
 """
 
 import argparse
@@ -27,16 +27,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import ProgressBar, command, fail, run_tool
+from _arguments import ProgressBar, fail, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     kinds = parser.add_subparsers(dest='kind', metavar='KIND', required=True)
     for kind, (summary, add) in KINDS.items():
         one = kinds.add_parser(
@@ -93,7 +89,10 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         'the file type differs (Cityscapes: _leftImg8bit.png)',
     )
     parser.add_argument(
-        '--workers', type=int, default=0, help='processes; 0 = only this one'
+        '--workers',
+        type=int,
+        default=0,
+        help='number of processes; 0 = only this one',
     )
     parser.add_argument(
         '--overwrite',
@@ -304,7 +303,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             progress=ProgressBar(),
         )  # fmt: skip
     except (OSError, TypeError, ValueError) as error:
-        fail(str(error))
+        fail(error)
     print(f'{args.out}: {len(made["images"])} images, {summary(made)}')
 
 

@@ -9,7 +9,7 @@ patient's right on the left. Labels are imported with the same --axis:
   python -m mmseg_sparse import_labels nifti labels masks/train \
       --images images/train --classes background,liver
 
-and of a data set of nnU-Net so:
+For a data set of nnU-Net:
 
   python -m mmseg_sparse slice_volumes Dataset001_A/imagesTr images/train \
       --suffix _0000
@@ -25,16 +25,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail, run_tool
+from _arguments import ProgressBar, fail, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'source', type=Path, help='.nii or .nii.gz file, or a folder of them'
     )
@@ -67,13 +63,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--channel',
         type=int,
         metavar='N',
-        help='the one of volumes of four dimensions that is wanted, from 0',
+        help='channel to use of volumes with four dimensions, from 0',
     )
     parser.add_argument(
         '--suffix',
         default='',
-        help="end of the files' names, before .nii, which the slices do not "
-        'have; other files are ignored (_0000: first channel of nnU-Net)',
+        help='read only files whose names end with it, before .nii; the names '
+        'of the slices are without it (_0000: first channel of nnU-Net)',
     )
     return parser.parse_args(argv)
 
@@ -100,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(f'reading these files needs {error.name}: pip install '
              f'{error.name}')  # fmt: skip
     except (OSError, ValueError, MemoryError) as error:
-        fail(str(error) or type(error).__name__)
+        fail(error)
     print(f'{args.out}: {count} slices', flush=True)
 
 

@@ -15,7 +15,7 @@ Other data set types can read OUT/images and OUT/masks. CamVid in tiles of
       data/camvid/masks/train data/camvid_tiles/train \
       --size 120 160 --classes CamVidDataset
 
-OUT appears whole or not at all.
+OUT is written whole or not at all.
 """
 
 import argparse
@@ -24,16 +24,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import ProgressBar, command, fail, run_tool
+from _arguments import ProgressBar, fail, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'images',
         type=Path,
@@ -143,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt('nothing was written') from None
     except (OSError, ValueError) as error:
-        fail(str(error) or type(error).__name__)
+        fail(error)
     tags = [len(info['tags']) for info in made['images'].values()]
     print(
         f'{args.out}: {len(tags)} tiles, {sum(tags) / len(tags):.1f} tags a '

@@ -1,4 +1,10 @@
-"""Export a trained model to ONNX, checked against PyTorch."""
+"""Export a trained model to ONNX, checked against PyTorch.
+
+Writes OUT/model.onnx, which gives the logits of RGB images, and OUT/infer.py,
+which needs only onnxruntime and numpy. Compares the logits of random images
+with those of PyTorch; a difference above 1e-4 is an error. Needs
+mmseg_sparse[onnx].
+"""
 
 import argparse
 import sys
@@ -7,24 +13,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail, find_config, run_tool
+from _arguments import (
+    add_config_argument,
+    fail,
+    find_config,
+    make_parser,
+    run_tool,
+)
 
 MODEL_NAME, SCRIPT_NAME = 'model.onnx', 'infer.py'
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        epilog='Writes OUT/model.onnx, which gives the logits of RGB images, '
-        'and OUT/infer.py, which needs onnxruntime and numpy only. Compares '
-        'the logits of random images with those of PyTorch; a difference '
-        'above 1e-4 is an error. Needs mmseg_sparse[onnx].',
-    )
-    parser.add_argument(
-        'config', help='path of a config, or the name of a shipped one'
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument('checkpoint', help='checkpoint of the training')
     parser.add_argument('out', type=Path, help='folder for the two files')
     parser.add_argument(
@@ -73,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ImportError as error:
         fail(f'{error}: pip install "mmseg_sparse[onnx]"')
     except (OSError, ValueError) as error:
-        fail(' '.join(str(error).split()))
+        fail(error)
     for note in made.notes:
         print(f'note: {note}')
     megabytes = len(made.content) / 2**20

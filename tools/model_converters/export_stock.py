@@ -1,4 +1,9 @@
-"""Export a trained model to a config and checkpoint of plain mmseg."""
+"""Export a trained model to a config and checkpoint of plain mmseg.
+
+With OUT/config.py and OUT/checkpoint.pth, mmseg alone gives the same
+predictions, bit for bit. Regularizers, optimizer state and training settings
+are left out, because only training needs them.
+"""
 
 import argparse
 import io
@@ -7,7 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail, find_config, run_tool
+from _arguments import (
+    add_config_argument,
+    fail,
+    find_config,
+    make_parser,
+    run_tool,
+)
 
 CONFIG_NAME = 'config.py'
 CHECKPOINT_NAME = 'checkpoint.pth'
@@ -15,17 +26,8 @@ CHECKPOINT_NAME = 'checkpoint.pth'
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        epilog='With OUT/config.py and OUT/checkpoint.pth, mmseg alone gives '
-        'the same predictions, bit for bit. Regularizers, optimizer state and '
-        'training settings are left out, because only training needs them.',
-    )
-    parser.add_argument(
-        'config',
-        help='config of the training, or the name of a shipped one',
-    )
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument('checkpoint', help='checkpoint of the training')
     parser.add_argument('out', help='folder for the two files')
     parser.add_argument(
@@ -88,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_paths(args)
         notes = export(args.config, args.checkpoint, out)
     except (OSError, ValueError) as error:
-        fail(str(error))
+        fail(error)
     for note in notes:
         print(f'note: {note}')
     print(f'{out / CONFIG_NAME}\n{out / CHECKPOINT_NAME}')

@@ -1,4 +1,11 @@
-"""Convert DINOv2, MAE and other vision transformers to mmseg's keys."""
+"""Convert DINOv2, MAE and other vision transformers to mmseg's keys.
+
+SOURCE holds a plain vision transformer with the parameter names of DINOv2,
+MAE, DeiT, timm or transformers. LayerScale is multiplied into the layers
+before it, so that the stock backbone needs none. The result is compared with
+the source on a random image before it is written. Prints the config of the
+backbone.
+"""
 
 import argparse
 import io
@@ -8,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail, run_tool
+from _arguments import fail, make_parser, run_tool
 
 #: Largest difference to the source, relative to its largest value.
 TOLERANCE = 1e-4
@@ -16,15 +23,7 @@ TOLERANCE = 1e-4
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        epilog='SOURCE holds a plain vision transformer by the names of '
-        'DINOv2, MAE, DeiT, timm or transformers. LayerScale is multiplied '
-        'into the layers before it, so that the stock backbone needs none. '
-        'The result is compared with the source on a random image before it '
-        'is written. The config of the backbone is printed.',
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument('source', help='checkpoint to convert')
     parser.add_argument('out', help='checkpoint to write, .pth')
     parser.add_argument(
@@ -105,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         convert(args)
     except (OSError, ValueError) as error:
-        fail(str(error))
+        fail(error)
 
 
 if __name__ == '__main__':

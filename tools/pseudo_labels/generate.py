@@ -20,10 +20,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _arguments import (
     ProgressBar,
+    add_device_argument,
     add_generator_arguments,
-    command,
     fail,
     load_generator_config,
+    make_parser,
     run_tool,
 )
 
@@ -68,11 +69,7 @@ The defaults of the numbers are those of PixelAdaptiveRefinement.
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name, text, add, run in (
         ('pseudo-labels', PSEUDO_LABELS, add_label_arguments, write_labels),
@@ -177,9 +174,7 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
         '--softmax', action='store_true',
         help='the arrays are logits: take their softmax first',
     )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
+    add_device_argument(parser)
     parser.add_argument(
         '--overwrite', action='store_true',
         help='remove what this tool has written to OUT, and start again',
@@ -268,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt('the same command goes on') from None
     except Exception as error:  # a config is code
-        fail(' '.join(str(error).split()) or type(error).__name__)
+        fail(error)
 
 
 def old_name(old: str, name: str, argv: Sequence[str] | None = None) -> None:

@@ -26,19 +26,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from _arguments import check_work_dir, command, fail, find_config, run_tool
+from _arguments import check_work_dir, fail, find_config, make_parser, run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'config',
-        help='config of a pipeline: its path, or the name of a shipped one',
+        help='config of a pipeline: a path, or a name in mmseg_sparse',
     )
     parser.add_argument(
         '--work-dir',
@@ -88,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt('the same command goes on') from None
     except Exception as error:  # a config is code
-        fail(' '.join(str(error).split()) or type(error).__name__)
+        fail(error)
 
 
 if __name__ == '__main__':

@@ -31,6 +31,7 @@ groups = [
         methods={
             'CE': 'ce',
             'Gated CRF': 'gated_crf',
+            'Tree energy': 'tree_energy',
             'SASFormer': 'sasformer',
             'DFR': 'dfr',
             'BLPSeg': 'blpseg_mit-b0_upernet_1xb8-1k_acdc-scribble-192x192.py',

@@ -27,6 +27,7 @@ groups = [
         methods={
             'CE': 'ce',
             'Gated CRF': 'gated_crf',
+            'Tree energy': 'tree_energy',
             'SASFormer': 'sasformer',
             'DFR': 'dfr',
             'BLPSeg': 'blpseg_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256'

@@ -12,6 +12,7 @@ groups = [
             'CE': 'ce',
             'SASFormer': 'sasformer',
             'Gated CRF': 'gated_crf',
+            'Tree energy': 'tree_energy',
             'DFR': 'dfr',
         },
     ),

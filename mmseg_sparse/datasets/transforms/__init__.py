@@ -1,5 +1,6 @@
 """Pipeline transforms that make sparse labels or keep them alive."""
 
+from .brightness import RandomBrightness
 from .crop import SparseRandomCrop
 from .formatting import PackSparseInputs
 from .heatmaps import LoadHeatmaps, MoveHeatmaps, PackHeatmapInputs
@@ -22,6 +23,7 @@ __all__ = [
     'MoveHeatmaps',
     'PackHeatmapInputs',
     'PackSparseInputs',
+    'RandomBrightness',
     'ShrinkScribbles',
     'SimulateBlocks',
     'SimulatePoints',

@@ -19,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from mmseg_sparse.functional import Attention
 from mmseg_sparse.functional.token_centers import Centers, conv_centers
 
+from ..contracts import KeepsAttention
 from .token_centers import token_centers
 
 CHECKPOINTING = (
@@ -45,7 +46,8 @@ class AttentionRecorder:
 
     Stages are those of ``MixVisionTransformer`` and of Twins (``PCPVT`` and
     ``SVT``; global attention only); a ``VisionTransformer``, as in SETR and
-    Segmenter, is one stage, its class token left out. In training mode the
+    Segmenter, is one stage, its class token left out; of a frozen backbone,
+    this stage holds the layers that it keeps. In training mode the
     layers are told not to return attention weights, which stock mmseg
     computes and drops; in evaluation mode they run as they are, so that
     predictions stay bit for bit those of the stock model. Dropout of
@@ -69,7 +71,8 @@ class AttentionRecorder:
         self, backbone: nn.Module, stages: Sequence[int] | None = None
     ) -> None:
         """Find the layers and check that they can be recorded."""
-        self._layers = _attention_layers(backbone)
+        kept = isinstance(backbone, KeepsAttention)
+        self._layers = [[]] if kept else _attention_layers(backbone)
         found = range(len(self._layers))
         self._stages = tuple(found if stages is None else stages)
         name = type(backbone).__name__
@@ -85,8 +88,17 @@ class AttentionRecorder:
                     f'{name} runs {path or "itself"} {CHECKPOINTING}: set '
                     'with_cp=False in the backbone'
                 )
+        if isinstance(backbone, KeepsAttention) and (
+            backbone.attention_tap is None
+        ):
+            raise ValueError(
+                f'{name} keeps no attention: name the layers of its backbone '
+                'in attention_layers'
+            )
         self._backbone = backbone
-        self._centers = [token_centers(backbone, stage) for stage in found]
+        self._centers = [
+            token_centers(backbone, stage) for stage in found if not kept
+        ]
         self._recorded: list[list[Attention]] = []
         self._handles: list[RemovableHandle] = []
 
@@ -95,6 +107,13 @@ class AttentionRecorder:
         stages: list[list[Attention]] = [[] for _ in self._layers]
         self._recorded = stages
         grid: list[tuple[int, int]] = []
+        if isinstance(self._backbone, KeepsAttention):
+            assert self._backbone.attention_tap is not None
+            self._handles.append(
+                self._backbone.attention_tap.register_forward_hook(
+                    lambda module, args, out: stages[0].extend(out)
+                )
+            )
         if isinstance(self._backbone, VisionTransformer):
             self._handles.append(
                 self._backbone.patch_embed.register_forward_hook(

@@ -11,10 +11,15 @@ import numpy as np
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
+from mmseg.models.backbones import VisionTransformer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmseg_sparse.functional import Attention
 from mmseg_sparse.utils.atomic import write_whole
+
+from .attention_recorder import AttentionRecorder
+from .token_centers import token_centers
 
 
 @MODELS.register_module()
@@ -45,10 +50,17 @@ class FrozenBackbone(BaseModule):
         stem_channels: Channels of the stem's maps at strides 4 and 8;
             None: no stem.
         norm_cfg: Normalisation of the stem.
+        attention_layers: Layers of a ``VisionTransformer`` whose queries and
+            keys are kept with the maps, for losses and heads that need
+            attention; it has no gradient. Each layer takes as many bytes as
+            two maps. They are stage 0 to ``AttentionRecorder``.
         init_cfg: As in ``BaseModule``.
 
     Raises:
-        ValueError: If ``autocast`` is not one of these.
+        TypeError: If there are ``attention_layers`` and ``backbone`` is no
+            ``VisionTransformer``.
+        ValueError: If ``autocast`` is not one of these, or there is no such
+            attention layer.
     """
 
     def __init__(
@@ -58,6 +70,7 @@ class FrozenBackbone(BaseModule):
         autocast: str | None = None,
         stem_channels: Sequence[int] | None = (48, 96),
         norm_cfg: dict[str, Any] | None = None,
+        attention_layers: Sequence[int] = (),
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         """Build the backbone and the stem."""
@@ -75,22 +88,12 @@ class FrozenBackbone(BaseModule):
         self.autocast = dtypes[autocast]
         self.backbone = MODELS.build(backbone).requires_grad_(False)
         self.backbone.eval()  # returns None in mmseg's vision transformer
-        self.stem: nn.ModuleList | None = None
-        if stem_channels is not None:
-            first, second = stem_channels
-            layer = dict(
-                kernel_size=3, stride=2, padding=1,
-                norm_cfg=norm_cfg or dict(type='BN'),
-            )  # fmt: skip
-            self.stem = nn.ModuleList(
-                [
-                    nn.Sequential(
-                        ConvModule(3, first // 2, **layer),
-                        ConvModule(first // 2, first, **layer),
-                    ),
-                    ConvModule(first, second, **layer),
-                ]
-            )
+        self.stem = _stem(stem_channels, norm_cfg)
+        self.attention_layers = tuple(attention_layers)
+        self.attention_tap: nn.Module | None = None
+        if self.attention_layers:
+            _check_layers(self.backbone, self.attention_layers)
+            self.attention_tap = nn.Identity()
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self._arguments = repr(sorted(backbone.items()))
         self._digest: tuple[tuple[int, ...], bytes] | None = None
@@ -113,7 +116,25 @@ class FrozenBackbone(BaseModule):
         maps: list[Tensor] = []
         for layer in self.stem or ():
             maps.append(layer(maps[-1] if maps else image))
-        return (*maps, *self._frozen(image))
+        kept = self._frozen(image)
+        count = len(kept) - 2 * len(self.attention_layers)
+        if self.attention_tap is not None:
+            self.attention_tap(self._attention(kept[count:], kept[0]))
+        return (*maps, *kept[:count])
+
+    def _attention(
+        self, factors: Sequence[Tensor], first: Tensor
+    ) -> list[Attention]:
+        """Return the attention of queries and keys, a layer after another."""
+        grid = (first.shape[2], first.shape[3])
+        centers = token_centers(self.backbone, 0)
+        return [
+            Attention(
+                query, key, query.shape[3] ** -0.5, grid, grid, centers,
+                centers,
+            )
+            for query, key in zip(factors[::2], factors[1::2], strict=True)
+        ]  # fmt: skip
 
     @torch.no_grad()
     def _frozen(self, image: Tensor) -> Sequence[Tensor]:
@@ -133,13 +154,21 @@ class FrozenBackbone(BaseModule):
             for maps in zip(*found, strict=True)
         ]
 
-    def _run(self, image: Tensor) -> Sequence[Tensor]:
+    def _run(self, image: Tensor) -> list[Tensor]:
+        """Return the maps, then queries and keys of each attention layer."""
         kind = image.device.type
+        factors: list[Tensor] = []
         with torch.autocast(
             kind, dtype=self.autocast, enabled=self.autocast is not None
         ):
-            maps = self.backbone(image)
-        return [one.to(image.dtype) for one in maps]
+            if not self.attention_layers:
+                maps = self.backbone(image)
+            else:
+                with AttentionRecorder(self.backbone) as (layers,):
+                    maps = self.backbone(image)
+                for index in self.attention_layers:
+                    factors += [layers[index].query, layers[index].key]
+        return [one.to(image.dtype) for one in (*maps, *factors)]
 
     def _path(self, image: Tensor) -> Path:
         digest = hashlib.blake2b(self._weights_digest(), digest_size=20)
@@ -156,11 +185,49 @@ class FrozenBackbone(BaseModule):
         if self._digest is None or self._digest[0] != versions:
             digest = hashlib.blake2b(self._arguments.encode())
             digest.update(str(self.autocast).encode())
+            if self.attention_layers:
+                digest.update(repr(self.attention_layers).encode())
             for name, value in state.items():
                 digest.update(name.encode())
                 digest.update(value.detach().cpu().float().numpy().tobytes())
             self._digest = versions, digest.digest()
         return self._digest[1]
+
+
+def _stem(
+    channels: Sequence[int] | None, norm_cfg: dict[str, Any] | None
+) -> nn.ModuleList | None:
+    """Build what makes the maps at strides 4 and 8."""
+    if channels is None:
+        return None
+    first, second = channels
+    layer = dict(
+        kernel_size=3, stride=2, padding=1,
+        norm_cfg=norm_cfg or dict(type='BN'),
+    )  # fmt: skip
+    return nn.ModuleList(
+        [
+            nn.Sequential(
+                ConvModule(3, first // 2, **layer),
+                ConvModule(first // 2, first, **layer),
+            ),
+            ConvModule(first, second, **layer),
+        ]
+    )
+
+
+def _check_layers(backbone: nn.Module, layers: Sequence[int]) -> None:
+    """Raise unless a backbone has these attention layers."""
+    if not isinstance(backbone, VisionTransformer):
+        raise TypeError(
+            'attention_layers are those of a VisionTransformer, got the '
+            f'backbone {type(backbone).__name__}'
+        )
+    count = len(backbone.layers)
+    if not all(0 <= layer < count for layer in layers):
+        raise ValueError(
+            f'attention_layers must be among 0 to {count - 1}, got {layers}'
+        )
 
 
 def _read(path: Path) -> list[Tensor] | None:

@@ -6,6 +6,7 @@ from .blp_loss import AnnotationLoss, BLPLoss, PartialFocalLoss
 from .dense_crf_loss import DenseCRFLoss
 from .dfr_loss import DFRLoss
 from .gated_crf_loss import GatedCRFLoss
+from .tree_energy_loss import TreeEnergyLoss
 
 __all__ = [
     'AnnotationLoss',
@@ -16,4 +17,5 @@ __all__ = [
     'DenseCRFLoss',
     'GatedCRFLoss',
     'PartialFocalLoss',
+    'TreeEnergyLoss',
 ]

@@ -21,6 +21,8 @@ class BLPLoss(WeightedLoss):
         normalizer: ``'weights'`` or ``'labels'``.
         loss_weight: Factor on the loss.
         loss_name: Name in the log, which must contain ``loss``.
+        detach_weight: Whether the weight is a constant for the gradient, as
+            in the authors' release; False: as eq. 9 is printed.
 
     Raises:
         ValueError: If ``gamma`` is negative, ``normalizer`` unknown, or
@@ -33,12 +35,14 @@ class BLPLoss(WeightedLoss):
         normalizer: str = 'weights',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_blp',
+        detach_weight: bool = True,
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__(loss_weight, loss_name)
         _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
+        self.detach_weight = detach_weight
 
     def forward(
         self,
@@ -73,6 +77,7 @@ class BLPLoss(WeightedLoss):
             labels,
             gamma=self.gamma,
             normalizer=self.normalizer,
+            detach_weight=self.detach_weight,
             ignore_index=ignore_index,
         )
 
@@ -88,6 +93,8 @@ class PartialFocalLoss(WeightedLoss):
         normalizer: ``'weights'`` or ``'labels'``.
         loss_weight: Factor on the loss.
         loss_name: Name in the log, which must contain ``loss``.
+        detach_weight: Whether the weight is a constant for the gradient;
+            False: as in Lin et al.'s focal loss.
 
     Raises:
         ValueError: If ``loss_name`` does not contain ``loss``.
@@ -99,12 +106,14 @@ class PartialFocalLoss(WeightedLoss):
         normalizer: str = 'labels',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_focal',
+        detach_weight: bool = True,
     ) -> None:
         """Check the arguments and keep them."""
         super().__init__(loss_weight, loss_name)
         _check_options(gamma, normalizer)
         self.gamma = gamma
         self.normalizer = normalizer
+        self.detach_weight = detach_weight
 
     def forward(
         self,
@@ -130,6 +139,7 @@ class PartialFocalLoss(WeightedLoss):
             labels,
             gamma=self.gamma,
             normalizer=self.normalizer,
+            detach_weight=self.detach_weight,
             ignore_index=ignore_index,
         )
 

@@ -4,16 +4,15 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_sparse.functional import feature_consistency, potts_energy
+from mmseg_sparse.functional.feature_consistency import mean_square_distance
 from mmseg_sparse.functional.local_window import check_window
 from mmseg_sparse.functional.resize import (
     agreed_labels,
     fully_valid_on_grid,
-    resize_inside,
     shrink_image,
     valid_on_grid,
 )
@@ -21,6 +20,7 @@ from mmseg_sparse.labels.label_map import NO_LABEL
 
 from ..features import Features
 from .base import WeightedLoss
+from .deep_feature import deep_feature
 
 #: In the labels of F; no class has this index, 255 may be one.
 UNSURE = -1
@@ -51,6 +51,10 @@ class DFRLoss(WeightedLoss):
         sigma_rgb: :math:`\sigma_2`, in units of the normalised image.
         sigma_feature: :math:`\sigma_3`; None leaves out the head, as a
             ``kernel`` without ``'feature'`` does.
+        normalize_feature: Whether ``sigma_feature`` is in units of the root
+            mean square distance between F of two pixels of the batch,
+            wherever they lie. Otherwise in units of F, as in the paper; but
+            50 of these may be so much that the kernel does not see F.
         confidence: :math:`\gamma` of eq. 7.
         feature_channels: d, the channels of F. None: no convolution; the
             deep feature is F, and nothing trains it (table 4, row 2).
@@ -99,6 +103,7 @@ class DFRLoss(WeightedLoss):
         feature_loss_weight: float | Sequence[float] = 0.001,
         loss_name: str = NAME,
         init_cfg: dict | None = None,
+        normalize_feature: bool = False,
     ) -> None:
         """Check the arguments and build the head."""
         _check_name(loss_name)
@@ -115,6 +120,7 @@ class DFRLoss(WeightedLoss):
         self.radius = radius
         self.sigma_xy, self.sigma_rgb = sigma_xy, sigma_rgb
         self.sigma_feature = sigma_feature
+        self.normalize_feature = normalize_feature
         self.confidence = confidence
         self.kernel = tuple(kernel)
         self.supervision = supervision
@@ -176,9 +182,10 @@ class DFRLoss(WeightedLoss):
         sure = (pseudo != UNSURE).sum() / inside.sum().clamp(min=1)
         losses = {'confident_share': sure.detach()}
         if self.feature_from is not None:
-            feature = self._feature(feats, valid, inside)
-            assert self.sigma_feature is not None
-            guides.append(feature.detach() / self.sigma_feature)
+            feature = deep_feature(
+                feats, self.feature_from, self.conv, valid, inside
+            )
+            guides.append(self._feature_guide(feature.detach(), inside))
             if self.conv is not None and any(self.feature_loss_weight):
                 target = self._supervision(pseudo, labels, inside)
                 losses.update(
@@ -200,36 +207,15 @@ class DFRLoss(WeightedLoss):
             for name, value in losses.items()
         }
 
-    def _feature(
-        self, feats: Features, valid: Tensor, inside: Tensor
-    ) -> Tensor:
-        """Return F, ``(N, d, h, w)``, to which padding adds nothing.
-
-        ``valid`` has the size of the image, ``inside`` that of the logits.
-        """
-        assert self.feature_from is not None
-        deep = feats.module_inputs[self.feature_from]
-        if not isinstance(deep, Tensor) or deep.ndim != 4:
-            raise ValueError(
-                f'feature_from={self.feature_from!r} must name a module '
-                'whose input is one map (N, C, h, w), got '
-                f'{getattr(deep, "shape", type(deep).__name__)}'
-            )
-        same = deep.shape[2:] == inside.shape[1:]
-        seen = inside if same else valid_on_grid(valid, deep.shape[2:])
-        # Also values that are not finite: the gradient of the convolution's
-        # weight would have them, times 0.
-        deep = torch.where(seen.unsqueeze(1), deep, 0)
-        if self.conv is not None:
-            if deep.shape[1] != self.conv.in_channels:
-                raise ValueError(
-                    f'in_channels={self.conv.in_channels}, but the input of '
-                    f'{self.feature_from} has {deep.shape[1]} channels'
-                )
-            deep = F.relu(self.conv(deep))
-        if same:
-            return deep
-        return resize_inside(deep, inside.shape[1:], valid=seen)
+    def _feature_guide(self, feature: Tensor, inside: Tensor) -> Tensor:
+        """Return F as the kernel compares it, divided by its sigma."""
+        assert self.sigma_feature is not None
+        guide = feature / self.sigma_feature
+        if not self.normalize_feature:
+            return guide
+        unit = mean_square_distance(feature, inside).sqrt()
+        # Where F is the same everywhere, so is what is compared.
+        return guide / unit.clamp(min=torch.finfo(unit.dtype).eps)
 
     def _pseudo_labels(self, prob: Tensor, valid: Tensor) -> Tensor:
         """Return M of eq. 7, ``(N, h, w)``."""

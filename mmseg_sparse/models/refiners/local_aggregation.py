@@ -31,9 +31,9 @@ class LocalAggregation(BaseModule):
     are computed in float32 under autocast, too: their products are exponents.
 
     Source: BLPSeg, section III-B. The 1×1 convolution is its authors'
-    release. What the paper means by high-level features (table III) is left
-    open there: here the map that ``feature_from`` gets, normalised and
-    convolved as the low-level one; their scores are summed.
+    release (``project``). What the paper means by high-level features (table
+    III) is left open there: here the map that ``feature_from`` gets,
+    normalised and convolved as the low-level one; their scores are summed.
 
     Args:
         channels: Channels of each feature.
@@ -49,6 +49,8 @@ class LocalAggregation(BaseModule):
         aggregate: Pixels that logits are taken from in training: ``'all'``,
             ``'labeled'`` or ``'unlabeled'`` (table V); a pixel of the logits
             is labelled if any pixel under it is. In inference all.
+        project: Whether the 1×1 convolution follows the layer normalisation,
+            as in the authors' release; False: as in the paper.
         init_cfg: Of the convolutions.
 
     Raises:
@@ -69,6 +71,7 @@ class LocalAggregation(BaseModule):
         high_level_channels: int | None = None,
         feature_from: str = 'decode_head.conv_seg',
         aggregate: str = 'all',
+        project: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
         """Check the arguments and build the convolutions."""
@@ -99,7 +102,7 @@ class LocalAggregation(BaseModule):
             self.sigma = nn.Parameter(torch.tensor(float(sigma)))
         self.low_level: nn.Module | None = None
         if use_low_level:
-            self.low_level = _Feature(in_channels, channels, stride)
+            self.low_level = _Feature(in_channels, channels, stride, project)
         self.high_level: nn.Module | None = None
         if use_high_level:
             if high_level_channels is None:
@@ -107,7 +110,9 @@ class LocalAggregation(BaseModule):
                     'high_level_channels, the channels of the input of '
                     f'{feature_from}, must be given: got None'
                 )
-            self.high_level = _Feature(high_level_channels, channels, 1)
+            self.high_level = _Feature(
+                high_level_channels, channels, 1, project
+            )
 
     @record_function('mmseg_sparse/LocalAggregation')
     def forward(
@@ -167,20 +172,23 @@ class LocalAggregation(BaseModule):
 
 
 class _Feature(nn.Module):
-    """Convolution over patches, layer normalisation, 1×1 convolution."""
+    """Convolution over patches, layer normalisation, maybe 1×1 convolution."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, project: bool
+    ) -> None:
         super().__init__()
         self.patches = nn.Conv2d(in_channels, channels, stride, stride)
         self.norm = nn.LayerNorm(channels)
-        self.conv = nn.Conv2d(channels, channels, 1)
+        self.conv = nn.Conv2d(channels, channels, 1) if project else None
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the feature of ``(N, C, H, W)``."""
         with torch.autocast(maps.device.type, enabled=False):
-            maps = maps.to(self.conv.weight.dtype)
+            maps = maps.to(self.patches.weight.dtype)
             patches = self.patches(maps).permute(0, 2, 3, 1)
-            return self.conv(self.norm(patches).permute(0, 3, 1, 2))
+            feature = self.norm(patches).permute(0, 3, 1, 2)
+            return feature if self.conv is None else self.conv(feature)
 
 
 def _fit(image: Tensor, stride: int) -> Tensor:
