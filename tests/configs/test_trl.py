@@ -4,6 +4,7 @@ import re
 
 import pytest
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS, TRANSFORMS
 
 from mmseg_sparse.pseudo_labels.trl_configs import TRAININGS, read_settings
@@ -192,7 +193,12 @@ def test_shrunk_models_build(leaf):
             cfg.model.decode_head.update(fpn_channels=8, channels=8)
     else:
         shrink(cfg)
-    assert MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model)
+    if cfg.model.type == 'HeatmapRefiner':
+        # Backbone and head learn at one rate, as in the paper.
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+        rates = {group['lr'] for group in optimizer.param_groups}
+        assert rates == {cfg.optim_wrapper.optimizer.lr}
 
 
 def test_the_papers_network_builds():
