@@ -15,5 +15,3 @@ optim_wrapper = dict(
     optimizer=dict(lr=1e-3),
     paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0))),
 )
-val_cfg = None
-test_cfg = None
