@@ -56,6 +56,7 @@ BACKBONES = {
     'vit-l': ('VisionTransformer', 1024, 24),
     'swin-b': ('SwinTransformer', 128, 24),
     'unet-16': ('UNet', 16, 5),
+    'vgg16': ('DilatedVGG', 64, 16),
     'r18': ('ResNetV1c', 64, 18),
     'r50': ('ResNetV1c', 64, 50),
     'r101': ('ResNetV1c', 64, 101),
