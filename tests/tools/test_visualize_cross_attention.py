@@ -93,9 +93,7 @@ def test_queries_are_where_heat_maps_are_highest(tool, root):
         tool.queries(seen, [(width, 0)], '2')
 
 
-def test_two_networks_are_drawn_below_each_other(
-    tool, root, tmp_path, capsys
-):
+def test_two_networks_are_drawn_below_each_other(tool, root, tmp_path, capsys):
     out = tmp_path / 'cross.png'
     arguments = [str(root / 'dctn.py'), str(root / 'dctn.pth'), str(out)]
     beside = ['--beside', str(root / 'dtn.py'), str(root / 'dtn.pth')]
