@@ -361,7 +361,7 @@ def test_readme_names_its_configs_and_no_others(metafile):
     for part in ('## Train and test', '## Results', '## Known dev', '```bib'):
         assert part in readme
     names = {leaf.name for leaf in LEAVES}
-    for word in readme.replace('(', ' ').replace(')', ' ').split():
+    for word in re.split(r'[\s()=]+', readme):
         word = Path(word.strip('`,.;:|')).name
         if re.search(r'-\d+x\d+\.py$', word):
             assert word in names, f'{metafile.parent.name}: {word}'
