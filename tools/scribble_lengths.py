@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from _arguments import command, fail, find_config, run_tool
+from _arguments import fail, find_config, make_parser, run_tool
 
 #: Lengths of the figure.
 LENGTHS = (0.0, 0.3, 0.5, 0.8, 1.0)
@@ -40,12 +40,8 @@ def parse_args(
     argv: Sequence[str] | None = None,
 ) -> tuple[argparse.Namespace, list[str]]:
     """Read the command line; what is unknown is for ``benchmark``."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__file__, __doc__)
+    parser.allow_abbrev = False
     parser.add_argument(
         'methods', nargs='+', metavar='NAME=CONFIG',
         help='config of a method that trains on strokes, and its name in the '
@@ -152,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         suite = write_suite(args.methods, args.lengths, args.out)
     except (OSError, ValueError) as error:
-        fail(str(error))
+        fail(error)
     import benchmark
 
     return benchmark.main([str(suite), '--out', str(args.out), *rest])

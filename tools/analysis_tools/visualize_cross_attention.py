@@ -32,7 +32,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _affinity_queries import choose
-from _arguments import command, fail, find_config, run_tool
+from _arguments import (
+    add_config_argument,
+    add_device_argument,
+    at_least,
+    check_checkpoint,
+    fail,
+    find_config,
+    make_parser,
+    run_tool,
+)
 from visualize_affinity import labels_on, right
 from visualize_attention import draw_point
 
@@ -41,12 +50,8 @@ STREAMS = {'image': 'image stream', 'heatmap': 'heat map stream'}
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config of a HeatmapRefiner')
+    parser = make_parser(__file__, __doc__)
+    add_config_argument(parser)
     parser.add_argument('checkpoint', help='file of its checkpoint')
     parser.add_argument('out', type=Path, help='PNG to write')
     parser.add_argument(
@@ -68,25 +73,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'each heat map; may be given several times',
     )  # fmt: skip
     parser.add_argument(
-        '--stage', type=int, default=4, metavar='N',
+        '--stage', type=at_least(1), default=4, metavar='N',
         help='stage of the backbone, from 1 (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--width', type=int, default=160, metavar='PX',
+        '--width', type=at_least(32), default=160, metavar='PX',
         help='longer side of a picture (default: %(default)s)',
     )  # fmt: skip
-    parser.add_argument(
-        '--device', help='default: cuda:0 where there is one, or cpu'
-    )
+    add_device_argument(parser)
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
     args = parser.parse_args(argv)
     if args.out.suffix.lower() != '.png':
         parser.error(f'OUT must end in .png, got {str(args.out)!r}')
     if args.out.exists() and not args.overwrite:
         parser.error(f'{args.out} exists: name another file, or --overwrite')
-    args.config = find_config(args.config)
+    args.networks = [(args.config, args.checkpoint)]
     if args.beside is not None:
-        args.beside[0] = find_config(args.beside[0])
+        args.networks.append(tuple(args.beside))
+    args.networks = [
+        (find_config(config), checkpoint)
+        for config, checkpoint in args.networks
+    ]
+    for _, checkpoint in args.networks:
+        check_checkpoint(checkpoint)
     return args
 
 
@@ -315,9 +324,8 @@ def networks(args: argparse.Namespace) -> list[Any]:
     )
 
     device = args.device or best_device()
-    pairs = [(args.config, args.checkpoint), *filter(None, [args.beside])]
     found = []
-    for config, checkpoint in pairs:
+    for config, checkpoint in args.networks:
         cfg = Config.fromfile(config)
         path = Path(config)
         title = path.parent.parent.name if path.stem == 'config' else path.stem
@@ -375,7 +383,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         write_whole(args.out, encode_png(sheet_of(args)))
     except Exception as error:  # a config is code
-        fail(' '.join(str(error).split()) or type(error).__name__)
+        fail(error)
     print(args.out)
 
 
