@@ -304,7 +304,8 @@ def draw_row(
         captions.append(f'up to {times.max():.1f} x uniform')
         length = spread(crossed.output.reshape(crossed.query_hw), seen, size)
         low, high = length.min(), length.max()
-        level = (length - low) / max(high - low, 1e-12)
+        # Nearly equal lengths stay nearly blue.
+        level = (length - low) / max(high - low, high / 2, 1e-12)
         pictures.append(heat_map(grey, level))
         captions.append(f'{low:.2g} to {high:.2g}')
     pictures = [draw_point(picture, at) for picture in pictures]
