@@ -36,6 +36,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--out', help='folder for the predicted label maps, as index PNGs'
     )
     parser.add_argument(
+        '--format-only',
+        action='store_true',
+        help='for images without masks: write the label maps to --out, with '
+        "the data set's palette, and compute no metrics",
+    )
+    parser.add_argument(
         '--show', action='store_true', help='show the predictions'
     )
     parser.add_argument(
@@ -58,6 +64,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_intermixed_args(argv)
     if (args.checkpoint is None) == (args.checkpoint_option is None):
         parser.error('give one checkpoint, as CHECKPOINT or --checkpoint')
+    if args.format_only and args.out is None:
+        parser.error('--format-only needs --out, the folder to write to')
     args.checkpoint = args.checkpoint or args.checkpoint_option
     args.config = find_config(args.config)
     check_checkpoint(args.checkpoint)
@@ -83,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
         if args.tta:
             launch.enable_tta(cfg)
-        if args.out is not None:
+        if args.format_only:
+            launch.format_only(cfg, args.out)
+        elif args.out is not None:
             launch.save_predictions(cfg, args.out)
         launch.build_runner(cfg).test()
     except Exception as error:  # of data, settings or the code

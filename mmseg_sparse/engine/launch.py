@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from mmseg.registry import METRICS
 
 from ..registry import class_of
+from ..utils.config_tree import inner_datasets, step_name
 from .hooks import FiniteLossHook, InterruptHook, RunStartHook
 from .runner import CheckedRunner
 
@@ -135,6 +136,33 @@ def save_predictions(cfg: Config, folder: str) -> None:
     for evaluator in writing:
         evaluator['output_dir'] = folder
         evaluator['keep_results'] = True
+
+
+def format_only(cfg: Config, folder: str) -> None:
+    """Test on images without masks: write label maps, measure nothing.
+
+    Steps that load annotations are dropped from the pipeline of testing, and
+    ``LabelMapWriter`` takes the place of all metrics.
+    """
+    for dataset in inner_datasets(cfg.test_dataloader.dataset):
+        dataset['pipeline'] = _without_annotations(dataset.get('pipeline'))
+    cfg.test_evaluator = dict(type='LabelMapWriter', output_dir=folder)
+
+
+def _without_annotations(node: Any) -> Any:
+    """Return a pipeline without the steps that load annotations."""
+    if isinstance(node, list | tuple):
+        kept = [_without_annotations(item) for item in node]
+        # An empty list is what is left of one of TestTimeAug's branches.
+        return [item for item in kept if item is not None and item != []]
+    if not isinstance(node, dict):
+        return node
+    if step_name(node) in ('LoadAnnotations', 'LoadSparseAnnotations'):
+        return None
+    branches = node.get('transforms')
+    if branches is None:
+        return node
+    return {**node, 'transforms': _without_annotations(branches)}
 
 
 def fit_to_cpu(cfg: Config) -> None:

@@ -3,6 +3,7 @@
 from ..labels.boundary_distance import distance_bins
 from .boundary_iou_metric import BoundaryIoUMetric
 from .class_iou_metric import ClassIoUMetric
+from .label_map_writer import LabelMapWriter
 from .label_preference import (
     Measured,
     PrecisionByDistance,
@@ -20,6 +21,7 @@ from .volume_metric import VolumeMetric
 __all__ = [
     'BoundaryIoUMetric',
     'ClassIoUMetric',
+    'LabelMapWriter',
     'Measured',
     'PrecisionByDistance',
     'Predictor',

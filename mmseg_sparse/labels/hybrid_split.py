@@ -1,6 +1,7 @@
 """Lists of which images have masks and which have weak labels."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from .image_list import (
 
 
 def choose_strong(
-    names: Sequence[str], *, share: float, seed: int = 0
+    names: Sequence[str],
+    *,
+    share: float,
+    seed: int = 0,
+    group: str | None = None,
 ) -> list[str]:
     """Choose the images that have masks, at random.
 
@@ -28,23 +33,50 @@ def choose_strong(
         share: Share to choose, in (0, 1]; the number is rounded, but at
             least 1.
         seed: Another seed is another order.
+        group: Regular expression whose first match in a name, or first group
+            of that match, is the name of a group. Groups are then chosen in
+            place of images: all images of a group or none. None: each image
+            by itself.
 
     Returns:
         The chosen names, in the order of ``names``.
 
     Raises:
-        ValueError: If there are no names, or the share is out of range.
+        ValueError: If there are no names, the share is out of range, or a
+            name does not match ``group``.
     """
     if not names:
         raise ValueError('expected names of images, got none')
     if not 0 < share <= 1:
         raise ValueError(f'share must lie in (0, 1], got {share}')
+    groups = [name if group is None else _group(name, group) for name in names]
     ordered = sorted(
-        names,
+        set(groups),
         key=lambda name: hashlib.sha256(f'{seed}\n{name}'.encode()).digest(),
     )
-    chosen = set(ordered[: max(1, round(share * len(names)))])
-    return [name for name in names if name in chosen]
+    chosen = set(ordered[: max(1, round(share * len(ordered)))])
+    return [
+        name
+        for name, member in zip(names, groups, strict=True)
+        if member in chosen
+    ]
+
+
+def _group(name: str, pattern: str) -> str:
+    """Return the name of an image's group."""
+    try:
+        found = re.search(pattern, name)
+    except re.error as error:
+        raise ValueError(
+            f'group: expected a regular expression, got {pattern!r}: {error}'
+        ) from error
+    member = found and (found[1] if found.re.groups else found[0])
+    if not member:
+        raise ValueError(
+            f'group: expected a regular expression that finds a group in '
+            f'every name, got {pattern!r}, which finds none in {name!r}'
+        )
+    return member
 
 
 def hybrid_list(

@@ -40,6 +40,9 @@ class TRLSettings:
             to evaluate pseudo labels; None: there are none.
         classifier_checkpoint: Weights of a trained classifier; None: a stage
             trains it.
+        shared: Work folder of another pipeline, whose classifier and
+            activation maps are used, and made there if they are missing;
+            with other settings, this pipeline makes its own. None: always.
     """
 
     configs: Mapping[str, Path]
@@ -50,6 +53,7 @@ class TRLSettings:
     clf: tuple[bool, bool] = (True, True)
     dense_masks: Path | None = None
     classifier_checkpoint: Path | None = None
+    shared: Path | None = None
 
 
 def read_settings(
@@ -96,6 +100,7 @@ def read_settings(
         clf=clf,
         dense_masks=_path(cfg.get('dense_masks')),
         classifier_checkpoint=_path(cfg.get('classifier_checkpoint')),
+        shared=_path(cfg.get('shared')),
     )
     files = [*settings.configs.items(), ('split', settings.split)]
     if settings.classifier_checkpoint:

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,16 +40,20 @@ from .trl_configs import (
     training_dataset,
     without_images,
 )
+from .whole_images import leaf_datasets
 
 #: Runs a tool, given its name and arguments.
 Launch = Callable[[str, Sequence[str]], object]
 CONFIG = 'config.py'
 #: Subfolders that the generating stages write.
 HEATMAPS = 'heatmaps'
+VAL_HEATMAPS = 'heatmaps_val'
 LABELS = 'labels'
 PSEUDO_LIST = 'hybrid_pseudo.txt'
 REPORT = 'report.json'
 WEAK = tuple(kind for kind in SUPERVISIONS if kind != STRONG)
+#: Networks that refine heat maps -> stage that makes these, and its model.
+REFINED = dict(dctn1=('cam', 'classifier'), dctn2=('refined', 'dctn1'))
 
 
 class TRLPipeline:
@@ -83,6 +88,7 @@ class TRLPipeline:
         self._check_configs()
         self.entries = split_entries(settings.split, self.datasets['dctn1'])
         self.stages = Stages(self.work_dir, self._stages())
+        read_heatmaps_of(self.configs['dctn1'], self.stages.folder('cam'))
         if self.stages.result('evaluation') is None:
             self._check_masks()
 
@@ -91,13 +97,8 @@ class TRLPipeline:
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(dict(randomness=dict(seed=self.settings.seed)))
         dataset = training_dataset(cfg, str(path))
-        upstream = dict(dctn1='cam', dctn2='refined').get(name)
-        if upstream is not None:
-            # Files mirror the folders of the images.
-            images = without_images(dataset).data_prefix['img_path']
-            for step in steps_of(cfg._cfg_dict, 'LoadHeatmaps'):
-                step.root = str(self.work_dir / upstream / HEATMAPS)
-                step.img_root = images
+        if name in REFINED:
+            read_heatmaps_of(cfg, self.work_dir / REFINED[name][0])
         dataset.ann_file = str(self.settings.split.resolve())
         if name == 'final':
             labels = self.work_dir / 'pseudo_labels'
@@ -117,12 +118,25 @@ class TRLPipeline:
                         f'{suffix!r}: files are named after images, without '
                         'it'
                     )
+        for name in REFINED.keys() & self.configs.keys():
+            self._check_validation(name, REFINED[name][1])
         final = self.datasets.get('final')
         if final is not None and final.seg_map_suffix != '.png':
             raise ValueError(
                 f'{self.settings.configs["final"]}: expected seg_map_suffix='
                 f"'.png', as pseudo labels have it, got "
                 f'{final.seg_map_suffix!r}'
+            )
+
+    def _check_validation(self, name: str, model: str) -> None:
+        """Raise if a network is validated on images without heat maps."""
+        wanted, made = (_val_images(self.configs[n]) for n in (name, model))
+        if wanted and wanted != made:
+            raise ValueError(
+                f'{self.settings.configs[name]}: val_dataloader: expected the '
+                f'images of {self.settings.configs[model]}, which makes the '
+                f'heat maps, {made or "none"}, got {wanted}; val_dataloader, '
+                'val_cfg and val_evaluator are None without validation'
             )
 
     def _check_masks(self) -> None:
@@ -146,9 +160,12 @@ class TRLPipeline:
             dense_masks=str(self.settings.dense_masks),
             background=self.settings.background,
         )
+        shared = self.settings.shared
+        if shared is not None:
+            shared = shared.resolve()
         stages = [
-            train('classifier'),
-            make('cam', 'classifier', (), True),
+            replace(train('classifier'), shared=shared),
+            replace(make('cam', 'classifier', (), True), shared=shared),
             train('dctn1', 'cam'),
             make('refined', 'dctn1', ('cam',), clf[0]),
         ]
@@ -197,7 +214,18 @@ class TRLPipeline:
         self, name: str, model: str, after: tuple[str, ...], clf: bool
     ) -> Stage:
         run = partial(self._generate, name, model, clf)
-        return Stage(name, dict(clf=clf), (model, *after), run)
+        inputs = dict(clf=clf)
+        if self._is_validated_on(name):
+            inputs['validation'] = True
+        return Stage(name, inputs, (model, *after), run)
+
+    def _is_validated_on(self, name: str) -> bool:
+        """Tell whether a network's validation needs a stage's heat maps."""
+        return any(
+            bool(_val_images(self.configs[network]))
+            for network, (stage, _) in REFINED.items()
+            if stage == name and network in self.configs
+        )
 
     def _portable(self, cfg: Config) -> Any:
         """Return a config for JSON, without paths of work folder and list."""
@@ -240,6 +268,9 @@ class TRLPipeline:
     ) -> dict[str, Any]:
         """Write heat maps or pseudo labels of the remaining images."""
         weak = name == 'pseudo_labels'
+        if self._is_validated_on(name):
+            val = folder / VAL_HEATMAPS
+            self._run_generator(model, val, weak=False, clf=clf, split='val')
         out = folder / (LABELS if weak else HEATMAPS)
         self._run_generator(model, out, weak=weak, clf=clf)
         if weak:
@@ -252,7 +283,13 @@ class TRLPipeline:
         return {}
 
     def _run_generator(
-        self, model: str, out: Path, *, weak: bool, clf: bool
+        self,
+        model: str,
+        out: Path,
+        *,
+        weak: bool,
+        clf: bool,
+        split: str = 'train',
     ) -> None:
         """Write labels of the weak images, or heat maps of all."""
         cfg = copy.deepcopy(self.configs[model])
@@ -261,6 +298,7 @@ class TRLPipeline:
         config = out.with_name(f'{out.name}_config.py')
         _dump(cfg, config)
         arguments = [str(config), self._checkpoint(model), str(out)]
+        arguments += ['--split', split]
         if weak:
             clf_option = '--filter-tags' if clf else '--no-filter-tags'
             arguments += [clf_option, '--no-confidence']
@@ -365,6 +403,28 @@ def split_entries(split: Path, dataset: Any) -> list[ImageEntry]:
             f'ones, got {strong} strong ones of {len(entries)}'
         )
     return entries
+
+
+def read_heatmaps_of(cfg: Config, folder: Path) -> None:
+    """Let a config read the heat maps that a stage writes to its folder."""
+    nodes = [(training_dataset(cfg), cfg._cfg_dict, HEATMAPS)]
+    for split in ('val', 'test'):
+        for leaf in leaf_datasets(cfg, split):
+            nodes.append((leaf, leaf, VAL_HEATMAPS))
+    for dataset, node, maps in nodes:
+        # Files mirror the folders of the images.
+        images = without_images(dataset).data_prefix['img_path']
+        for step in steps_of(node, 'LoadHeatmaps'):
+            step.root = str(folder / maps)
+            step.img_root = images
+
+
+def _val_images(cfg: Config) -> list[str]:
+    """Return the folders of images that a model is validated on."""
+    return [
+        without_images(leaf).data_prefix['img_path']
+        for leaf in leaf_datasets(cfg, 'val')
+    ]
 
 
 def _dump(cfg: Config, path: Path) -> None:

@@ -42,12 +42,16 @@ class Stage:
         after: Names of the stages whose results it uses.
         run: Called with the folder; does the work, or the rest of it, and
             returns a description of the result in JSON types.
+        shared: Work folder whose stage of this name is used and, if it is
+            not done, run there; with other inputs there, this stage has a
+            folder of its own. None: always of its own.
     """
 
     name: str
     inputs: Mapping[str, Any]
     after: tuple[str, ...]
     run: Callable[[Path], Mapping[str, Any]]
+    shared: Path | None = None
 
 
 class Stages:
@@ -80,6 +84,7 @@ class Stages:
         self.elsewhere = elsewhere
         self.stages = tuple(stages)
         self._begun: dict[str, dict[str, Any]] = {}
+        self._folders: dict[str, Path] = {}
         for stage in stages:
             upstream = {n: self.fingerprint(n) for n in stage.after}
             inputs = json.loads(json.dumps(dict(stage.inputs)))
@@ -90,6 +95,23 @@ class Stages:
                 inputs=inputs,
                 after=upstream,
             )
+            self._folders[stage.name] = self._choose_folder(stage)
+
+    def _choose_folder(self, stage: Stage) -> Path:
+        """Return where a stage is done, or is to be done."""
+        own = self.work_dir / stage.name
+        if stage.shared is None or (own / BEGUN).is_file():
+            return own
+        shared = stage.shared / stage.name
+        there = _read(shared / BEGUN)
+        if there is None:
+            empty = not shared.exists() or not any(shared.iterdir())
+            return shared if empty else own
+        same = there.get('fingerprint') == self.fingerprint(stage.name)
+        return shared if same else own
+
+    def _is_elsewhere(self, name: str) -> bool:
+        return self.folder(name) != self.work_dir / name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +125,7 @@ class Stages:
 
     def folder(self, name: str) -> Path:
         """Return the folder of a stage."""
-        return self.work_dir / name
+        return self._folders[name]
 
     def result(self, name: str) -> dict[str, Any] | None:
         """Return the result of a stage; None if it is not done."""
@@ -183,7 +205,7 @@ class Stages:
         removed = {*overwrite}
         if overwrite_from is not None:
             removed |= {*names[names.index(overwrite_from) :]}
-        with self._lock():
+        with self._lock(self.work_dir):
             for rest in self.work_dir.glob(f'.*{_REMOVED}'):
                 shutil.rmtree(rest)
             # Without `only`, stages that do not run are checked as well.
@@ -241,11 +263,20 @@ class Stages:
     def _run_stage(
         self, stage: Stage, report: Callable[[str], None]
     ) -> None:  # fmt: skip
-        state = self.state(stage.name)
-        report(f'{stage.name}: {"continued" if state == "begun" else state}')
-        if state == 'done':
-            return
-        folder = self.folder(stage.name)
+        name, folder = stage.name, self.folder(stage.name)
+        with ExitStack() as stack:
+            if self._is_elsewhere(name) and self.state(name) != 'done':
+                stack.enter_context(self._lock(folder.parent))
+                self._check([name])  # it may have begun before the lock
+            state = self.state(name)
+            shown = 'continued' if state == 'begun' else state
+            where = f' in {folder}' if self._is_elsewhere(name) else ''
+            report(f'{name}: {shown}{where}')
+            if state != 'done':
+                self._work_on(stage, folder)
+                report(f'{name}: done')
+
+    def _work_on(self, stage: Stage, folder: Path) -> None:
         _write(folder / BEGUN, self._begun[stage.name])
         try:
             result = stage.run(folder)
@@ -255,7 +286,6 @@ class Stages:
                 f'it, {self.again} {stage.name} starts it again'
             ) from error
         self._finish(stage.name, result)
-        report(f'{stage.name}: done')
 
     def _finish(self, name: str, result: Mapping[str, Any]) -> None:
         marker = dict(fingerprint=self.fingerprint(name), result=dict(result))
@@ -275,6 +305,13 @@ class Stages:
 
     def _remove(self, names: Sequence[str]) -> None:
         """Remove folders of stages, the last first: all of them or none."""
+        for name in names:
+            if self._is_elsewhere(name):
+                raise StageError(
+                    f'stage {name} is not overwritten: it is shared with the '
+                    f'pipeline of {self.folder(name).parent}; overwrite it '
+                    'with that one'
+                )
         there = [name for name in names if self.folder(name).exists()]
         for name in there:
             folder = self.folder(name)
@@ -295,11 +332,11 @@ class Stages:
             shutil.rmtree(gone)
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Lock the folder until this process and its children have ended."""
+    def _lock(self, folder: Path) -> Iterator[None]:
+        """Lock a folder until this process and its children have ended."""
         with ExitStack() as stack:
             # A process that a killed pipeline started may still be writing.
-            lock = alone_in(self.work_dir, lock_file=_LOCK, inherit=True)
+            lock = alone_in(folder, lock_file=_LOCK, inherit=True)
             try:
                 stack.enter_context(lock)
             except FileExistsError as error:

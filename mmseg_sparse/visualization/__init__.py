@@ -12,6 +12,7 @@ from .draw import (
     to_grey,
     widen_strokes,
 )
+from .head_weights import plot_head_weights
 from .sheet import picture_sheet
 from .strokes import draw_labels, draw_outlined_strokes
 
@@ -27,6 +28,7 @@ __all__ = [
     'on_paper',
     'overlay',
     'picture_sheet',
+    'plot_head_weights',
     'to_grey',
     'widen_strokes',
 ]

@@ -5,13 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .draw import Picture
+from .figure import GREY, INK, finish_axes, new_figure, render
 
-_INK = '#282828'
-_GREY = '#9a9a9a'
-_DPI = 130
 #: Colours that colour-blind readers can tell apart (Okabe and Ito).
 _COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9',
            '#000000')  # fmt: skip
@@ -59,7 +55,7 @@ def plot_quality(
     panels = list(dict.fromkeys(point.panel for point in points))
     if not panels:
         return None
-    figure = _figure(5.4 * len(panels), 4.2)
+    figure = new_figure(5.4 * len(panels), 4.2)
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), number)
         own = [point for point in points if point.panel == panel]
@@ -72,12 +68,12 @@ def plot_quality(
         )
         axes.minorticks_off()
         axes.margins(0.15, 0.12)
-        _finish(axes, panel if len(panels) > 1 else '')
-        axes.set_xlabel('labelled pixels', fontsize=9, color=_INK)
-        axes.set_ylabel(f'{metric}, %', fontsize=9, color=_INK)
-    figure.suptitle(title, fontsize=10, x=0.02, ha='left', color=_INK)
+        finish_axes(axes, panel if len(panels) > 1 else '')
+        axes.set_xlabel('labelled pixels', fontsize=9, color=INK)
+        axes.set_ylabel(f'{metric}, %', fontsize=9, color=INK)
+    figure.suptitle(title, fontsize=10, x=0.02, ha='left', color=INK)
     _legend(figure, figure.axes)
-    return _render(figure)
+    return render(figure)
 
 
 def _place(axes: Any, points: Sequence[Point], styles: Any) -> None:
@@ -124,7 +120,7 @@ def plot_closed(
         return None
     points = [p for p in points if p.closed != 0]  # the baseline itself
     groups = list(dict.fromkeys((p.panel, p.labels) for p in points))
-    figure = _figure(7.6, 1.3 + 0.34 * (len(points) + len(groups)))
+    figure = new_figure(7.6, 1.3 + 0.34 * (len(points) + len(groups)))
     axes = figure.add_subplot()
     place, places, names = 0.0, [], []
     for group in groups:
@@ -134,7 +130,7 @@ def plot_closed(
             axes.annotate(
                 f'{point.closed:.0f} %', (max(point.closed or 0, 0), place),
                 xytext=(4, 0), textcoords='offset points', va='center',
-                fontsize=8, color=_INK,
+                fontsize=8, color=INK,
                 bbox=dict(facecolor='white', edgecolor='none', pad=1),
             )  # fmt: skip
             places.append(place)
@@ -144,17 +140,17 @@ def plot_closed(
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     for at, style in ((0, '-'), (100, '--')):
-        axes.axvline(at, color=_GREY, linestyle=style, linewidth=1)
+        axes.axvline(at, color=GREY, linestyle=style, linewidth=1)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0), max(high, 112))
-    _finish(axes, '')
+    finish_axes(axes, '')
     axes.grid(visible=False, axis='y')
     axes.set_xlabel(
         f'closed share of the gap in {metric}, %: 0 = baseline, 100 = dense '
-        'labels', fontsize=9, color=_INK,
+        'labels', fontsize=9, color=INK,
     )  # fmt: skip
-    figure.suptitle(title, fontsize=10, x=0.02, ha='left', color=_INK)
-    return _render(figure)
+    figure.suptitle(title, fontsize=10, x=0.02, ha='left', color=INK)
+    return render(figure)
 
 
 def _styles(points: Sequence[Point]) -> dict[str, dict[str, str]]:
@@ -169,28 +165,6 @@ def _styles(points: Sequence[Point]) -> dict[str, dict[str, str]]:
     }
 
 
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(
-        (width, height), dpi=_DPI, facecolor='white', layout='constrained'
-    )
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _finish(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=9, color=_INK)
-    for side in ('top', 'right'):
-        axes.spines[side].set_visible(False)
-    for side in ('left', 'bottom'):
-        axes.spines[side].set_color(_GREY)
-    axes.tick_params(labelsize=8, colors=_INK)
-    axes.set_axisbelow(True)
-    axes.grid(color='#e4e4e4', linewidth=0.7)
-
-
 def _legend(figure: Any, every: Sequence[Any]) -> None:
     found: dict[str, Any] = {}
     for axes in every:
@@ -200,8 +174,3 @@ def _legend(figure: Any, every: Sequence[Any]) -> None:
         list(found.values()), list(found), loc='outside right center',
         fontsize=8.5, frameon=False,
     )  # fmt: skip
-
-
-def _render(figure: Any) -> Picture:
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()

@@ -56,6 +56,7 @@ BACKBONES = {
     'vit-l': ('VisionTransformer', 1024, 24),
     'swin-b': ('SwinTransformer', 128, 24),
     'unet-16': ('UNet', 16, 5),
+    'vgg16': ('DilatedVGG', 64, 16),
     'r18': ('ResNetV1c', 64, 18),
     'r50': ('ResNetV1c', 64, 50),
     'r101': ('ResNetV1c', 64, 101),
@@ -360,7 +361,7 @@ def test_readme_names_its_configs_and_no_others(metafile):
     for part in ('## Train and test', '## Results', '## Known dev', '```bib'):
         assert part in readme
     names = {leaf.name for leaf in LEAVES}
-    for word in readme.replace('(', ' ').replace(')', ' ').split():
+    for word in re.split(r'[\s()=]+', readme):
         word = Path(word.strip('`,.;:|')).name
         if re.search(r'-\d+x\d+\.py$', word):
             assert word in names, f'{metafile.parent.name}: {word}'

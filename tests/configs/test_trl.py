@@ -4,6 +4,7 @@ import re
 
 import pytest
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS, TRANSFORMS
 
 from mmseg_sparse.pseudo_labels.trl_configs import TRAININGS, read_settings
@@ -103,8 +104,8 @@ def test_name_agrees_with_schedule_and_data(leaf):
         )
         return
     assert dataset.filter_cfg == dict(supervision='dense')
-    loads = of_type(cfg.train_dataloader, 'LoadHeatmaps')
-    assert len(loads) == 1
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        assert len(of_type(loader, 'LoadHeatmaps')) == 1
     (moves,) = of_type(dataset.pipeline, 'MoveHeatmaps')
     geometric = ('RandomResize', 'RandomCrop', 'RandomFlip')
     inside = of_type(moves.transforms, *geometric)
@@ -112,7 +113,9 @@ def test_name_agrees_with_schedule_and_data(leaf):
     assert dataset.pipeline[-1]['type'] == 'PackHeatmapInputs'
     for step in (*dataset.pipeline, *cfg.test_pipeline):
         TRANSFORMS.build(dict(step))
-    assert cfg.val_dataloader is cfg.val_cfg is cfg.test_dataloader is None
+    assert cfg.val_dataloader.dataset.pipeline == cfg.test_pipeline
+    assert of_type(cfg.val_evaluator, 'ClassIoUMetric')
+    assert cfg.train_cfg.val_interval <= cfg.train_cfg.max_iters
 
 
 @pytest.mark.parametrize('dataset', REFINING)
@@ -127,11 +130,27 @@ def test_schedules_are_the_papers_epochs(dataset):
             optimizer = dict(type='Adam', lr=1e-4)
             assert cfg.optim_wrapper.optimizer == optimizer
             assert cfg.param_scheduler[0]['gamma'] == 0.1
-    (final,) = (p for p in FINALS if parts(p)['dataset'] == dataset)
+    finals = [p for p in FINALS if parts(p)['dataset'] == dataset]
+    assert len(finals) == 2
     epochs, images = SEGMENTING[dataset]
-    cfg = parse(final)
-    found = cfg.train_cfg.max_iters * cfg.train_dataloader.batch_size / images
-    assert found == pytest.approx(epochs, rel=0.005)
+    for cfg in map(parse, finals):
+        seen = cfg.train_cfg.max_iters * cfg.train_dataloader.batch_size
+        assert seen / images == pytest.approx(epochs, rel=0.005)
+
+
+@pytest.mark.parametrize('leaf', FINALS, ids=lambda p: p.stem)
+def test_each_final_model_has_a_bound_of_strong_images_alone(leaf):
+    """All is the same but for the second head and the weak images."""
+    ours = parse(leaf)
+    bound = parse(CONFIGS / 'baselines' / leaf.name.replace('trl_', 'ce_', 1))
+    assert bound.model.type == 'EncoderDecoder'
+    (dataset,) = datasets(bound.train_dataloader)
+    assert dataset.pop('filter_cfg') == dict(supervision='dense')
+    assert bound.train_dataloader.sampler.type == 'InfiniteSampler'
+    bound.train_dataloader.sampler = ours.train_dataloader.sampler
+    bound.model.type = ours.model.type
+    ours.default_hooks = bound.default_hooks
+    assert bound.to_dict() == ours.to_dict()
 
 
 @pytest.mark.parametrize('leaf', FINALS, ids=lambda p: p.stem)
@@ -172,6 +191,12 @@ def test_pipelines_name_stages_of_one_data_set(leaf, monkeypatch, tmp_path):
     split.write_text('a dense\nb tag\n')
     settings = read_settings(leaf)
     assert settings.work_dir.name == leaf.stem
+    if leaf.parent.name == 'ablations':  # one classifier for all
+        main = TRL / 'pipelines' / f'{settings.shared.name}.py'
+        assert Config.fromfile(main).classifier == said.classifier
+        assert Config.fromfile(main).split == said.split
+    else:
+        assert settings.shared is None
     train = parse(files[0]).train_dataloader.dataset
     listed = tmp_path / train.data_root / train.ann_file
     assert listed == split
@@ -192,7 +217,12 @@ def test_shrunk_models_build(leaf):
             cfg.model.decode_head.update(fpn_channels=8, channels=8)
     else:
         shrink(cfg)
-    assert MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model)
+    if cfg.model.type == 'HeatmapRefiner':
+        # Backbone and head learn at one rate, as in the paper.
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+        rates = {group['lr'] for group in optimizer.param_groups}
+        assert rates == {cfg.optim_wrapper.optimizer.lr}
 
 
 def test_the_papers_network_builds():

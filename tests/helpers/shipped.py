@@ -90,6 +90,9 @@ def shrink(cfg: Config, size: int = 64) -> Config:
     elif model.backbone.type == 'UNet':
         model.backbone.base_channels = 4
         model.decode_head.update(in_channels=4, channels=4)
+    elif model.backbone.type == 'DilatedVGG':
+        model.backbone.update(depth=11, base_channels=4)
+        model.decode_head.update(in_channels=32, channels=8)
     else:
         raise ValueError(f'no way to shrink a {model.backbone.type}')
     return cfg

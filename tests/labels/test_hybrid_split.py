@@ -50,6 +50,25 @@ def test_every_image_has_the_same_chance() -> None:
     assert all(80 - 40 < count < 80 + 40 for count in counts.values())
 
 
+def test_a_group_is_chosen_whole() -> None:
+    """Tiles of one frame: all of them, or none; shares are nested."""
+    frames = [f'0001TP_00{number}' for number in range(6690, 7290, 30)]
+    tiles = [f'{f}_{top}_{left}' for f in frames for top in (0, 120)
+             for left in (0, 160, 320)]  # fmt: skip
+    by_frame = '(.+)_[0-9]+_[0-9]+$'
+    smaller: set[str] = set()
+    for share in (1 / 8, 1 / 4, 1 / 2):
+        chosen = choose_strong(tiles, share=share, group=by_frame)
+        whole = set(choose_strong(frames, share=share))
+        assert chosen == [t for t in tiles if t.rsplit('_', 2)[0] in whole]
+        assert len(chosen) == 6 * round(share * 20)
+        assert smaller < set(chosen)
+        smaller = set(chosen)
+    # without parentheses, the whole match is the group
+    whole_match = choose_strong(tiles, share=1 / 2, group='^[^_]+_[^_]+')
+    assert set(whole_match) == smaller
+
+
 def test_lists_are_read_as_they_were_meant() -> None:
     names = ['b/2', 'a 1', '#3', 'c']
     text = hybrid_list(names, ['a 1', 'c'], weak='pseudo')
@@ -70,6 +89,14 @@ def test_lists_are_read_as_they_were_meant() -> None:
         ),
         (lambda: choose_strong(NAMES, share=0), r'\(0, 1\], got 0'),
         (lambda: choose_strong(NAMES, share=1.5), r'\(0, 1\], got 1.5'),
+        (
+            lambda: choose_strong(NAMES, share=0.5, group='_9(.)'),
+            r"finds a group in every name, got '_9\(\.\)', .* '2007_000000'",
+        ),
+        (
+            lambda: choose_strong(NAMES, share=0.5, group='(a'),
+            'expected a regular expression',
+        ),
         (lambda: hybrid_list(NAMES, ['x']), "'x' is not among the 50"),
         (lambda: hybrid_list(NAMES, NAMES), 'got 50 strong ones of 50'),
         (lambda: hybrid_list(NAMES, []), 'got 0 strong ones'),
@@ -111,6 +138,9 @@ def test_tool_writes_a_list_for_the_dataset(
     assert '2 strong images' in capsys.readouterr().out
     with pytest.raises(SystemExit, match='is neither a file nor a folder'):
         run(monkeypatch, root / 'none', out, '--overwrite')
+    with pytest.raises(SystemExit, match="which finds none in 'a'"):
+        run(monkeypatch, root / 'images', out, '--group', '[b-d]',
+            '--overwrite')  # fmt: skip
     strong = build(
         root, ann_file='hybrid.txt', filter_cfg=dict(supervision='dense'),
         tag_file=str(write_tags(root)), data_prefix=dict(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from mmseg_sparse.labels import make_toy_dataset
@@ -84,6 +85,59 @@ def test_reports_every_step(whole: Path) -> None:
     listed = (whole / 'pseudo_labels/hybrid_pseudo.txt').read_text()
     assert listed.split()[1::2] == ['pseudo', 'dense', 'pseudo', 'pseudo',
                                     'dense']  # fmt: skip
+
+
+@pytest.mark.parametrize('network', ['dctn1', 'dctn2'])
+def test_refined_maps_are_validated(
+    whole: Path, config: Path, network: str
+) -> None:
+    """On the validation images, whose maps the stage before has made."""
+    upstream = dict(dctn1='cam', dctn2='refined')[network]
+    maps = sorted(p.stem for p in whole.glob(f'{upstream}/heatmaps_val/*.npz'))
+    images = (config.parent / 'data/images/val').iterdir()
+    assert maps == sorted(p.stem for p in images)
+    (log,) = whole.glob(f'{network}/*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    found = [row['mIoU'] for row in rows if 'mIoU' in row]
+    assert len(found) == 1
+    assert 0 < found[0] <= 100
+
+
+def test_ablations_share_a_classifier(
+    config: Path, whole: Path, tmp_path: Path
+) -> None:
+    """Another network in the first round begins with the same heat maps."""
+    ran: list[str] = []
+
+    def launch(name: str, arguments: Sequence[str]) -> None:
+        ran.append(arguments[2])
+        raise StageError('stopped')
+
+    text = "model['backbone']['with_cross'] = False\n"
+    path = copied_configs(config, tmp_path, dctn1=text)
+    settings = dataclasses.replace(
+        read_settings(path, str(tmp_path / 'work')), shared=whole
+    )
+    pipeline = TRLPipeline(settings, launch)
+    states = [pipeline.stages.state(name) for name in STAGES[:3]]
+    assert states == ['done', 'done', 'to do']
+    with pytest.raises(StageError, match='stopped'):
+        pipeline.stages.run()
+    assert ran == [str(tmp_path / 'work/dctn1')]
+    read = Config.fromfile(tmp_path / 'work/dctn1/config.py')
+    roots = [
+        step.root for loader in (read.train_dataloader, read.val_dataloader)
+        for step in loader.dataset.pipeline if step['type'] == 'LoadHeatmaps'
+    ]  # fmt: skip
+    assert roots == [f'{whole}/cam/heatmaps', f'{whole}/cam/heatmaps_val']
+    # Where its heat maps are does not count.
+    own = TRLPipeline(dataclasses.replace(settings, shared=None))
+    for name in STAGES:
+        told = own.stages.fingerprint(name)
+        assert told == pipeline.stages.fingerprint(name)
+    # Other settings of the classifier: another classifier.
+    other = TRLPipeline(dataclasses.replace(settings, seed=1))
+    assert other.stages.folder('cam') == tmp_path / 'work/cam'
 
 
 def test_killed_in_each_stage_it_comes_to_the_same(
@@ -223,6 +277,10 @@ def copied_configs(config: Path, folder: Path, **more: str) -> Path:
         (
             "['img_suffix'] = '_left.png'",
             r"dctn2\.py: expected an img_suffix .* got '_left\.png'",
+        ),
+        (
+            "\nval_dataloader['dataset']['data_prefix']['img_path'] = 'no'",
+            r'dctn2\.py: val_dataloader: expected the images of .*dctn1\.py,',
         ),
         ("['type'] = 'Unknown'", 'Unknown is not in the'),
     ],

@@ -135,3 +135,29 @@ def test_the_tool_draws_a_row_for_each_query(tool, root, monkeypatch, capsys):
     with pytest.raises(SystemExit, match=r'a/0\.png: has no tags'):
         run('b.png', '--split', 'test')
     assert not Path('b.png').exists()
+
+
+def test_head_weights_are_drawn_without_images(tool, root, tmp_path):
+    """A bar for each head, negative ones in another colour."""
+    cfg = case.Config.fromfile(root / 'AFASegmentor.py')
+    model = case.built(cfg, root / 'AFASegmentor.pth')
+    conv = model.decode_head.affinity.conv
+    heads = conv.weight.numel()
+    (layers,) = {len(model.backbone.layers[3][1])}
+    signs = torch.tensor([1.0, *[-1.0] * (heads - 1)])
+    conv.weight.data = signs.reshape(conv.weight.shape)
+    weights = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict=model.state_dict()), weights)
+    cfg.train_dataloader = cfg.test_dataloader = None
+    cfg.dump(tmp_path / 'afa.py')
+    out = tmp_path / 'heads.png'
+    tool.main([str(tmp_path / 'afa.py'), str(weights), str(out),
+               '--head-weights'])  # fmt: skip
+    picture = cv2.imread(str(out))[..., ::-1].astype(int)
+    blue, orange = (
+        (abs(picture - np.array(color)) < 8).all(-1).sum()
+        for color in ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00))
+    )
+    assert layers == 1
+    assert blue > 100
+    assert orange / blue == pytest.approx(heads - 1, rel=0.05)

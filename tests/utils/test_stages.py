@@ -121,3 +121,71 @@ def test_a_folder_filled_elsewhere_is_done(tmp_path):
     stages.run()
     assert stages.result('a') == dict(mIoU=50.0)
     assert not (tmp_path / 'a/result').exists()
+
+
+@pytest.fixture
+def sharing(tmp_path):
+    """Builds pipelines that share a stage with the one of ``main``."""
+    ran = []
+
+    def run(folder):
+        ran.append(folder.relative_to(tmp_path).as_posix())
+        return write(folder)
+
+    def build(work, setting=1, first=run):
+        main = tmp_path / 'main'
+        first = Stage('first', dict(setting=setting), (), first, shared=main)
+        return Stages(
+            tmp_path / work, [first, Stage('second', {}, ('first',), run)]
+        )
+
+    build.ran = ran
+    return build
+
+
+def test_a_shared_stage_runs_once(sharing, tmp_path):
+    lines = []
+    sharing('one').run(report=lines.append)
+    assert lines[0] == f'first: to do in {tmp_path}/main/first'
+    for work in ('two', 'main'):
+        sharing(work).run()
+    assert sharing.ran == [
+        'main/first', 'one/second', 'two/second', 'main/second',
+    ]  # fmt: skip
+    sharing('two').run(report=lines.append)
+    assert lines[-2:] == [
+        f'first: done in {tmp_path}/main/first', 'second: done',
+    ]  # fmt: skip
+
+
+def test_other_settings_get_a_folder_of_their_own(sharing):
+    sharing('one').run()
+    sharing('two', setting=2).run()
+    assert sharing.ran[2:] == ['two/first', 'two/second']
+    # A stage that a pipeline once had itself stays its own.
+    sharing('three', setting=3).run()
+    sharing('main', setting=3).run(overwrite_from='first')
+    assert sharing('three', setting=3).folder('first').parent.name == 'three'
+    del sharing.ran[:]
+    sharing('one').run()  # what it shared is gone
+    assert sharing.ran == ['one/first']
+
+
+def test_a_shared_stage_is_not_overwritten_from_elsewhere(sharing, tmp_path):
+    sharing('one').run()
+    wanted = f'first is not overwritten: it is shared .* {tmp_path}/main;'
+    with pytest.raises(StageError, match=wanted):
+        sharing('one').run(overwrite_from='first')
+    sharing('one').run(overwrite_from='second')
+    assert sharing.ran[2:] == ['one/second']
+
+
+def test_a_shared_stage_runs_in_one_process_at_a_time(sharing):
+    def other_run(folder):
+        with pytest.raises(StageError, match=r'at work in .*main'):
+            sharing('two').run()
+        return write(folder)
+
+    sharing('one', first=other_run).run()
+    sharing('two').run()
+    assert sharing.ran == ['one/second', 'two/second']

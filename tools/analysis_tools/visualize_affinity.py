@@ -15,6 +15,12 @@ Attention and affinity are taken at the largest scale of the activation maps,
 as in the random walk; attention is the mean over heads and layers. Affinity is
 drawn from 0 (blue) to 1 (red); the white box is the window of the random walk.
 Needs an AFASegmentor, and images with tags.
+
+With --head-weights, the weights that the affinity gives to each attention head
+are drawn instead (figure 14 of the paper), which needs no images:
+
+  python -m mmseg_sparse visualize_affinity CONFIG CHECKPOINT heads.png \
+      --head-weights
 """
 
 import argparse
@@ -66,6 +72,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar=('X', 'Y'),
         help='query point in pixels of the image, instead of the points of '
         'the tags; may be given several times, each for all images',
+    )
+    parser.add_argument(
+        '--head-weights',
+        action='store_true',
+        help='draw the weights of the attention heads',
     )
     parser.add_argument(
         '--width', type=at_least(32), default=160, metavar='PX',
@@ -258,6 +269,25 @@ def sheet_of(model: Any, images: Any, chosen: Sequence[Any], args: Any) -> Any:
     )
 
 
+def head_weights(model: Any) -> Any:
+    """Return the plot of the weights of the attention heads, RGB."""
+    from mmseg_sparse.visualization import plot_head_weights
+
+    affinity = model.decode_head.affinity
+    if affinity is None:
+        raise ValueError(
+            'the config learns no affinity (attention_heads=None), so that '
+            'heads have no weights'
+        )
+    layers = len(model.backbone.layers[affinity.stage][1])
+    weights = affinity.conv.weight.detach().reshape(layers, -1)
+    return plot_head_weights(
+        weights.cpu().numpy(),
+        f'weights of the attention heads in the affinity, stage '
+        f'{affinity.stage + 1}',
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the sheet."""
     args = parse_args(argv)
@@ -273,16 +303,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     from mmseg_sparse.visualization import encode_png
 
     try:
-        images = whole_images(cfg, args.split)
-        chosen = choose(images, args.images)
+        if not args.head_weights:
+            images = whole_images(cfg, args.split)
+            chosen = choose(images, args.images)
         model = load_segmentor(
             cfg, args.checkpoint, args.device or best_device()
         )
         if not isinstance(model, AFASegmentor):
             fail(f'{args.config}: {type(model).__name__} makes no labels of '
                  'tags; expected an AFASegmentor')  # fmt: skip
-        make_pseudo_labels(model, True)
-        sheet = sheet_of(model, images, chosen, args)
+        if args.head_weights:
+            sheet = head_weights(model)
+        else:
+            make_pseudo_labels(model, True)
+            sheet = sheet_of(model, images, chosen, args)
         write_whole(args.out, encode_png(sheet))
     except Exception as error:  # a config is code
         fail(error)

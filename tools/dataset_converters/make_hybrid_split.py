@@ -11,6 +11,13 @@ TRL's splits of PASCAL VOC 2012:
       --strong-from data/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt
 
 --share 1/2, 1/4, 1/8, 1/16 gives the splits of its figure 6.
+
+With --group, images that belong together are all strong or all weak, such as
+the tiles of one frame, whose names end in _TOP_LEFT:
+
+  python -m mmseg_sparse make_hybrid_split data/camvid_tiles/train/images \
+      data/camvid_tiles/train/hybrid.txt --share 1/8 --img-suffix .png \
+      --group '(.+)_[0-9]+_[0-9]+$'
 """
 
 import argparse
@@ -59,6 +66,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='share of them to choose, such as 1/16 (default: all)',
     )
     parser.add_argument(
+        '--group',
+        metavar='REGEX',
+        help='choose groups of images in place of images: the group of an '
+        'image is what the regular expression finds in its name, or what its '
+        'first parentheses find; --share is then a share of the groups',
+    )
+    parser.add_argument(
         '--seed',
         type=int,
         default=0,
@@ -105,7 +119,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             candidates = read_names(
                 args.strong_from, img_suffix=args.img_suffix
             )
-        strong = choose_strong(candidates, share=args.share, seed=args.seed)
+        strong = choose_strong(
+            candidates, share=args.share, seed=args.seed, group=args.group
+        )
         listed = {e.name: listed_name(e, args.img_suffix) for e in entries}
         text = hybrid_list(names, strong, weak=args.weak, listed=listed)
         write_whole(args.out, text.encode())

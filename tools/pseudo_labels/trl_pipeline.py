@@ -18,6 +18,10 @@ stages are skipped and an interrupted one continues: a training from its last
 checkpoint, to the same weights, and a generator with the next file. If the
 settings of a stage have changed since it began, the command stops with an
 error; --overwrite-from runs this stage or an earlier one again, and all later.
+
+`shared` in the config is the work folder of another pipeline. Its classifier
+and activation maps are used if they have the same settings, and made there if
+they are missing, so that the pipelines of an ablation make them once.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 # Table 2: one stream, of the image.
 split = 'work_dirs/toy_hybrid/hybrid.txt'
+shared = 'work_dirs/trl_toy'
 dense_masks = 'work_dirs/toy_hybrid/masks/train'
 classifier = (
     '../stages/trl-classifier_mit-tiny_segformer_1xb8-2k_toy-hybrid-64x64.py'

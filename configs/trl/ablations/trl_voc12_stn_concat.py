@@ -1,5 +1,6 @@
 # Table 2: one stream, of image and heat maps as one input.
 split = 'data/VOCdevkit/VOC2012/ImageSets/Segmentation/hybrid_1464.txt'
+shared = 'work_dirs/trl_voc12'
 dense_masks = 'data/VOCdevkit/VOC2012/SegmentationClassAug'
 classifier = (
     '../stages/trl-classifier_r50_segformer_1xb16-10k_voc12-hybrid-328x328.py'

@@ -5,5 +5,3 @@ _base_ = [
     'mmseg::_base_/default_runtime.py',
 ]
 custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
-val_cfg = None
-test_cfg = None

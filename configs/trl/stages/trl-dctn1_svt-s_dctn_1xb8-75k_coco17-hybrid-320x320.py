@@ -8,5 +8,3 @@ custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
 model = dict(
     backbone=dict(heatmap_channels=81), decode_head=dict(num_classes=81)
 )
-val_cfg = None
-test_cfg = None

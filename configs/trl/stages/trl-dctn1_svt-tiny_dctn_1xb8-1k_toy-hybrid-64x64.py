@@ -6,5 +6,3 @@ _base_ = [
 ]
 custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-val_cfg = None
-test_cfg = None

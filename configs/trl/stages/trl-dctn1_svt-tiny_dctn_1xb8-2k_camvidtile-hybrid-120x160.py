@@ -10,6 +10,8 @@ model = dict(
     backbone=dict(heatmap_channels=11),
     decode_head=dict(num_classes=11),
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
-val_cfg = None
-test_cfg = None
+# From scratch, so that the head learns as the backbone does.
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-3),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0))),
+)

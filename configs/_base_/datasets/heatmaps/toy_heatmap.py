@@ -1,6 +1,6 @@
 # toy_hybrid.py for networks that refine heat maps: the strong images with
-# the heat maps of LoadHeatmaps' root, which trl_pipeline sets. There is no
-# validation: heat maps are made of the training images alone.
+# the heat maps of LoadHeatmaps' root, which trl_pipeline sets. They
+# are validated on the validation images, with heat maps of these.
 _base_ = '../toy_hybrid.py'
 train_pipeline = [
     *_base_.train_pipeline[:2],
@@ -16,9 +16,9 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadSparseAnnotations'),
-    dict(type='LoadHeatmaps', root='work_dirs/heatmaps'),
-    dict(type='PackHeatmapInputs'),
+    dict(type='LoadAnnotations'),
+    dict(type='LoadHeatmaps', root='work_dirs/heatmaps_val'),
+    dict(type='PackHeatmapInputs', num_classes=7, background=0),
 ]
 train_dataloader = dict(
     batch_size=8,
@@ -26,7 +26,5 @@ train_dataloader = dict(
         filter_cfg=dict(supervision='dense'), pipeline=train_pipeline
     ),
 )
-val_dataloader = None
-val_evaluator = None
-test_dataloader = None
-test_evaluator = None
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,14 @@
+# The strong images of TRL alone, ResNet-50.
+_base_ = [
+    '../_base_/models/largefov_r101_voc12.py',
+    '../_base_/datasets/voc12_hybrid.py',
+    '../_base_/schedules/schedule_adam_85k.py',
+    'mmseg::_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
+model = dict(
+    type='EncoderDecoder',
+    pretrained='open-mmlab://resnet50_v1c',
+    backbone=dict(depth=50),
+)
+train_dataloader = dict(dataset=dict(filter_cfg=dict(supervision='dense')))

@@ -1,0 +1,7 @@
+_base_ = [
+    '../../_base_/models/cam_mit-b0_camvid.py',
+    '../../_base_/datasets/camvid_tile_hybrid.py',
+    '../../_base_/schedules/schedule_adamw_1k.py',
+    'mmseg::_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmseg_sparse'], allow_failed_imports=False)
