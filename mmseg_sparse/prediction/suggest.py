@@ -187,7 +187,7 @@ def novelty(
     """
     nearest = np.zeros(len(features))
     unit = _unit(features)
-    for index in np.flatnonzero(labelled):
+    for index in map(int, np.flatnonzero(labelled)):
         cosine = unit @ unit[index]
         cosine[index] = 0.0  # an item is not compared with itself
         nearest = np.maximum(nearest, cosine)
@@ -269,8 +269,8 @@ def choose_typical(
     worth = np.asarray(scores, np.float64)
     nearest = np.zeros(len(unit))
     if labelled is not None:
-        for index in np.flatnonzero(labelled):
-            nearest = np.maximum(nearest, unit @ unit[index])
+        for known in np.flatnonzero(labelled):
+            nearest = np.maximum(nearest, unit @ unit[known])
     open_ = np.ones(len(unit), bool)
     chosen: list[int] = []
     for _ in range(min(number, len(unit))):
