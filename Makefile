@@ -1,6 +1,7 @@
 # make setup   .venv with everything that is tested together (a minute)
 # make demo    toy data, plain CE against SASFormer, one table, one picture
 # make test    lint, types and all tests
+# make gpu     on an NVIDIA GPU: CUDA tests and benchmarks, one table
 # make docs    the documentation as a web site, build/site/html
 # make clean   remove .venv and whatever was built
 PYTHON ?= python3
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.mmseg_sparse-is-set-up
 export PYTHONPATH :=
 export PYTHONNOUSERSITE := 1
 
-.PHONY: setup demo test lint pytest docs clean
+.PHONY: setup demo test lint pytest gpu docs clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -50,6 +51,9 @@ lint: setup
 
 pytest: setup
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+gpu: setup
+	$(VENV)/bin/python benchmarks/benchmark_gpu.py
 
 docs: setup
 	$(VENV)/bin/python docs/site/build.py

@@ -35,6 +35,7 @@ class Sizes:
     channels: int
     radius: int
     device: str
+    dtype: str = 'float32'
 
     def noise(self, channels: int, seed: int = 0) -> Any:
         """Return a normal random map."""
@@ -42,7 +43,8 @@ class Sizes:
 
         generator = torch.Generator().manual_seed(seed)
         shape = (self.batch, channels, *self.size)
-        return torch.randn(shape, generator=generator).to(self.device)
+        maps = torch.randn(shape, generator=generator)
+        return maps.to(self.device, getattr(torch, self.dtype))
 
     def prob(self) -> Any:
         """Return random probabilities of the classes."""
@@ -62,11 +64,13 @@ class Case:
     """A function and its literal form on the same inputs.
 
     Each runs once, backward too if it has a gradient, and returns what must
-    be equal. ``uses`` names the sizes, besides the pixels, that matter.
+    be equal. ``inputs`` are the tensors that both read; ``uses`` names the
+    sizes, besides the pixels, that matter.
     """
 
     ours: Run
     literal: Run
+    inputs: tuple[Any, ...]
     uses: tuple[str, ...]
 
 
@@ -287,14 +291,14 @@ def potts(sizes: Sizes) -> Case:
     from mmseg_sparse.functional import potts_energy
 
     guide, options = sizes.noise(3, seed=1), dict(radius=sizes.radius)
+    prob = sizes.prob()
     return Case(
         with_gradient(
             lambda p: potts_energy(p, guide, sigma_xy=SIGMA_XY, **options),
-            sizes.prob(),
+            prob,
         ),
-        with_gradient(
-            lambda p: literal_potts(p, guide, **options), sizes.prob()
-        ),
+        with_gradient(lambda p: literal_potts(p, guide, **options), prob),
+        inputs=(prob, guide),
         uses=('classes', 'radius'),
     )
 
@@ -314,6 +318,7 @@ def features(sizes: Sizes) -> Case:
             feature,
         ),
         with_gradient(lambda f: literal_feature(f, **options), feature),
+        inputs=(feature, guide, labels),
         uses=('channels', 'radius'),
     )
 
@@ -323,14 +328,14 @@ def dense_crf(sizes: Sizes) -> Case:
     from mmseg_sparse.functional import dense_crf_energy
 
     image, options = sizes.smooth(3, side=6), dict(sigma_rgb=0.5)
+    prob = sizes.prob()
     return Case(
         with_gradient(
             lambda p: dense_crf_energy(p, image, sigma_xy=SIGMA_XY, **options),
-            sizes.prob(),
+            prob,
         ),
-        with_gradient(
-            lambda p: literal_dense_crf(p, image, **options), sizes.prob()
-        ),
+        with_gradient(lambda p: literal_dense_crf(p, image, **options), prob),
+        inputs=(prob, image),
         uses=('classes',),
     )
 
@@ -366,6 +371,7 @@ def local_aggregation(sizes: Sizes) -> Case:
             weight=weight,
         ),
         with_gradient(literal_aggregate, *inputs, weight=weight),
+        inputs=(*inputs, weight),
         uses=('classes', 'channels'),
     )
 
@@ -379,6 +385,7 @@ def pixel_adaptive(sizes: Sizes) -> Case:
     return Case(
         lambda: [pixel_adaptive_refine(prob, image)],
         lambda: [literal_refine(prob, image)],
+        inputs=(prob, image),
         uses=('classes',),
     )
 

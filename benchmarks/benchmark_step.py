@@ -67,6 +67,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
+        '--amp-dtype',
+        choices=('float16', 'bfloat16'),
+        help="of mixed precision (default: torch's for the device)",
+    )
+    parser.add_argument(
         '--device', help='cpu or cuda (default: cuda where there is one)'
     )
     parser.add_argument('--out', help='write the figures to this JSON file')
@@ -103,6 +108,7 @@ class Trainer:
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         if args.amp:
             launch.enable_amp(cfg)
+            cfg.optim_wrapper.dtype = args.amp_dtype
         self.cuda = args.device == 'cuda'
         if not self.cuda:
             launch.fit_to_cpu(cfg)

@@ -5,6 +5,12 @@ up the time of loading, forward and backward pass and optimizer, and within
 the forward pass that of the parts of this package: regularizers, refiners
 and the computation of AFA's labels. If the training of a method has phases,
 --iteration selects one.
+
+--gradients adds a table of the losses: the norm of each one's gradient with
+respect to the backbone's parameters, which all losses share, and the cosine
+between it and the gradient of the first loss. These are means over further
+steps, without an update in between. The weights are those that the config
+starts from; --cfg-options load_from=CHECKPOINT takes others.
 """
 
 import argparse
@@ -47,6 +53,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--device', help='cpu or cuda (default: cuda where there is one)'
     )
+    parser.add_argument(
+        '--gradients', action='store_true',
+        help="also compare the gradients of the losses",
+    )  # fmt: skip
     parser.add_argument('--out', help='write the figures to this JSON file')
     parser.add_argument(
         '--cfg-options', nargs='+', action=KeyValue, metavar='KEY=VALUE',
@@ -72,7 +82,7 @@ class Training:
         from mmengine.model import revert_sync_batchnorm
         from mmengine.optim import build_optim_wrapper
         from mmengine.registry import MODELS, init_default_scope
-        from mmengine.runner import Runner
+        from mmengine.runner import Runner, load_checkpoint
 
         import mmseg_sparse  # noqa: F401
         from mmseg_sparse.engine import launch
@@ -92,11 +102,19 @@ class Training:
         self.data = iter(Runner.build_dataloader(loader, seed=0))
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
         model.init_weights()
+        if cfg.get('load_from'):
+            load_checkpoint(model, cfg.load_from, map_location='cpu')
         self.model = model.to(args.device).train()
         self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
         hub = MessageHub.get_current_instance()
         hub.update_info('iter', args.iteration)
         hub.update_info('max_iters', cfg.train_cfg.get('max_iters'))
+
+    def losses(self, batch: Any) -> dict[str, Any]:
+        """Return the losses of a batch, and what else the model logs."""
+        ready = self.model.data_preprocessor(batch, True)
+        losses: dict[str, Any] = self.model(**ready, mode='loss')
+        return losses
 
     def step(self) -> None:
         """Train one step, each phase under its name."""
@@ -105,8 +123,7 @@ class Training:
         with record_function('data loading'):
             batch = next(self.data)
         with record_function('forward'), self.optim.optim_context(self.model):
-            ready = self.model.data_preprocessor(batch, True)
-            losses = self.model(**ready, mode='loss')
+            losses = self.losses(batch)
             loss, _ = self.model.parse_losses(losses)
         with record_function('backward'):
             self.optim.backward(loss)
@@ -115,11 +132,10 @@ class Training:
             self.optim.zero_grad()
 
 
-def measure(args: argparse.Namespace) -> dict[str, float]:
+def measure(training: Training, args: argparse.Namespace) -> dict[str, float]:
     """Return the seconds a step of each phase, and of each part."""
     from torch.profiler import ProfilerActivity, profile
 
-    training = Training(args)
     for _ in range(args.warmup):
         training.step()
     activities = [ProfilerActivity.CPU]
@@ -138,6 +154,90 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
             name = event.key.removeprefix('mmseg_sparse/')
             found[name] = max(found[name], total / 1e6 / args.steps)
     return dict(found)
+
+
+def compare_gradients(
+    losses: dict[str, Any], shared: Sequence[Any]
+) -> dict[str, dict[str, float]]:
+    """Return value, gradient norm and cosine with the first of each loss.
+
+    The losses are those that MMEngine adds up, and are reduced as there.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    first = None
+    found = {}
+    for name, value in losses.items():
+        if 'loss' not in name:
+            continue
+        parts = value if isinstance(value, list | tuple) else [value]
+        total = torch.stack([part.mean() for part in parts]).sum()
+        gradients: Sequence[Any] = [None] * len(shared)
+        if total.requires_grad:
+            gradients = torch.autograd.grad(
+                total, shared, retain_graph=True, allow_unused=True
+            )
+        flat = torch.cat(
+            [
+                (torch.zeros_like(at) if one is None else one).flatten()
+                for at, one in zip(shared, gradients, strict=True)
+            ]
+        ).double()
+        first = flat if first is None else first
+        found[name] = dict(
+            value=total.item(),
+            norm=flat.norm().item(),
+            cosine=F.cosine_similarity(flat, first, dim=0).item(),
+        )
+    return found
+
+
+def measure_gradients(
+    training: Training, steps: int
+) -> dict[str, dict[str, float]]:
+    """Return the means of :func:`compare_gradients` over steps.
+
+    Raises:
+        ValueError: If no parameter of the backbone is trained.
+    """
+    shared = [p for p in training.model.backbone.parameters()
+              if p.requires_grad]  # fmt: skip
+    if not shared:
+        raise ValueError(
+            '--gradients compares gradients with respect to the backbone, '
+            "and this config's backbone has no parameter that is trained"
+        )
+    taken = []
+    for _ in range(steps):
+        with training.optim.optim_context(training.model):
+            losses = training.losses(next(training.data))
+        taken.append(compare_gradients(losses, shared))
+    return {
+        name: {
+            key: sum(one[name][key] for one in taken) / steps
+            for key in figures
+        }
+        for name, figures in taken[0].items()
+    }
+
+
+def gradient_table(found: dict[str, dict[str, float]]) -> Any:
+    """Return a table with a row for each loss."""
+    from prettytable import PrettyTable
+
+    table = PrettyTable(
+        ['loss', 'value', 'gradient norm', 'of the first', 'cosine']
+    )
+    table.align['loss'] = 'l'
+    first = next(iter(found.values()))['norm']
+    for name, one in found.items():
+        share = f'{one["norm"] / first:.3g}' if first else '-'
+        table.add_row(
+            [name, f'{one["value"]:.4g}', f'{one["norm"]:.4g}', share,
+             f'{one["cosine"]:.3f}']
+        )  # fmt: skip
+    return table
 
 
 def report(seconds: dict[str, float]) -> tuple[Any, dict[str, Any]]:
@@ -168,12 +268,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         'cuda' if torch.cuda.is_available() else 'cpu'
     )
     try:
-        table, figures = report(measure(args))
+        training = Training(args)
+        table, figures = report(measure(training, args))
+        if args.gradients:
+            figures['gradients'] = measure_gradients(training, args.steps)
     except (FileNotFoundError, ValueError) as error:
         fail(str(error))
     print(f'{args.device}, torch {torch.__version__}, {args.steps} steps from '
           f'iteration {args.iteration}')  # fmt: skip
     print(table)
+    if args.gradients:
+        print(gradient_table(figures['gradients']))
     if args.out:
         Path(args.out).write_text(json.dumps(figures, indent=1))
 

@@ -23,6 +23,7 @@ GROUPS = {
 #: What lies in benchmarks/ of the repository and is not installed.
 BENCHMARKS = (
     'benchmark_functional',
+    'benchmark_gpu',
     'benchmark_simulators',
     'benchmark_step',
     'benchmark_suggest',

@@ -19,16 +19,24 @@ from typing import Any
 
 from packaging.version import Version
 
-#: import name -> (distributions, the one to install first; oldest that works;
-#: newest tested).
+#: import name -> (oldest version that works; distribution -> newest version
+#: tested, the distribution to install first). ``onedl-*`` is the fork that
+#: goes on maintaining OpenMMLab's packages under the same import names.
 REQUIREMENTS = {
-    'torch': (('torch',), '2.1', '2.13.0'),
-    'mmengine': (('mmengine',), '0.9.0', '0.10.7'),
-    'mmcv': (('mmcv-lite', 'mmcv'), '2.0.0', '2.1.0'),
-    'mmseg': (('mmsegmentation',), '1.2.0', '1.2.2'),
-    'numpy': (('numpy',), '1.23', '2.4'),
+    'torch': ('2.6', {'torch': '2.13.0'}),
+    'mmengine': ('0.9.0', {'mmengine': '0.10.7', 'onedl-mmengine': '0.10.12'}),
+    'mmcv': (
+        '2.0.0',
+        {'mmcv-lite': '2.1.0', 'mmcv': '2.1.0', 'onedl-mmcv': '2.3.6'},
+    ),
+    'mmseg': (
+        '1.2.0',
+        {'mmsegmentation': '1.2.2', 'onedl-mmsegmentation': '1.4.2'},
+    ),
+    'numpy': ('1.23', {'numpy': '2.4'}),
 }
-#: mmseg 1.x imports these without declaring them, MMEngine needs the last.
+#: mmseg 1.x imports these without declaring them, MMEngine needs the last
+#: (its fork does not).
 UNDECLARED = {
     'ftfy': 'ftfy',
     'regex': 'regex',
@@ -59,10 +67,14 @@ def _release(text: str) -> Version:
     return Version(Version(text).base_version)
 
 
-def _installed_version(names: tuple[str, ...]) -> str | None:
-    for name in names:
+def installed(module: str) -> tuple[str, str] | None:
+    """Return the distribution of a required module, and its version.
+
+    None: it is missing, or built from source without metadata.
+    """
+    for name in REQUIREMENTS[module][1]:
         try:
-            return metadata.version(name)
+            return name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return None
@@ -74,35 +86,48 @@ def check_versions() -> None:
     Raises:
         ImportError: Names the library, the version found and what to run.
     """
-    for module, (names, oldest, newest) in REQUIREMENTS.items():
-        found = _installed_version(names)
-        install = f"pip install '{names[0]}>={oldest}'"
-        either = ' or '.join(names)
+    for module, (oldest, newest) in REQUIREMENTS.items():
+        found = installed(module)
         if found is None:
             if importlib.util.find_spec(module) is not None:
                 continue  # built from source without metadata
             raise ImportError(
-                f'mmseg_sparse needs {either}, which is not installed: '
-                f'{install}'
+                f'mmseg_sparse needs {" or ".join(newest)}, which is not '
+                f'installed: {_pip_install(next(iter(newest)), oldest)}'
             )
-        if _release(found) < Version(oldest):
+        name, version = found
+        if _release(version) < Version(oldest):
             raise ImportError(
-                f'mmseg_sparse needs {either} >= {oldest}, found {found}: '
-                f'{install}'
+                f'mmseg_sparse needs {name} >= {oldest}, found {version}: '
+                f'{_pip_install(name, oldest)}'
             )
-        tested = Version(newest).release
-        if _release(found).release[: len(tested)] > tested:
+        tested = Version(newest[name]).release
+        if _release(version).release[: len(tested)] > tested:
             warnings.warn(
-                f'mmseg_sparse was tested with {names[0]} up to {newest}, '
-                f'found {found}',
+                f'mmseg_sparse was tested with {name} up to {newest[name]}, '
+                f'found {version}',
                 stacklevel=3,
             )
     for module, name in UNDECLARED.items():
+        if module == 'pkg_resources' and _is_fork('mmengine'):
+            continue
         if importlib.util.find_spec(module) is None:
             raise ImportError(
                 f'mmseg needs {module}, which is not installed: '
                 f'pip install {name}'
             )
+
+
+def _pip_install(name: str, oldest: str) -> str:
+    """Return a command that installs a version that works."""
+    refused = f',<{MMCV_REFUSED}' if name in ('mmcv-lite', 'mmcv') else ''
+    return f"pip install '{name}>={oldest}{refused}'"
+
+
+def _is_fork(module: str) -> bool:
+    """Tell whether the maintained fork of a module is installed."""
+    found = installed(module)
+    return found is not None and found[0].startswith('onedl-')
 
 
 def _import_mmseg() -> None:
@@ -114,7 +139,7 @@ def _import_mmseg() -> None:
     version = mmcv.__version__
     try:
         if _release(version) >= Version(MMCV_REFUSED):
-            mmcv.__version__ = REQUIREMENTS['mmcv'][2]
+            mmcv.__version__ = REQUIREMENTS['mmcv'][1]['mmcv']
         importlib.import_module('mmseg')
     finally:
         mmcv.__version__ = version
@@ -206,8 +231,6 @@ def allow_checkpoint_types() -> None:
     import torch
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    if _release(torch.__version__) < Version('2.6'):
-        return  # loads them as it always did
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = {type(np.dtype(code)) for code in 'bBhHiIlLqQefdg?SU'}
     allowed: list[Any] = [
@@ -227,11 +250,17 @@ def allow_checkpoint_types() -> None:
 
 
 def register_config_scope() -> None:
-    """Let MMEngine resolve ``_base_ = 'mmseg_sparse::...'``."""
+    """Let MMEngine resolve ``_base_ = 'mmseg_sparse::...'``.
+
+    And ``mmseg::...`` where mmseg is the fork's, whose MMEngine still looks
+    for the distribution ``mmsegmentation``.
+    """
     from mmengine.config import config as loader
     from mmengine.config.utils import MODULE2PACKAGE
 
     MODULE2PACKAGE.setdefault('mmseg_sparse', 'mmseg_sparse')
+    if _is_fork('mmseg'):
+        MODULE2PACKAGE['mmseg'] = 'onedl-mmsegmentation'
     loader._get_external_cfg_base_path = _external_config
 
 

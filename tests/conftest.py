@@ -36,6 +36,20 @@ def _look_for_mmseg_once() -> Iterator[None]:
         yield
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        'markers', 'cuda: needs a CUDA device (`make gpu` runs these alone)'
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker('cuda'):
+        if not torch.cuda.is_available():
+            pytest.skip('no CUDA device')
+        # Convolutions with ten bits of mantissa differ from the CPU's.
+        torch.backends.cudnn.allow_tf32 = False
+
+
 @pytest.fixture(autouse=True)
 def _scope_and_seed():
     init_default_scope('mmseg')

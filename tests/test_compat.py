@@ -9,6 +9,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 
 from mmseg_sparse import compat
@@ -67,6 +68,36 @@ def test_missing_pkg_resources_says_which_setuptools(monkeypatch):
         compat.check_versions()
 
 
+def test_the_advice_for_mmcv_is_a_version_that_mmseg_accepts(monkeypatch):
+    stock = dict.fromkeys(['mmcv-lite', 'onedl-mmcv'])
+    fake_versions(monkeypatch, mmcv='1.7.2', **stock)
+    with pytest.raises(
+        ImportError,
+        match=r"needs mmcv >= 2.0.0, .*install 'mmcv>=2.0.0,<2.2.0'",
+    ):
+        compat.check_versions()
+
+
+def test_configs_of_mmseg_are_found_in_the_fork(monkeypatch, recwarn):
+    stock = dict.fromkeys(['mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation'])
+    fork = {
+        'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6',
+        'onedl-mmsegmentation': '1.4.2',
+    }  # fmt: skip
+    fake_versions(monkeypatch, **stock, **fork)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        compat.importlib.util,
+        'find_spec',
+        lambda name: None if name == 'pkg_resources' else find(name),
+    )
+    compat.check_versions()
+    assert not [w for w in recwarn if 'mmseg_sparse was' in str(w.message)]
+    monkeypatch.setitem(MODULE2PACKAGE, 'mmseg', 'mmsegmentation')
+    compat.register_config_scope()
+    assert MODULE2PACKAGE['mmseg'] == 'onedl-mmsegmentation'
+
+
 def test_newer_library_warns(monkeypatch):
     fake_versions(monkeypatch, torch='3.1.0+cu150')
     with pytest.warns(UserWarning, match=r'torch up to .*found 3\.1\.0'):
@@ -78,9 +109,9 @@ def test_newer_library_warns(monkeypatch):
     [
         dict(torch='2.13.0+cpu'),
         dict(numpy='2.4.9'),
-        dict(torch='2.1.0rc4'),
-        dict(torch='2.1'),
-        dict(torch='2.1.0'),
+        dict(torch='2.6.0rc4'),
+        dict(torch='2.6'),
+        dict(torch='2.6.0'),
     ],
 )
 def test_builds_patches_and_pre_releases_count_as_their_release(

@@ -31,9 +31,8 @@ def test_state_comes_back_through_a_checkpoint() -> None:
     assert draw() == first
 
 
+@pytest.mark.cuda
 def test_cuda_state_comes_back() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip('needs CUDA')
     state = get_random_state()
     first = torch.rand(3, device='cuda')
     set_random_state(state)

@@ -384,9 +384,8 @@ def test_autocast_computes_in_float32():
     assert cast.item() == plain.item()
 
 
+@pytest.mark.cuda
 def test_runs_on_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     logits, stages, labels, valid = make_case(torch.float32)
     cpu = attention_affinity(logits, stages, labels, valid=valid)
     moved = [

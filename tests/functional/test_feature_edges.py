@@ -164,9 +164,8 @@ def test_autocast_computes_in_float32():
     assert [t.item() for t in cast] == [t.item() for t in plain]
 
 
+@pytest.mark.cuda
 def test_runs_on_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     tensors = make_case(dtype=torch.float32)[1:]
     cpu = both(*tensors)
     gpu = both(*(t.cuda() for t in tensors))

@@ -230,9 +230,8 @@ def test_inputs_stay_as_they_were():
     assert all(map(torch.equal, tensors, copies))
 
 
+@pytest.mark.cuda
 def test_runs_on_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     logits, feature, known = make_case(dtype=torch.float32)
     cpu = local_aggregate(logits, feature, sigma=2.0, known=known)
     gpu = local_aggregate(

@@ -72,9 +72,8 @@ def test_no_tensor_of_classes_and_neighbours():
     assert largest <= 2 * pixels * 48
 
 
+@pytest.mark.cuda
 def test_runs_on_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     prob, image = make_case(dtype=torch.float32)
     valid = F.pad(torch.ones(2, 5, 8), (0, 2, 0, 2)).bool()
     cpu = pixel_adaptive_refine(prob, image, valid=valid, **OPTIONS)

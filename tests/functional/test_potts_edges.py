@@ -71,9 +71,8 @@ def test_autocast_computes_in_float32():
     assert cast.item() == plain.item()
 
 
+@pytest.mark.cuda
 def test_runs_on_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     prob, guide, _, _, valid = make_case(dtype=torch.float32)
     options = dict(radius=3, sigma_xy=2.0)
     cpu = potts_energy(prob, guide, valid=valid, **options)

@@ -214,6 +214,48 @@ def test_a_regularizer_computes_in_float32_under_autocast(name, dtype):
         assert torch.isfinite(leaf.grad).all()
 
 
+def losses_on(device, cfg):
+    """The losses of a model on a device, and all gradients in one row."""
+    images, samples = stock.batch()
+    model = stock.build(cfg).to(device).eval()  # without dropout
+    losses = model.loss(
+        images.to(device), [sample.to(device) for sample in samples]
+    )
+    total, log = model.parse_losses(losses)
+    total.backward()
+    gradients = [
+        parameter.grad.flatten().cpu()
+        for parameter in model.parameters()
+        if parameter.grad is not None
+    ]
+    return {key: value.item() for key, value in log.items()}, gradients
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize('name', [*REGULARIZERS, *DECODE_LOSSES])
+def test_a_gpu_gives_the_losses_and_gradients_of_the_cpu(name):
+    if name in REGULARIZERS:
+        cfg = model_config(name)
+    else:
+        cfg = config()
+        cfg.decode_head.loss_decode = DECODE_LOSSES[name]
+    losses, gradients = losses_on('cpu', cfg)
+    on_gpu, gpu_gradients = losses_on('cuda', cfg)
+    assert on_gpu == pytest.approx(losses, rel=1e-3)
+    wanted, found = torch.cat(gradients), torch.cat(gpu_gradients)
+    assert (found - wanted).norm() < 1e-2 * wanted.norm()
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize('name', REFINERS)
+def test_a_gpu_refines_as_the_cpu(name):
+    refiner, logits, feats = refiner_case(name)
+    wanted = refiner(logits, feats)
+    feats.image, feats.tags = feats.image.cuda(), feats.tags.cuda()
+    found = refiner.cuda()(logits.cuda(), feats)
+    torch.testing.assert_close(found.cpu(), wanted, atol=1e-3, rtol=1e-3)
+
+
 def refiner_case(name):
     """A refiner, logits at a quarter of the size, and features."""
     torch.manual_seed(0)
