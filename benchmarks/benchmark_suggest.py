@@ -474,29 +474,40 @@ def count_labels(images: Sequence[Item], num_classes: int) -> list[int]:
 def curves(points: Sequence[Point]) -> list[dict[str, Any]]:
     """Return mean and sd over the seeds, by strategy and round.
 
-    The first round is one of every strategy.
+    The first round is one of every strategy. ``gain`` is the difference to
+    random of the same seed and round: seeds differ by the first draw, which
+    all strategies have in common.
     """
-    by_key: dict[tuple[str, int], list[Point]] = {}
     names = dict.fromkeys(p['strategy'] for p in points)
     strategies = [name for name in names if name not in ('start', 'all')]
+    found: dict[tuple[str, int], dict[int, Point]] = {}
     for point in points:
         own = [point['strategy']]
         if own == ['start']:
             own = strategies or own
         for name in own:
-            by_key.setdefault((name, point['round']), []).append(point)
+            row = found.setdefault((name, point['round']), {})
+            row[point['seed']] = point
     rows = []
-    for (strategy, number), found in by_key.items():
-        values = [point['metrics'][METRIC] for point in found]
-        rows.append(
-            dict(
-                strategy=strategy, round=number, seeds=len(found),
-                images=statistics.mean(p['images'] for p in found),
-                mean=statistics.mean(values),
-                sd=statistics.stdev(values) if len(values) > 1 else 0.0,
+    for (strategy, number), by_seed in found.items():
+        values = {s: p['metrics'][METRIC] for s, p in by_seed.items()}
+        mean, sd = _mean_and_sd(list(values.values()))
+        row = dict(strategy=strategy, round=number, seeds=len(values),
+                   images=statistics.mean(
+                       p['images'] for p in by_seed.values()
+                   ), mean=mean, sd=sd, gain=None, gain_sd=None)  # fmt: skip
+        drawn = found.get(('random', number), {})
+        if strategy not in ('random', 'all') and drawn.keys() >= values.keys():
+            row['gain'], row['gain_sd'] = _mean_and_sd(
+                [v - drawn[s]['metrics'][METRIC] for s, v in values.items()]
             )
-        )  # fmt: skip
+        rows.append(row)
     return sorted(rows, key=lambda row: (row['strategy'], row['round']))
+
+
+def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+    sd = statistics.stdev(values) if len(values) > 1 else 0.0
+    return statistics.mean(values), sd
 
 
 def write_results(points: Sequence[Point], title: str, out: Path) -> None:
@@ -520,21 +531,20 @@ def draw(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
 
     figure = Figure(figsize=(6.4, 4.2), dpi=130, layout='constrained')
     axes = figure.add_subplot()
-    for strategy in dict.fromkeys(row['strategy'] for row in rows):
+    widest = max(row['images'] for row in rows if row['strategy'] != 'all')
+    for place, strategy in enumerate(
+        dict.fromkeys(row['strategy'] for row in rows)
+    ):
         own = [row for row in rows if row['strategy'] == strategy]
         if strategy == 'all':
-            axes.axhline(
-                own[0]['mean'],
-                color='grey',
-                ls='--',
-                lw=1,
-                label=f'all {own[0]["images"]:.0f} images',
-            )
-            continue  # fmt: skip
+            label = f'all {own[0]["images"]:.0f} images'
+            axes.axhline(own[0]['mean'], color='grey', ls='--', label=label)
+            continue
+        aside = 0.006 * widest * place  # so that bars do not hide each other
         axes.errorbar(
-            [row['images'] for row in own], [row['mean'] for row in own],
-            yerr=[row['sd'] for row in own], marker='o', ms=4, capsize=3,
-            label=strategy,
+            [row['images'] + aside for row in own],
+            [row['mean'] for row in own], yerr=[row['sd'] for row in own],
+            marker='o', ms=4, capsize=3, label=strategy,
         )  # fmt: skip
     seeds = max(row['seeds'] for row in rows)
     axes.set_xlabel('labelled images')

@@ -110,6 +110,11 @@ def test_rounds_are_labelled_once_and_reported(tmp_path: Path) -> None:
               r['round'] == '2')  # fmt: skip
     assert float(row['mean']) == pytest.approx(statistics.mean(values))
     assert float(row['sd']) == pytest.approx(statistics.stdev(values))
+    drawn = [p['metrics']['mIoU'] for p in points
+             if (p['strategy'], p['round']) == ('random', 2)]  # fmt: skip
+    gains = [a - b for a, b in zip(values, drawn, strict=True)]
+    assert float(row['gain']) == pytest.approx(statistics.mean(gains))
+    assert float(row['gain_sd']) == pytest.approx(statistics.stdev(gains))
     with Image.open(out / 'suggest.png') as plot:
         assert plot.width > 500
 
