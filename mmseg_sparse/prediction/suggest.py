@@ -185,13 +185,19 @@ def novelty(
         features: ``(items, channels)``.
         labelled: True for the items with labels, ``(items,)``.
     """
-    nearest = np.zeros(len(features))
-    unit = _unit(features)
+    return 1 - _likeness(_unit(features), labelled)
+
+
+def _likeness(
+    unit: NDArray[np.float64], labelled: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the cosine to the nearest other item with labels, at least 0."""
+    nearest = np.zeros(len(unit))
     for index in map(int, np.flatnonzero(labelled)):
         cosine = unit @ unit[index]
-        cosine[index] = 0.0  # an item is not compared with itself
+        cosine[index] = 0.0
         nearest = np.maximum(nearest, cosine)
-    return 1 - nearest
+    return nearest
 
 
 def _unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -251,7 +257,8 @@ def choose_typical(
     .. math:: g_i = \sum_j w_j \max\Bigl(0, s_{ij} - \max_{k \in L} s_{kj}
         \Bigr)
 
-    where :math:`L` are the labelled ones and those chosen before: the greedy
+    where :math:`L` are the labelled ones other than :math:`j`, and those
+    chosen before: the greedy
     maximum of a facility location (Wei, Iyer and Bilmes, "Submodularity in
     data subset selection and active learning", ICML 2015). Unlike
     :func:`choose_different` it does not prefer outliers.
@@ -269,8 +276,7 @@ def choose_typical(
     worth = np.asarray(scores, np.float64)
     nearest = np.zeros(len(unit))
     if labelled is not None:
-        for known in np.flatnonzero(labelled):
-            nearest = np.maximum(nearest, unit @ unit[known])
+        nearest = _likeness(unit, labelled)
     open_ = np.ones(len(unit), bool)
     chosen: list[int] = []
     for _ in range(min(number, len(unit))):

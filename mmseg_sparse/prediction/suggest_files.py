@@ -77,7 +77,7 @@ def _sheet(
     for rank, (name, own) in enumerate(list(members.items())[:SHOWN], 1):
         pictures.append(on_paper(_outlined(own[0]), SIZE))
         labels = dict.fromkeys(classes[r.label] for r in own[0].regions)
-        number = '' if own[0].group is None else f' ({len(own)} images)'
+        number = '' if own[0].group is None else f' ({len(own)} in the group)'
         captions.append(f'{rank}. {name}{number}: {", ".join(labels)}')
     while len(pictures) % IN_A_ROW:
         pictures.append(np.full_like(pictures[0], 255))

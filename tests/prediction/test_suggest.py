@@ -144,13 +144,16 @@ def test_typical_images_gain_most() -> None:
         return max(0.0, cosine)
 
     found = choose_typical(list(scores), features, 3, labelled)
-    taken = [4]
+    taken: list[int] = []
     for index in found:
+
+        def nearest(j: int) -> float:
+            others = [4] if j != 4 else []
+            return max((alike(k, j) for k in others + taken), default=0)
+
         gains = {
             i: sum(
-                scores[j]
-                * max(0, alike(i, j) - max(alike(k, j) for k in taken))
-                for j in range(9)
+                scores[j] * max(0, alike(i, j) - nearest(j)) for j in range(9)
             )
             for i in range(9)
             if i not in taken
