@@ -6,14 +6,9 @@ each of --rounds as many more are, chosen by a strategy that sees the model of
 the round before:
   random     a draw
   suggest    the ranking of the tool suggest
-  novel      suggest, away from labelled images as well
   score      its scores alone: copies of one scene may be chosen together
   entropy    the mean entropy of all pixels alone
   diversity  its choice of different images, all of which are worth the same
-  typical    images that stand for many others with high scores, none of which
-             is like a labelled one
-  represent  the same without the scores
-  cover      diversity, away from labelled images as well
 A model is trained from the same start on the labels of all images chosen so
 far, and measured on the validation set. Seeds vary the first draw and those
 at random. The first round is one of all strategies. --bound trains on the
@@ -45,10 +40,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-STRATEGIES = (
-    'random', 'suggest', 'novel', 'typical', 'score', 'entropy', 'diversity',
-    'cover', 'represent',
-)  # fmt: skip
+STRATEGIES = ('random', 'suggest', 'score', 'entropy', 'diversity')
 METRIC = 'mIoU'
 #: Labels have this part of the size of the network's input.
 SHRINK = 2
@@ -255,12 +247,10 @@ class Simulation:
         if strategy == 'random':
             return order[len(chosen) : len(chosen) + self.number]
         self._fit(chosen)
-        seen = {
-            index: self._seen(one, strategy)
-            for index, one in enumerate(self.images)
-            if one.group not in self._fitted
-        }
-        return rank(strategy, seen, self.images, self.number, self.classes)
+        open_ = [one for one in self.images if one.group not in self._fitted]
+        seen = [self._seen(one, strategy) for one in open_]
+        groups = [one.group for one in open_]
+        return rank(strategy, seen, groups, self.number, self.classes)
 
     def _seen(self, image: Item, strategy: str) -> Any:
         from mmseg_sparse.prediction.suggest import keep
@@ -405,8 +395,8 @@ def measure(model: Classifier, images: Sequence[Item]) -> dict[str, float]:
 
 def rank(
     strategy: str,
-    seen: Mapping[int, Any],
-    images: Sequence[Item],
+    seen: Sequence[Any],
+    groups: Sequence[str],
     number: int,
     num_classes: int,
 ) -> list[str]:
@@ -414,50 +404,26 @@ def rank(
 
     Args:
         strategy: One of :data:`STRATEGIES` but ``'random'``.
-        seen: What ``suggest`` keeps of the prediction of the images without
-            labels, by their index.
-        images: All images.
+        seen: What ``suggest`` keeps of the prediction of each image without
+            labels.
+        groups: The group of each.
         number: Groups to choose.
         num_classes: Number of classes.
     """
     import numpy as np
 
-    from mmseg_sparse.prediction.suggest import (
-        choose_different,
-        choose_groups,
-        choose_typical,
-        score_images,
-    )
+    from mmseg_sparse.prediction.suggest import choose_groups, score_images
 
     if strategy == 'entropy':
-        found = [float(one.uncertainty.mean()) for one in seen.values()]
-    elif strategy in ('diversity', 'cover', 'represent'):
-        found = [1.0] * len(seen)
+        scores = [float(one.uncertainty.mean()) for one in seen]
+    elif strategy == 'diversity':
+        scores = [1.0] * len(seen)
     else:
-        rated = score_images(list(seen.values()), num_classes)
-        found = [one.score for one in rated]
-    features = np.stack([one.scene for one in images])
-    groups = [one.group for one in images]
-    scores = dict(zip(seen, found, strict=True))
+        scores = [one.score for one in score_images(seen, num_classes)]
+    features = np.stack([one.feature for one in seen])
     if strategy in ('entropy', 'score'):  # equal features differ fully
         features = np.zeros_like(features)
-    if strategy in ('novel', 'cover', 'typical', 'represent'):
-        choose = choose_different
-        if strategy in ('typical', 'represent'):
-            choose = choose_typical
-        labelled = np.array([i not in seen for i in range(len(images))])
-        values = [scores.get(i, 0.0) for i in range(len(images))]
-        chosen = choose_groups(
-            values, features, number, groups, labelled, choose
-        )
-    else:
-        rows = list(seen)
-        chosen = [
-            [rows[i] for i in row]
-            for row in choose_groups(
-                found, features[rows], number, [groups[i] for i in rows]
-            )
-        ]
+    chosen = choose_groups(scores, features, number, groups)
     return [groups[row[0]] for row in chosen]
 
 
@@ -515,14 +481,29 @@ def write_results(points: Sequence[Point], title: str, out: Path) -> None:
     from mmseg_sparse.utils.atomic import write_whole
 
     rows = curves(points)
-    content = dict(title=title, curves=rows, points=points)
-    write_whole(out / 'suggest.json', json.dumps(content, indent=1).encode())
+    common = points[0]['settings']
+    content = dict(title=title, settings=common, curves=rows, points=[
+        {k: v for k, v in point.items() if k != 'settings'}
+        for point in points
+    ])  # fmt: skip
+    write_whole(out / 'suggest.json', _lines(content).encode())
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
     writer.writeheader()
     writer.writerows(rows)
     write_whole(out / 'suggest.csv', text.getvalue().encode())
     write_whole(out / 'suggest.png', draw(rows, title))
+
+
+def _lines(content: Mapping[str, Any]) -> str:
+    """Return JSON with a line for each entry of a list."""
+    parts = []
+    for key, value in content.items():
+        text = json.dumps(value)
+        if isinstance(value, list):
+            text = '[\n' + ',\n'.join(map(json.dumps, value)) + '\n]'
+        parts.append(f'{json.dumps(key)}: {text}')
+    return '{\n' + ',\n'.join(parts) + '\n}\n'
 
 
 def draw(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:

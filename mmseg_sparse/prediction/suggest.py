@@ -33,8 +33,6 @@ from ..labels.label_map import NO_LABEL, load_png_index
 from .write import Picture, Predictor
 
 Map = NDArray[np.float32]
-#: Chooses by worth, features, number and what is labelled.
-Choice = Callable[..., list[int]]
 
 #: Ways to measure uncertainty.
 UNCERTAINTIES = ('margin', 'entropy', 'disagreement')
@@ -173,64 +171,27 @@ def best_regions(
     return regions
 
 
-def novelty(
-    features: NDArray[np.float64], labelled: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return how different items are from those that are labelled.
-
-    That is 1 minus the cosine to the nearest other item with labels, at most
-    1, after the mean of all features is taken off.
-
-    Args:
-        features: ``(items, channels)``.
-        labelled: True for the items with labels, ``(items,)``.
-    """
-    return 1 - _likeness(_unit(features), labelled)
-
-
-def _likeness(
-    unit: NDArray[np.float64], labelled: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the cosine to the nearest other item with labels, at least 0."""
-    nearest = np.zeros(len(unit))
-    for index in map(int, np.flatnonzero(labelled)):
-        cosine = unit @ unit[index]
-        cosine[index] = 0.0
-        nearest = np.maximum(nearest, cosine)
-    return nearest
-
-
-def _unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = features - features.mean(0)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return centred / np.maximum(length, 1e-12)
-
-
 def choose_different(
-    scores: Sequence[float],
-    features: NDArray[np.float64],
-    number: int,
-    labelled: NDArray[np.bool_] | None = None,
+    scores: Sequence[float], features: NDArray[np.float64], number: int
 ) -> list[int]:
     """Choose items of high worth that differ from each other.
 
-    Each one has the largest product of its worth and its distance from the
-    nearest one that is labelled or was chosen before; for the distance see
-    :func:`novelty`.
+    The first is the best. Each next one has the largest product of its worth
+    and its distance from the nearest one chosen, 1 minus the cosine of their
+    features (at most 1), after the mean of all features is taken off.
 
     Args:
         scores: Worth of each item, at least 0.
         features: ``(items, channels)``.
         number: How many are wanted; all, if there are fewer.
-        labelled: True for the items with labels; None: there are none.
 
     Returns:
         Indices in the order of choice.
     """
+    centred = features - features.mean(0)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = centred / np.maximum(length, 1e-12)
     left = np.ones(len(scores))
-    if labelled is not None:
-        left = novelty(features, labelled)
-    unit = _unit(features)
     open_ = np.ones(len(scores), bool)
     chosen: list[int] = []
     for _ in range(min(number, len(scores))):
@@ -242,77 +203,21 @@ def choose_different(
     return chosen
 
 
-def choose_typical(
-    scores: Sequence[float],
-    features: NDArray[np.float64],
-    number: int,
-    labelled: NDArray[np.bool_] | None = None,
-) -> list[int]:
-    r"""Choose items that stand for many others of high worth.
-
-    With :math:`s_{ij}` the cosine of the features of two items, at least 0,
-    after the mean of all features is taken off, and :math:`w_j` the worth of
-    an item, each one has the largest gain
-
-    .. math:: g_i = \sum_j w_j \max\Bigl(0, s_{ij} - \max_{k \in L} s_{kj}
-        \Bigr)
-
-    where :math:`L` are the labelled ones other than :math:`j`, and those
-    chosen before: the greedy
-    maximum of a facility location (Wei, Iyer and Bilmes, "Submodularity in
-    data subset selection and active learning", ICML 2015). Unlike
-    :func:`choose_different` it does not prefer outliers.
-
-    Args:
-        scores: Worth of each item, at least 0.
-        features: ``(items, channels)``.
-        number: How many are wanted; all, if there are fewer.
-        labelled: True for the items with labels; None: there are none.
-
-    Returns:
-        Indices in the order of choice.
-    """
-    unit = _unit(features)
-    worth = np.asarray(scores, np.float64)
-    nearest = np.zeros(len(unit))
-    if labelled is not None:
-        nearest = _likeness(unit, labelled)
-    open_ = np.ones(len(unit), bool)
-    chosen: list[int] = []
-    for _ in range(min(number, len(unit))):
-        gain = np.concatenate(
-            [
-                np.maximum(0, rows @ unit.T - nearest) @ worth
-                for rows in np.array_split(unit, len(unit) // 512 + 1)
-            ]
-        )
-        index = int(np.where(open_, gain, -1.0).argmax())
-        chosen.append(index)
-        open_[index] = False
-        nearest = np.maximum(nearest, unit @ unit[index])
-    return chosen
-
-
 def choose_groups(
     scores: Sequence[float],
     features: NDArray[np.float64],
     number: int,
     groups: Sequence[str],
-    labelled: NDArray[np.bool_] | None = None,
-    choose: Choice = choose_different,
 ) -> list[list[int]]:
-    """Choose groups of items as items are chosen.
+    """Choose groups of items as :func:`choose_different` chooses items.
 
-    A group has the mean of the scores and of the features of its items, and
-    is labelled where one of them is.
+    A group has the mean of the scores and of the features of its items.
 
     Args:
         scores: Worth of each item, at least 0.
         features: ``(items, channels)``.
         number: How many groups are wanted; all, if there are fewer.
         groups: The group of each item.
-        labelled: True for the items with labels; None: there are none.
-        choose: Chooses among the groups.
 
     Returns:
         Indices of the items of each chosen group, the best first.
@@ -321,13 +226,10 @@ def choose_groups(
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)
     rows = list(members.values())
-    order = choose(
+    order = choose_different(
         [float(np.mean([scores[i] for i in row])) for row in rows],
         np.stack([features[row].mean(0) for row in rows]),
         number,
-        None
-        if labelled is None
-        else np.array([labelled[row].any() for row in rows]),
     )
     return [sorted(rows[k], key=lambda i: -scores[i]) for k in order]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.helpers import tiny
 from tests.helpers.tools import call, load
 
-STRATEGIES = ('suggest', 'random', 'novel', 'entropy', 'typical')
+STRATEGIES = ('suggest', 'random', 'score', 'entropy', 'diversity')
 
 
 def item(labels: np.ndarray, feature: torch.Tensor):

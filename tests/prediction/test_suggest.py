@@ -13,10 +13,8 @@ from mmseg_sparse.prediction.suggest import (
     best_regions,
     choose_different,
     choose_groups,
-    choose_typical,
     group_of,
     label_distance,
-    novelty,
     rarity,
     uncertainty,
 )
@@ -103,66 +101,6 @@ def test_copies_of_one_scene_are_not_chosen_together() -> None:
     scores = [1.0, 0.99, 0.98, 0.5, 0.4]
     assert choose_different(scores, features, 3) == [0, 3, 4]
     assert sorted(choose_different(scores, features, 9)) == [0, 1, 2, 3, 4]
-
-
-def test_scenes_that_are_labelled_come_later() -> None:
-    rng = np.random.default_rng(4)
-    features = rng.normal(size=(5, 3))
-    labelled = np.array([False, True, False, True, False])
-    centred = features - features.mean(0)
-    for i in range(5):
-        cosines = [
-            centred[i] @ centred[j]
-            / math.sqrt(sum(centred[i] ** 2) * sum(centred[j] ** 2))
-            for j in (1, 3) if j != i
-        ]  # fmt: skip
-        expected = 1 - max(0, *cosines, 0)
-        assert novelty(features, labelled)[i] == pytest.approx(expected)
-    scene, other = np.eye(2)
-    pair = np.stack([scene, scene * 1.01, other, other * 0.99])
-    scores = [0.0, 0.9, 0.5, 0.4]
-    assert choose_different(scores, pair, 1) == [1]
-    marks = np.array([True, False, False, False])
-    assert choose_different(scores, pair, 1, marks) == [2]
-    names = ['a', 'b', 'c', 'd']
-    assert choose_groups(scores, pair, 1, names, marks) == [[2]]
-    assert choose_groups(scores, pair, 1, ['a', 'b', 'a', 'b'], marks) == (
-        [[1, 3]]
-    )
-
-
-def test_typical_images_gain_most() -> None:
-    rng = np.random.default_rng(7)
-    features = rng.normal(size=(9, 3))
-    scores = rng.random(9)
-    labelled = np.arange(9) == 4
-    centred = features - features.mean(0)
-    lengths = [math.sqrt(sum(row**2)) for row in centred]
-
-    def alike(i: int, j: int) -> float:
-        cosine = centred[i] @ centred[j] / (lengths[i] * lengths[j])
-        return max(0.0, cosine)
-
-    found = choose_typical(list(scores), features, 3, labelled)
-    taken: list[int] = []
-    for index in found:
-
-        def nearest(j: int) -> float:
-            others = [4] if j != 4 else []
-            return max((alike(k, j) for k in others + taken), default=0)
-
-        gains = {
-            i: sum(
-                scores[j] * max(0, alike(i, j) - nearest(j)) for j in range(9)
-            )
-            for i in range(9)
-            if i not in taken
-        }
-        assert index == max(gains, key=gains.__getitem__)
-        taken.append(index)
-    alone = np.array([[1, 0], [0.9, 0.1], [1, 0.1], [-5, 9.0]])
-    assert choose_typical([1.0] * 4, alone, 1) != [3]
-    assert len(choose_typical([1.0] * 4, alone, 9)) == 4
 
 
 def test_groups_are_worth_the_mean_of_their_images() -> None:
