@@ -154,6 +154,7 @@ setup(
     install_requires=read_requirements(),
     extras_require={
         'medical': ['h5py>=3', 'nibabel>=5'],
+        'timm': ['timm>=1.0.9'],
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3'],
     },
     packages=find_packages(include=[NAME, f'{NAME}.*']),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..labels.colours import NO_CLASS, misnumbered
 from ..labels.label_map import Labels
+from ..utils.untrusted import one_line
 from .inputs import Reading
 
 #: Formats that change the values.
@@ -85,7 +86,7 @@ def decode(content: bytes, path: str, reading: Reading) -> Decoded:
 
 
 def _unreadable(path: str, error: Exception) -> Decoded:
-    text = ' '.join(str(error).split()) or type(error).__name__
+    text = one_line(error)
     if 'cannot identify image' in text:
         text = 'no picture'
     return Decoded(None, None, (Problem('unreadable', path, text[:120]),))

@@ -17,6 +17,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from ..datasets.sparse_seg import SparseSegDataset
 from ..datasets.transforms import LoadSparseAnnotations
 from ..labels.image_finder import SUFFIXES
+from ..utils.untrusted import one_line
 from .from_folder import existing, find_beside, kind_of
 from .inputs import LabelItem, LabelSet, Reading
 
@@ -131,8 +132,7 @@ def _leaf(
         dataset = _build(settings)
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     except Exception as error:  # the data set may be the user's own
-        text = ' '.join(str(error).split()) or type(error).__name__
-        return LabelSet('', [], refused=[text])
+        return LabelSet('', [], refused=[one_line(error)])
     meta = dataset.metainfo
     classes = tuple(meta.get('classes') or ())
     palette = tuple(tuple(c) for c in meta.get('palette') or ())

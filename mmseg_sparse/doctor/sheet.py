@@ -11,6 +11,7 @@ import numpy as np
 from ..labels.label_map import distinct_palette
 from ..visualization import draw_labels, fit_into
 from ..visualization.draw import Palette, Picture
+from ..visualization.figure import INK, new_figure, render, tidy_axes
 from .decode import decode
 from .examine import Examination
 from .findings import percent
@@ -25,8 +26,6 @@ _WIDTH = 13.0  # inches, as all lengths here
 _MARGIN = 0.3
 _ROW = 0.24
 _LINE = 0.19
-_INK = '#282828'
-_GREY = '#9a9a9a'
 _RED = '#b00020'
 _SEVERITY = {'error': _RED, 'warning': '#a05a00', 'note': '#3a5f8a'}
 
@@ -35,12 +34,8 @@ class _Page:
     """A figure whose parts are stacked from the top, in inches."""
 
     def __init__(self, height: float) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         self.height = height
-        self.figure = Figure((_WIDTH, height), dpi=_DPI, facecolor='white')
-        self.canvas = FigureCanvasAgg(self.figure)
+        self.figure = new_figure(_WIDTH, height, dpi=_DPI, layout=None)
         self.top = _MARGIN
 
     def axes(self, left: float, width: float, height: float) -> Any:
@@ -52,7 +47,7 @@ class _Page:
         ))  # fmt: skip
 
     def line(
-        self, text: str, size: float = 9, color: str = _INK, **style: Any
+        self, text: str, size: float = 9, color: str = INK, **style: Any
     ) -> None:
         """Write one line and go below it."""
         self.figure.text(
@@ -63,8 +58,7 @@ class _Page:
 
     def picture(self) -> Picture:
         """Return the page, RGB."""
-        self.canvas.draw()
-        page = np.asarray(self.canvas.buffer_rgba())[..., :3]
+        page = render(self.figure)
         inked = np.flatnonzero((page < 255).any((1, 2)))
         return page[: inked[-1] + round(_MARGIN * _DPI)].copy()
 
@@ -221,7 +215,7 @@ def _draw_bars(
         axes.text(
             (value or 0) + 0.012 * axes.get_xlim()[1], row,
             'none' if missing else text, va='center', fontsize=8,
-            color=_RED if missing else _INK,
+            color=_RED if missing else INK,
         )  # fmt: skip
 
 
@@ -242,14 +236,8 @@ def _percent(share: float) -> str:
 
 
 def _frame(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=10, loc='left', color=_INK)
-    for side in ('top', 'right'):
-        axes.spines[side].set_visible(False)
-    for side in ('left', 'bottom'):
-        axes.spines[side].set_color(_GREY)
-    axes.tick_params(labelsize=8, colors=_INK)
-    axes.set_axisbelow(True)
-    axes.grid(axis='x', color='#e4e4e4', linewidth=0.7)
+    axes.set_title(title, fontsize=10, loc='left', color=INK)
+    tidy_axes(axes, grid='x')
 
 
 def _draw_distributions(
@@ -274,7 +262,7 @@ def _draw_shares(axes: Any, shares: Sequence[float]) -> None:
         color='#5b7f9e', edgecolor='white', linewidth=0.5,
     )  # fmt: skip
     _frame(axes, 'labelled share of an image, %')
-    axes.set_ylabel('images', fontsize=8, color=_INK)
+    axes.set_ylabel('images', fontsize=8, color=INK)
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlim(0, top or 1)
     axes.set_ylim(0, 1.25 * max(1, axes.dataLim.ymax))
@@ -282,7 +270,7 @@ def _draw_shares(axes: Any, shares: Sequence[float]) -> None:
     if empty:
         text += f', {empty} images without any label'
     axes.text(0.98, 0.96, text, transform=axes.transAxes, ha='right',
-              va='top', fontsize=8.5, color=_INK)  # fmt: skip
+              va='top', fontsize=8.5, color=INK)  # fmt: skip
 
 
 def _draw_position(axes: Any, position: dict[str, Any]) -> None:
@@ -300,10 +288,10 @@ def _draw_position(axes: Any, position: dict[str, Any]) -> None:
         )  # fmt: skip
         axes.axvline(mean, color=colour, linewidth=1, linestyle=':')
     _frame(axes, 'where in its region: relative distance to the boundary')
-    axes.set_ylabel('pixels, %', fontsize=8, color=_INK)
+    axes.set_ylabel('pixels, %', fontsize=8, color=INK)
     axes.set_xlabel(
         '0 = boundary, 1 = farthest from it, by class and image',
-        fontsize=8, color=_INK, labelpad=2,
+        fontsize=8, color=INK, labelpad=2,
     )  # fmt: skip
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.25 * axes.dataLim.ymax)
@@ -334,7 +322,7 @@ def _draw_examples(
         page.figure.text(
             left / _WIDTH, 1 - page.top / page.height,
             _short(caption, int(pitch * 15)), fontsize=8.5, va='top',
-            color=_INK, parse_math=False,
+            color=INK, parse_math=False,
         )  # fmt: skip
         # Whole pixels, so that nothing is resampled.
         page.figure.figimage(

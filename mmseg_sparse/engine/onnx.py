@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..utils.untrusted import one_line
 from .export import stock_checkpoint, stock_config
 
 #: Largest difference of logits between ONNX and PyTorch, in float32.
@@ -128,7 +129,7 @@ def export_onnx(
             except Exception as error:  # of the exporter or of onnxruntime
                 if isinstance(error, ImportError):
                     raise
-                reason = ' '.join(str(error).split())[:200]
+                reason = one_line(error)[:200]
         if reason is None:
             script = inference_script(network, size, varies)
             return Exported(content, varies, difference, notes, script)

@@ -29,6 +29,7 @@ from .feature_consistency import (
 from .local_aggregation import local_aggregate
 from .mean_teacher import (
     mean_confidence,
+    precision_counts,
     random_boxes,
     teacher_labels,
     teacher_loss,
@@ -83,6 +84,7 @@ __all__ = [
     'pixel_adaptive_refine',
     'pixel_affinity',
     'potts_energy',
+    'precision_counts',
     'random_boxes',
     'random_walk',
     'resize_inside',

@@ -114,6 +114,42 @@ def teacher_labels(
     return found.masked_fill(~sure, ignore_index)
 
 
+def precision_counts(
+    found: Tensor, dense: Tensor, classes: int, *, ignore_index: int = 255
+) -> tuple[Tensor, Tensor]:
+    """Count made labels, and those that agree with a dense mask.
+
+    Their quotient is the precision of each class.
+
+    Args:
+        found: Labels, ``(N, H, W)``, ``ignore_index`` where there is none.
+        dense: True classes, ``(N, H, W)``; pixels of ``ignore_index`` (void)
+            do not count.
+        classes: Number of classes C.
+        ignore_index: Id of a pixel without label.
+
+    Returns:
+        The numbers of correct labels and of all labels, int64, ``(C,)`` each.
+
+    Raises:
+        ValueError: If the shapes disagree.
+    """
+    if found.shape != dense.shape:
+        raise ValueError(
+            'expected labels and dense masks of one shape, got '
+            f'{tuple(found.shape)} and {tuple(dense.shape)}'
+        )
+    counted = (found != ignore_index) & (dense != ignore_index)
+    right = counted & (found == dense)
+    one = found.masked_fill(~counted, 0)
+    sums = [
+        torch.zeros(classes, dtype=torch.int64, device=found.device)
+        .index_add_(0, one.flatten(), mask.flatten().long())
+        for mask in (right, counted)
+    ]  # fmt: skip
+    return sums[0], sums[1]
+
+
 def teacher_loss(
     logits: Tensor,
     prob: Tensor,

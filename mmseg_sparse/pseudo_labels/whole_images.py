@@ -17,6 +17,7 @@ from torch import nn
 
 from ..models.segmentors import AFASegmentor
 from ..utils.config_tree import inner_datasets, step_name
+from ..utils.untrusted import one_line
 
 SPLITS = ('train', 'val', 'test')
 #: Steps that make labels: taken from the split's pipeline, not from testing.
@@ -252,7 +253,7 @@ def load_segmentor(cfg: Config, checkpoint: str, device: str) -> nn.Module:
     except RuntimeError as error:
         raise ValueError(
             f'{checkpoint} is not a checkpoint of the config: '
-            + ' '.join(str(error).split())[:300]
+            + one_line(error)[:300]
         ) from error
     return model.to(device).eval()
 

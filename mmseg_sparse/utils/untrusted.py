@@ -100,10 +100,15 @@ def nfc(text: str) -> str:
     return unicodedata.normalize('NFC', text)
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error on one line."""
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
 def reason(error: BaseException, limit: int = 200) -> str:
-    """Return the message of an error of a library, on one line."""
-    text = ' '.join(str(error).split()) or type(error).__name__
-    return text.encode('ascii', 'backslashreplace').decode()[:limit]
+    """Return the message of an error of a library, on one line of ASCII."""
+    text = one_line(error).encode('ascii', 'backslashreplace')
+    return text.decode()[:limit]
 
 
 def size(

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .draw import Picture
+from .figure import INK, new_figure, render, tidy_axes
 
-_INK = '#282828'
-_GREY = '#9a9a9a'
-_DPI = 130
 _SIZE = (7.6, 4.8)  # inches
 
 
@@ -54,7 +52,7 @@ def plot_distributions(curves: Sequence[Curve], title: str) -> Picture:
     figure, axes = _axes(shares, title, 'share of a bin, %')
     top = max(float(np.nanmax(np.asarray(c.values))) for c in shares)
     axes.set_ylim(0, 1.08 * top or 1)
-    return _render(figure)
+    return render(figure)
 
 
 def plot_precision(curves: Sequence[Curve], title: str) -> Picture:
@@ -78,17 +76,13 @@ def plot_precision(curves: Sequence[Curve], title: str) -> Picture:
     low = max(0.0, float(every.min()) - 0.05)
     axes.set_ylim(low, min(1.0, float(every.max()) + 0.05))
     axes.yaxis.set_major_formatter(lambda value, _: f'{100 * value:.0f}')
-    return _render(figure)
+    return render(figure)
 
 
 def _axes(curves: Sequence[Curve], title: str, unit: str) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not curves:
         raise ValueError('there is no curve to draw')
-    figure = Figure(_SIZE, dpi=_DPI, facecolor='white', layout='tight')
-    FigureCanvasAgg(figure)
+    figure = new_figure(*_SIZE, layout='tight')
     axes = figure.add_subplot()
     for curve in curves:
         values = np.asarray(curve.values, float)
@@ -104,21 +98,15 @@ def _axes(curves: Sequence[Curve], title: str, unit: str) -> tuple[Any, Any]:
             marker='o', linestyle='--' if curve.dashed else '-',
             label=curve.name,
         )  # fmt: skip
-    axes.set_title(title, fontsize=10, loc='left', color=_INK,
+    axes.set_title(title, fontsize=10, loc='left', color=INK,
                    parse_math=False)  # fmt: skip
     axes.set_xlabel(
         'relative distance to the boundary: 0 = boundary, 1 = farthest from '
-        'it, by class and image', fontsize=9, color=_INK,
+        'it, by class and image', fontsize=9, color=INK,
     )  # fmt: skip
-    axes.set_ylabel(unit, fontsize=9, color=_INK)
+    axes.set_ylabel(unit, fontsize=9, color=INK)
     axes.set_xlim(0, 1)
-    for side in ('top', 'right'):
-        axes.spines[side].set_visible(False)
-    for side in ('left', 'bottom'):
-        axes.spines[side].set_color(_GREY)
-    axes.tick_params(labelsize=8, colors=_INK)
-    axes.set_axisbelow(True)
-    axes.grid(color='#e4e4e4', linewidth=0.7)
+    tidy_axes(axes)
     # In the order of the curves; Matplotlib has lines before areas.
     handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     legend = axes.legend(
@@ -129,8 +117,3 @@ def _axes(curves: Sequence[Curve], title: str, unit: str) -> tuple[Any, Any]:
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure, axes
-
-
-def _render(figure: Any) -> Picture:
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()

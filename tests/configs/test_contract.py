@@ -56,6 +56,7 @@ BACKBONES = {
     'vit-l': ('VisionTransformer', 1024, 24),
     'swin-b': ('SwinTransformer', 128, 24),
     'unet-16': ('UNet', 16, 5),
+    'efficientnet-lite0': ('TIMMBackbone', 'tf_efficientnet_lite0', 4),
     'vgg16': ('DilatedVGG', 64, 16),
     'r18': ('ResNetV1c', 64, 18),
     'r50': ('ResNetV1c', 64, 50),
@@ -183,6 +184,8 @@ def size_of(backbone):
         return size_of(backbone.backbone)
     if backbone.type == 'UNet':
         return backbone.base_channels, backbone.num_stages
+    if backbone.type == 'TIMMBackbone':
+        return backbone.model_name, len(backbone.out_indices)
     if 'depth' in backbone:
         return backbone.get('base_channels', 64), backbone.depth
     layers = backbone.get('num_layers') or backbone.depths
@@ -306,6 +309,8 @@ def test_every_type_is_registered(leaf):
 
 @each_leaf
 def test_shrunk_model_builds(leaf):
+    if parts(leaf)['backbone'].startswith('efficientnet'):
+        pytest.importorskip('timm')
     model = MODELS.build(shrink(parse(leaf)).model)
     assert sum(p.numel() for p in model.parameters()) < 10**6
 

@@ -6,6 +6,7 @@ import torch
 
 from mmseg_sparse.functional import (
     mean_confidence,
+    precision_counts,
     random_boxes,
     teacher_labels,
     teacher_loss,
@@ -36,6 +37,20 @@ def test_mean_confidence(case: dict[str, torch.Tensor]) -> None:
         np.testing.assert_allclose(one.numpy(), other)
     everywhere = mean_confidence(case['prob'])[1]
     assert everywhere.sum() == case['labels'].numel()
+
+
+def test_precision_counts(case: dict[str, torch.Tensor]) -> None:
+    generator = torch.Generator().manual_seed(8)
+    dense = torch.randint(0, 3, case['labels'].shape, generator=generator)
+    dense[0, :2] = 255
+    found = precision_counts(case['labels'], dense, 4)
+    expected = literal.precision_counts(
+        case['labels'].numpy(), dense.numpy(), 4, 255
+    )
+    assert [one.tolist() for one in found] == [*expected]
+    assert 0 < found[0].sum() < found[1].sum()
+    with pytest.raises(ValueError, match='of one shape, got'):
+        precision_counts(case['labels'], dense[:1], 4)
 
 
 def test_labels_keep_each_class_to_its_own_threshold(

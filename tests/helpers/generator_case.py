@@ -1,6 +1,7 @@
 """Images in folders of folders, tiny models, and files made of them."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +133,11 @@ def built(cfg: Config, weights: str) -> torch.nn.Module:
     return model.eval()
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
+def stop_after(number: int) -> Callable[[int, int], None]:
+    """Return a progress that is interrupted after so many images."""
+
+    def progress(done: int, total: int) -> None:
+        if done == number:
+            raise KeyboardInterrupt
+
+    return progress

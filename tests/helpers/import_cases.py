@@ -51,11 +51,3 @@ def labels_of(path):
     with Image.open(path) as picture:
         assert picture.mode == 'P'
         return np.asarray(picture)
-
-
-def files(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }

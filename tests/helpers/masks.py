@@ -1,5 +1,7 @@
 """Label maps for tests of the simulators."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from hypothesis import strategies as st
@@ -16,6 +18,15 @@ def blobs(seed: int = 0, size: tuple[int, int] = (90, 140)) -> np.ndarray:
     labels = noise.argmax(0).astype(np.uint8)
     labels[:7, :9] = 255
     return labels
+
+
+def write_masks(root: Path) -> Path:
+    """Write 12 masks of blobs, one of them in a folder."""
+    (root / 'deep').mkdir(parents=True)
+    for number in range(12):
+        name = f'{number}.png' if number else 'deep/0.v1.png'
+        assert cv2.imwrite(str(root / name), blobs(number))
+    return root
 
 
 def components(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:

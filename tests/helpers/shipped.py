@@ -87,6 +87,9 @@ def shrink(cfg: Config, size: int = 64) -> Config:
         _shrink_swin(model)
     elif model.backbone.type.startswith('ResNet'):
         _shrink_resnet(model)
+    elif model.backbone.type == 'TIMMBackbone':
+        model.backbone.update(model_name='test_efficientnet', pretrained=False)
+        model.decode_head.update(in_channels=[24, 32, 48, 64], channels=8)
     elif model.backbone.type == 'UNet':
         model.backbone.base_channels = 4
         model.decode_head.update(in_channels=4, channels=4)

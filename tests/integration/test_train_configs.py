@@ -34,6 +34,7 @@ TRAINED = [
     'dfr_swin-b_upernet_8xb2-40k_pcontext59-scribble-512x512',
     'dfr-block1_swin-b_upernet_8xb2-40k_voc12-scribble-512x512',
     'gated_crf_r50_deeplabv3plus_8xb2-40k_voc12-scribble-512x512',
+    'ce_efficientnet-lite0_segformer_1xb8-2k_camvid-scribble-256x256',
     'gated_crf_unet-16_fcn_1xb8-6k_acdc-scribble-192x192',
     'blpseg_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256',
     'blpseg-lam-noself_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256',
@@ -122,6 +123,8 @@ def small(cfg: Config, root: Path) -> Config:
 
 @pytest.mark.parametrize('name', [*TRAINED, *FROZEN])
 def test_trains_and_validates(name, tmp_path, monkeypatch):
+    if 'efficientnet' in name:
+        pytest.importorskip('timm')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     (leaf,) = (leaf for leaf in LEAVES if leaf.stem == name)
     cfg = small(parse(leaf), tmp_path)

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional import (
     labels_from_best,
@@ -25,17 +24,6 @@ from tests.models.test_afa_segmentor import (
     SHARE,
     labels_by_hand,
 )
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A training's progress, which the test sets."""
-    instance = MessageHub.get_instance('test_afa_options')
-    monkeypatch.setattr(
-        MessageHub, 'get_current_instance', classmethod(lambda cls: instance)
-    )
-    instance.update_info('iter', 0)
-    return instance
 
 
 def test_propagation_by_attention():

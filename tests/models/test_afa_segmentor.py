@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional import (
     affinity_labels,
@@ -26,17 +25,6 @@ from tests.helpers import afa, stock
 
 CLS, SEG, AFF = (f'decode.loss_{name}' for name in ('cls', 'seg', 'aff'))
 SHARE = 'pseudo_labeled_share'
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A training's progress, which the test sets."""
-    instance = MessageHub.get_instance('test_afa_segmentor')
-    monkeypatch.setattr(
-        MessageHub, 'get_current_instance', classmethod(lambda cls: instance)
-    )
-    instance.update_info('iter', 0)
-    return instance
 
 
 def labels_by_hand(model, images, samples, walk):

@@ -5,7 +5,6 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional import blp_loss, self_training_labels
 from tests.helpers import stock
@@ -27,17 +26,6 @@ CE = dict(
     loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
     scribble_loss=False,
 )
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A training's progress, which the test sets."""
-    instance = MessageHub.get_instance('test_blp_head')
-    monkeypatch.setattr(
-        MessageHub, 'get_current_instance', classmethod(lambda cls: instance)
-    )
-    instance.update_info('iter', 0)
-    return instance
 
 
 def build(regularizers=(), **changes):

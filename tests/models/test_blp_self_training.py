@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.logging import MessageHub
 
 from mmseg_sparse.functional.resize import (
     fully_valid_on_grid,
@@ -16,15 +15,10 @@ from tests.reference import blpseg as reference
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """A training's progress, which the test sets."""
-    instance = MessageHub.get_instance('test_blp_self_training')
-    monkeypatch.setattr(
-        MessageHub, 'get_current_instance', classmethod(lambda cls: instance)
-    )
-    instance.update_info('iter', 3)
-    instance.update_info('max_iters', 12)
-    return instance
+def hub(hub):
+    hub.update_info('iter', 3)
+    hub.update_info('max_iters', 12)
+    return hub
 
 
 def strokes(size=(64, 64)):

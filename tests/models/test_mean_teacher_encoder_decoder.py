@@ -146,6 +146,39 @@ def test_student_sees_boxes_of_the_next_image_with_their_labels() -> None:
         assert torch.equal(sample.gt_sem_seg.data[0], own)  # not changed
 
 
+@pytest.mark.parametrize('mix', [0.0, 1.0])
+def test_precision_of_each_class_by_dense_masks(mix: float) -> None:
+    """Masks that are the teacher's own labels, then less and less of them."""
+    model = build(regularizers=[], mix=mix, log_precision=True)
+    image, samples = batch()
+    with pytest.raises(ValueError, match='put LoadDenseMasks behind'):
+        model.loss(image, samples)
+    with torch.no_grad():
+        logits = nn.functional.interpolate(
+            model.teacher.module._forward(image), SIZE, mode='bilinear'
+        )
+    best = logits.argmax(1)
+    model.teacher.momentum = 0.0  # what it predicts stays
+
+    def found(dense: Tensor) -> dict[str, float]:
+        for sample, own in zip(samples, dense, strict=True):
+            mask = own[None, :, : sample.img_shape[1]]
+            sample.gt_dense_map = PixelData(data=mask)
+        losses = model.loss(image, samples)
+        return {k: float(v) for k, v in losses.items() if 'precision' in k}
+
+    names = {f'teacher_precision_{c}' for c in best.unique().tolist()}
+    assert found(best) == dict.fromkeys(names, 1.0)
+    assert found((best + 1) % 3) == dict.fromkeys(names, 0.0)
+    assert found(torch.full_like(best, 255)) == {}  # void alone
+    half = best.clone()
+    half[:, ::2] = 255
+    half[:, 1::4] = (best[:, 1::4] + 1) % 3
+    assert all(0 < value < 1 for value in found(half).values())
+    model.log_precision = False
+    assert found(best) == {}
+
+
 def test_student_sees_other_colours() -> None:
     model = build(regularizers=[dict(type='KeepStudent')], jitter=0.2)
     (keep,) = model.regularizers

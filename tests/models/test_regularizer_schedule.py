@@ -2,24 +2,12 @@
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 
 from mmseg_sparse.models.progress import WeightSchedule
 from tests.helpers import stock
 from tests.helpers.sparse import AFFINITY, config
 
 NAME = 'decode.loss_affinity'
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A training's progress, which the test sets."""
-    instance = MessageHub.get_instance('test_regularizer_schedule')
-    monkeypatch.setattr(
-        MessageHub, 'get_current_instance', classmethod(lambda cls: instance)
-    )
-    instance.update_info('iter', 0)
-    return instance
 
 
 @pytest.mark.parametrize(

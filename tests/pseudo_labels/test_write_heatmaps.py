@@ -16,6 +16,7 @@ from mmseg_sparse.pseudo_labels.whole_images import whole_images
 from mmseg_sparse.pseudo_labels.write import generate
 from mmseg_sparse.pseudo_labels.write_heatmaps import HeatMaps
 from tests.helpers import generator_case as case
+from tests.helpers.files import contents
 
 NUMBER = len(case.IMAGES)
 
@@ -142,27 +143,19 @@ def test_a_pipeline_reads_them_back(refiner, tmp_path):
         assert np.array_equal(sample.heatmap.data.numpy(), found.dense())
 
 
-def stop_after(number):
-    def progress(done, total):
-        if done == number:
-            raise KeyboardInterrupt
-
-    return progress
-
-
 def test_goes_on_where_it_was_stopped(afa, tmp_path):
     write(*afa, tmp_path / 'whole')
     out = tmp_path / 'parts'
     with pytest.raises(KeyboardInterrupt):
-        write(*afa, out, progress=stop_after(1))
-    assert set(case.contents(out)) == {'heatmaps.json', 'a/0.npz'}
+        write(*afa, out, progress=case.stop_after(1))
+    assert set(contents(out)) == {'heatmaps.json', 'a/0.npz'}
     written = (out / 'a/0.npz').stat().st_mtime_ns
     (out / 'a/.0.npz.77.part').write_bytes(b'half')
     (out / '2.npz').write_bytes(b'PK half')  # not by this tool
     made = write(*afa, out)
     assert (made.written, made.skipped) == (NUMBER - 1, 1)
     assert (out / 'a/0.npz').stat().st_mtime_ns == written
-    assert case.contents(out) == case.contents(tmp_path / 'whole')
+    assert contents(out) == contents(tmp_path / 'whole')
     made = write(*afa, out)
     assert (made.written, made.skipped) == (0, NUMBER)
 
@@ -210,7 +203,7 @@ def test_one_process_writes_at_a_time(afa, tmp_path):
 def test_outputs_of_others_are_refused(afa, root, tmp_path):
     cfg, weights = afa
     write(cfg, weights, tmp_path)
-    before = case.contents(tmp_path)
+    before = contents(tmp_path)
     other = case.checkpoint(cfg, root / 'other.pth', seed=1)
     with pytest.raises(FileExistsError, match=r'afa\.pth.* there, .*other\.p'):
         write(cfg, other, tmp_path)
@@ -222,10 +215,10 @@ def test_outputs_of_others_are_refused(afa, root, tmp_path):
     changed.model.cam_flip = False
     with pytest.raises(FileExistsError, match=r'config .*\.py .* there, '):
         write(changed, weights, tmp_path)
-    assert case.contents(tmp_path) == before
+    assert contents(tmp_path) == before
     made = write(cfg, other, tmp_path, overwrite=True)
     assert made.written == NUMBER
-    assert case.contents(tmp_path) != before
+    assert contents(tmp_path) != before
     name = json.loads((tmp_path / 'heatmaps.json').read_text())['checkpoint']
     assert name['name'] == other
 
@@ -252,7 +245,7 @@ def test_foreign_files_are_left_alone(afa, tmp_path):
     (tmp_path / 'notes.txt').write_text('mine')
     with pytest.raises(FileExistsError, match=r'notes\.txt is not a file t'):
         write(*afa, tmp_path, overwrite=True)
-    assert len(case.contents(tmp_path)) == NUMBER + 2
+    assert len(contents(tmp_path)) == NUMBER + 2
 
 
 def test_what_does_not_fit_is_named(afa, refiner, root, tmp_path):
@@ -275,7 +268,7 @@ def test_what_does_not_fit_is_named(afa, refiner, root, tmp_path):
     pack.type = 'PackSegInputs'
     refused(r'2\.png: has no tags.*ends with PackSegInputs',
             (cfg, afa[1]), ann_file='untagged.txt')  # fmt: skip
-    assert not case.contents(tmp_path / 'none').keys() - {'heatmaps.json'}
+    assert not contents(tmp_path / 'none').keys() - {'heatmaps.json'}
 
 
 def test_a_filter_of_the_model_waits_for_the_option(refiner, tmp_path):

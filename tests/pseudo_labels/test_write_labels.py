@@ -19,6 +19,7 @@ from mmseg_sparse.pseudo_labels.write import generate
 from mmseg_sparse.pseudo_labels.write_labels import Labels
 from tests.helpers import generator_case as case
 from tests.helpers import stock
+from tests.helpers.files import contents
 
 NUMBER = len(case.IMAGES)
 COLOURS = [[1, 2, 3], [10, 20, 30], [100, 0, 0], [7, 200, 9]]
@@ -211,19 +212,11 @@ def test_the_config_says_what_class_has_no_tag(plain, root, tmp_path):
     assert made.config_text.startswith('# no config: ')
 
 
-def stop_after(number):
-    def progress(done, total):
-        if done == number:
-            raise KeyboardInterrupt
-
-    return progress
-
-
 def test_goes_on_where_it_was_stopped(plain, tmp_path):
     write(*plain, tmp_path / 'whole')
     out = tmp_path / 'parts'
     with pytest.raises(KeyboardInterrupt):
-        write(*plain, out, progress=stop_after(2))
+        write(*plain, out, progress=case.stop_after(2))
     assert json.loads((out / 'labels.json').read_text())['images'] == {}
     (out / 'a/0.png').write_bytes((out / 'a/0.png').read_bytes()[:-20])
     (out / '2.png.part').write_bytes(b'half')
@@ -232,7 +225,7 @@ def test_goes_on_where_it_was_stopped(plain, tmp_path):
     (out / 'confidence/2.png').unlink()
     made = write(*plain, out)
     assert (made.written, made.skipped) == (1, NUMBER - 1)
-    assert case.contents(out) == case.contents(tmp_path / 'whole')
+    assert contents(out) == contents(tmp_path / 'whole')
 
 
 def test_labels_of_new_tags_are_made_again(refiner, root, tmp_path):

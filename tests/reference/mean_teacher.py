@@ -35,6 +35,17 @@ def teacher_labels(prob, threshold, labels, valid, ignore_index):
     return found
 
 
+def precision_counts(found, dense, classes, ignore_index):
+    """Go from pixel to pixel."""
+    right, count = [0] * classes, [0] * classes
+    for label, true in zip(found.ravel(), dense.ravel(), strict=True):
+        if ignore_index in (label, true):
+            continue
+        count[label] += 1
+        right[label] += label == true
+    return right, count
+
+
 def teacher_loss(logits, prob, sure, *, soft):
     number, classes, height, width = logits.shape
     total, count = 0.0, 0

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +13,8 @@ from PIL import Image
 from mmseg_sparse.datasets import CamVidDataset
 from mmseg_sparse.labels import simulate
 
-from ..helpers.masks import blobs
+from ..helpers.files import contents
+from ..helpers.masks import blobs, write_masks
 from ..helpers.tools import Done, call
 
 NAMES = ('a', 'b', 'c', 'd', 'e')
@@ -28,20 +28,7 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture(scope='module')
 def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp('data') / 'masks'
-    (root / 'deep').mkdir(parents=True)
-    for number in range(12):
-        name = f'{number}.png' if number else 'deep/0.v1.png'
-        assert cv2.imwrite(str(root / name), blobs(number))
-    return root
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob('*')
-        if path.is_file()
-    }
+    return write_masks(tmp_path_factory.mktemp('data') / 'masks')
 
 
 def test_sidecar_says_what_was_done(
@@ -54,7 +41,7 @@ def test_sidecar_says_what_was_done(
     )  # fmt: skip
     assert done.returncode == 0
     assert '12/12, ' in done.stdout
-    assert list(content(out)) == ['labels.json']  # tags alone
+    assert list(contents(out)) == ['labels.json']  # tags alone
     sidecar = json.loads((out / 'labels.json').read_text())
     assert sidecar['classes'] == list(NAMES)
     assert sidecar['options']['min_share'] == 0.1
@@ -94,16 +81,16 @@ def test_command_line_end_to_end(
     assert np.array_equal(
         short, simulate.shrink_scribbles(long, ratio=0.2, seed=0, image_id='3')
     )
-    before = content(second)
+    before = contents(second)
     again = ('shrink', first, second, '--ratio', '0.9')
     done = run(*again)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith('simulate_labels.py: error: ')
     assert 'second exists' in line
-    assert content(second) == before
+    assert contents(second) == before
     assert run(*again, '--overwrite').returncode == 0
-    assert content(second) != before
+    assert contents(second) != before
 
 
 def test_classes_by_spaces_commas_or_lines(

@@ -4,7 +4,7 @@ from .brightness import RandomBrightness
 from .crop import SparseRandomCrop
 from .formatting import PackSparseInputs
 from .heatmaps import LoadHeatmaps, MoveHeatmaps, PackHeatmapInputs
-from .loading import LoadSparseAnnotations
+from .loading import LoadDenseMasks, LoadSparseAnnotations
 from .resize import SparseRandomResize, SparseResize
 from .rotate import SparseRandomRotate
 from .simulate import (
@@ -18,6 +18,7 @@ from .simulate import (
 
 __all__ = [
     'DropScribbles',
+    'LoadDenseMasks',
     'LoadHeatmaps',
     'LoadSparseAnnotations',
     'MoveHeatmaps',

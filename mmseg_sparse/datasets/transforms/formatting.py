@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.structures import PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ class PackSparseInputs(PackSegInputs):
       If only some images have tags, only some samples of a batch have
       ``gt_label`` then. A loss that needs it for all samples requires
       ``num_classes`` here or ``with_tags=True`` in ``LoadSparseAnnotations``.
+
+    The mask of ``LoadDenseMasks`` is packed as ``data_sample.gt_dense_map``.
 
     Args:
         num_classes: Number of classes, background included.
@@ -68,6 +71,11 @@ class PackSparseInputs(PackSegInputs):
         if label is not None:
             packed['data_samples'].set_field(
                 torch.from_numpy(label), 'gt_label'
+            )
+        if 'gt_dense_map' in results:
+            mask = torch.from_numpy(results['gt_dense_map'].astype(np.int64))
+            packed['data_samples'].set_data(
+                dict(gt_dense_map=PixelData(data=mask[None]))
             )
         return packed
 

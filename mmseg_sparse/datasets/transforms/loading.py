@@ -1,14 +1,22 @@
 """Loading labels that may be sparse, or no more than tags."""
 
+from pathlib import Path
 from typing import Any
 
 import mmengine.fileio as fileio
 import numpy as np
+from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from ...labels.label_map import NO_LABEL, Labels, decode_labels, lookup_table
+from ...labels.label_map import (
+    NO_LABEL,
+    Labels,
+    decode_labels,
+    load_png_index,
+    lookup_table,
+)
 from ...labels.tags import TagSpace
 
 
@@ -156,3 +164,52 @@ def _check_range(raw: Labels, labels: Labels, count: int, path: str) -> None:
         f'{path}: {np.count_nonzero(wrong)} pixels have the value {shown}, '
         f'which is none of the {count} classes and not 255 (no label)'
     )
+
+
+@TRANSFORMS.register_module()
+class LoadDenseMasks(BaseTransform):
+    """Load the dense mask of an image beside its sparse labels.
+
+    Adds ``gt_dense_map``, which geometric transforms move like the labels and
+    ``PackSparseInputs`` packs. Nothing learns from it: it is to measure, in
+    training, labels that a model makes itself (``MeanTeacherEncoderDecoder``
+    with ``log_precision``). Comes after the labels are loaded and before the
+    image is changed.
+
+    Args:
+        replace: What makes the path of the mask of that of the label map: a
+            part of it that occurs once, and what takes its place.
+    """
+
+    def __init__(self, replace: tuple[str, str]) -> None:
+        self.replace = tuple(replace)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add ``gt_dense_map``.
+
+        Raises:
+            FormatError: If the mask is no index PNG.
+            OSError: If there is no such file.
+            ValueError: If the path of the label map does not have the part
+                once, or the mask has another size than the label map.
+        """
+        path = results['seg_map_path']
+        old, new = self.replace
+        if path.count(old) != 1:
+            raise ValueError(
+                f'{path}: expected {old!r} once in the path, got '
+                f'{path.count(old)}: set replace of LoadDenseMasks'
+            )
+        mask = load_png_index(Path(path.replace(old, new)))
+        shape = results['gt_seg_map'].shape
+        if mask.shape != shape:
+            raise ValueError(
+                f'{path.replace(old, new)}: expected the size of the label '
+                f'map, {shape}, got {mask.shape}'
+            )
+        results['gt_dense_map'] = mask
+        results['seg_fields'].append('gt_dense_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(replace={self.replace})'

@@ -22,8 +22,30 @@ Labels = NDArray[np.integer]
 Index = NDArray[np.int64]
 
 
+class KeepsLabels:
+    """What a transform gets that must know sparse maps from dense ones."""
+
+    def __init__(
+        self,
+        *args: Any,
+        ignore_index: int = 255,
+        dense_from: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        check_dense_from(dense_from)
+        self.ignore_index = ignore_index
+        self.dense_from = dense_from
+
+    def __repr__(self) -> str:
+        return (
+            f'{super().__repr__()[:-1]}, ignore_index={self.ignore_index}, '
+            f'dense_from={self.dense_from})'
+        )
+
+
 @TRANSFORMS.register_module()
-class SparseResize(Resize):
+class SparseResize(KeepsLabels, Resize):
     """``Resize`` that keeps the labels which nearest neighbours would drop.
 
     The image and dense label maps come out as from mmseg's ``Resize``, bit
@@ -38,18 +60,6 @@ class SparseResize(Resize):
             the sample has no ``supervision`` that says it.
         **kwargs: Those of ``Resize``.
     """
-
-    def __init__(
-        self,
-        *args: Any,
-        ignore_index: int = 255,
-        dense_from: float = 0.5,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        check_dense_from(dense_from)
-        self.ignore_index = ignore_index
-        self.dense_from = dense_from
 
     def _resize_seg(self, results: dict[str, Any]) -> None:
         fields = results.get('seg_fields', [])
@@ -70,12 +80,6 @@ class SparseResize(Resize):
             except ValueError as error:
                 source = results.get('seg_map_path', 'the sample')
                 raise ValueError(f'{key} of {source}: {error}') from error
-
-    def __repr__(self) -> str:
-        return (
-            f'{super().__repr__()[:-1]}, ignore_index={self.ignore_index}, '
-            f'dense_from={self.dense_from})'
-        )
 
 
 @TRANSFORMS.register_module()

@@ -10,8 +10,8 @@ from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
 from .resize import (
+    KeepsLabels,
     Labels,
-    check_dense_from,
     is_dense,
     positions,
     write_nearest,
@@ -19,7 +19,7 @@ from .resize import (
 
 
 @TRANSFORMS.register_module()
-class SparseRandomRotate(RandomRotate):
+class SparseRandomRotate(KeepsLabels, RandomRotate):
     """``RandomRotate`` that keeps what nearest neighbours would drop.
 
     The angles drawn, the image and dense label maps are those of mmseg's
@@ -34,18 +34,6 @@ class SparseRandomRotate(RandomRotate):
             the sample has no ``supervision`` that says it.
         **kwargs: Those of ``RandomRotate``.
     """
-
-    def __init__(
-        self,
-        *args: Any,
-        ignore_index: int = 255,
-        dense_from: float = 0.5,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        check_dense_from(dense_from)
-        self.ignore_index = ignore_index
-        self.dense_from = dense_from
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Rotate image and label maps."""
@@ -73,12 +61,6 @@ class SparseRandomRotate(RandomRotate):
                     results[key], interpolation='nearest', **options
                 )
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{super().__repr__()[:-1]}, ignore_index={self.ignore_index}, '
-            f'dense_from={self.dense_from})'
-        )
 
 
 def rotate_labels(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmseg_sparse.functional import (
     mean_confidence,
+    precision_counts,
     random_boxes,
     teacher_labels,
     teacher_loss,
@@ -40,6 +41,7 @@ class _Lesson:
     prob: Tensor
     sure: Tensor
     weight: float
+    precision: dict[str, Tensor]
 
 
 @MODELS.register_module()
@@ -91,6 +93,10 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         label_refiner: Config of a module with ``refine(prob, image, valid=)``
             for the teacher's probabilities, such as
             ``PixelAdaptiveRefinement``; None: they stay.
+        log_precision: Whether the log shows for each class c, as
+            ``teacher_precision_c``, the share of the teacher's labels of this
+            class that agree with the dense masks that ``LoadDenseMasks``
+            loads. They are for this alone.
         predict_with: ``'teacher'`` or ``'student'``: which of them predicts,
             and is exported. Choose on validation images.
         **kwargs: The arguments of ``SparseEncoderDecoder``.
@@ -112,6 +118,7 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         mix: float = 0.0,
         jitter: float = 0.0,
         label_refiner: dict[str, Any] | None = None,
+        log_precision: bool = False,
         predict_with: str = 'teacher',
         **kwargs: Any,
     ) -> None:
@@ -123,6 +130,7 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         self.soft = soft
         self.mix = mix
         self.jitter = jitter
+        self.log_precision = log_precision
         self.predict_with = predict_with
         self._check(teacher_momentum)
         self.label_refiner: MapRefiner | None = None
@@ -215,6 +223,7 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
             prob = self.label_refiner.refine(prob, inputs, valid=valid)
         threshold = self._new_thresholds(prob, valid)
         inputs = self._other_colours(inputs)
+        dense = _dense_masks(samples, labels) if self.log_precision else None
         if self.mix:
             box = random_boxes(labels.shape, self.mix, labels.device)
             box = box & valid & valid.roll(1, 0)
@@ -223,6 +232,8 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
                 for maps in (inputs, prob)
             )
             labels = torch.where(box, labels.roll(1, 0), labels)
+            if dense is not None:
+                dense = torch.where(box, dense.roll(1, 0), dense)
             samples = [sample.clone() for sample in samples]
             for sample, own in zip(samples, labels, strict=True):
                 sample.gt_sem_seg = PixelData(data=own[None])
@@ -230,7 +241,8 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         found = teacher_labels(
             prob, threshold, labels.masked_fill(~known, NO_LABEL), valid=valid
         )
-        self._lesson = _Lesson(prob, found != NO_LABEL, weight)
+        precision = {} if dense is None else _precision(found, dense, prob)
+        self._lesson = _Lesson(prob, found != NO_LABEL, weight, precision)
         return inputs, samples
 
     def _new_thresholds(self, prob: Tensor, valid: Tensor) -> Tensor:
@@ -276,6 +288,7 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         assert valid is not None
         share = lesson.sure.sum() / valid.sum().clamp(min=1)
         losses['teacher_share'] = share
+        losses.update(lesson.precision)
 
     def _predicting(self) -> SparseEncoderDecoder:
         """Return the model that predicts; an untrained teacher does not."""
@@ -300,3 +313,29 @@ class MeanTeacherEncoderDecoder(SparseEncoderDecoder):
         return SparseEncoderDecoder._forward(
             self._predicting(), inputs, data_samples
         )
+
+
+def _dense_masks(samples: list[SegDataSample], labels: Tensor) -> Tensor:
+    """Return the dense masks of a batch, ``(N, H, W)``, 255 in padding."""
+    dense = torch.full_like(labels, NO_LABEL)
+    for own, sample in zip(dense, samples, strict=True):
+        if 'gt_dense_map' not in sample:
+            raise ValueError(
+                'log_precision needs gt_dense_map in each sample: put '
+                'LoadDenseMasks behind the loading of the labels in the '
+                'pipeline, and PackSparseInputs at its end'
+            )
+        mask = sample.gt_dense_map.data[0]
+        own[: mask.shape[0], : mask.shape[1]] = mask
+    return dense
+
+
+def _precision(
+    found: Tensor, dense: Tensor, prob: Tensor
+) -> dict[str, Tensor]:
+    """Return the precision of each class that has labels."""
+    right, count = precision_counts(found, dense, prob.shape[1])
+    return {
+        f'teacher_precision_{index}': right[index] / count[index]
+        for index in count.nonzero().flatten().tolist()
+    }

@@ -195,3 +195,52 @@ def test_label_map_forms_agree():
 def test_no_label_stays_no_label():
     table = lookup_table(reduce_zero_label=True, label_map={255: 1, 0: 5})
     assert table[[0, 1, 2, 254, 255]].tolist() == [255, 5, 1, 253, 255]
+
+
+def test_dense_masks_move_with_the_labels(tmp_path):
+    """They are read beside the strokes, turned with them, and packed."""
+    rng = np.random.default_rng(2)
+    dense = rng.integers(0, 3, (6, 8), dtype=np.uint8)
+    strokes = np.where(rng.random((6, 8)) < 0.5, dense, 255).astype(np.uint8)
+    (tmp_path / 'masks').mkdir()
+    (tmp_path / 'scribbles').mkdir()
+    Image.fromarray(dense).save(tmp_path / 'masks/a.png')
+    masks = TRANSFORMS.build(
+        dict(type='LoadDenseMasks', replace=('/scribbles/', '/masks/'))
+    )
+    results = item(tmp_path / 'scribbles/a.png', strokes, img=np.zeros(
+        (6, 8, 3), np.uint8
+    ), img_shape=(6, 8))  # fmt: skip
+    for step in (
+        loader(), masks, dict(type='RandomFlip', prob=1.0),
+        dict(type='RandomCrop', crop_size=(4, 5)),
+        dict(type='PackSparseInputs'),
+    ):  # fmt: skip
+        if isinstance(step, dict):
+            step = TRANSFORMS.build(step)
+        results = step(results)
+    sample = results['data_samples']
+    labels, mask = sample.gt_sem_seg.data, sample.gt_dense_map.data
+    assert mask.shape == (1, 4, 5)
+    drawn = labels != 255
+    assert drawn.any()
+    assert (labels == mask)[drawn].all()
+    mirrored = dense[:, ::-1]
+    windows = [
+        mirrored[y : y + 4, x : x + 5] for y in range(3) for x in range(4)
+    ]
+    assert any((mask[0].numpy() == window).all() for window in windows)
+
+
+def test_dense_masks_are_checked(tmp_path):
+    masks = TRANSFORMS.build(
+        dict(type='LoadDenseMasks', replace=('strokes', 'masks'))
+    )
+    results = loader()(item(tmp_path / 'strokes.png', np.zeros((6, 8), 'u1')))
+    with pytest.raises(FileNotFoundError):
+        masks(dict(results))
+    Image.fromarray(np.zeros((8, 6), 'u1')).save(tmp_path / 'masks.png')
+    with pytest.raises(ValueError, match=r'masks.png: .* \(6, 8\), got \(8'):
+        masks(dict(results))
+    with pytest.raises(ValueError, match="expected 'strokes' once in the pat"):
+        masks(dict(results, seg_map_path='a.png'))

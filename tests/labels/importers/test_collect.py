@@ -8,10 +8,10 @@ import pytest
 from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 
+from ...helpers.files import contents
 from ...helpers.import_cases import (
     CLASSES,
     CONTENT,
-    files,
     labelme,
     labels_of,
     make_source,
@@ -76,7 +76,7 @@ def test_labels_among_the_sources_are_no_sources(tmp_path):
     written = []
     for overwrite in (False, True):
         run(tmp_path, content, out='json/out', overwrite=overwrite)
-        written.append(files(tmp_path / 'json' / 'out'))
+        written.append(contents(tmp_path / 'json' / 'out'))
     assert written[0] == written[1]
     assert 'deep/er.json' in read_sidecar(tmp_path / 'json/out')['sources']
 

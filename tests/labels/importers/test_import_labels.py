@@ -10,10 +10,10 @@ from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 from mmseg_sparse.labels.tags import TagSpace, read_tag_file
 
+from ...helpers.files import contents
 from ...helpers.import_cases import (
     CLASSES,
     CONTENT,
-    files,
     labelme,
     labels_of,
     make_source,
@@ -35,7 +35,7 @@ def test_what_is_written(tmp_path):
     steps = []
     summary = run(tmp_path, progress=lambda *step: steps.append(step))
     out = tmp_path / 'out'
-    assert set(files(out)) == {'a.png', 'b.png', 'labels.json'}
+    assert set(contents(out)) == {'a.png', 'b.png', 'labels.json'}
     a, b = labels_of(out / 'a.png'), labels_of(out / 'b.png')
     assert (a[2:9, 10:20] == 1).all()
     assert (a == 1).sum() == 70
@@ -83,7 +83,7 @@ def test_what_is_recorded(tmp_path):
     }  # fmt: skip
     assert sidecar['sources'] == {
         name: hashlib.sha256(data).hexdigest()
-        for name, data in files(tmp_path / 'json').items()
+        for name, data in contents(tmp_path / 'json').items()
     }
     assert sidecar['images']['sub/c']['tags'] == ['sky']
 
@@ -121,9 +121,11 @@ def test_several_files_of_an_image_are_drawn_as_one(tmp_path):
 def test_workers_change_nothing(tmp_path):
     for workers in (1, 2, 3):
         run(tmp_path, out=f'out{workers}', workers=workers)
-    written = files(tmp_path / 'out1')
+    written = contents(tmp_path / 'out1')
     assert len(written) == 3
-    assert files(tmp_path / 'out2') == files(tmp_path / 'out3') == written
+    assert (
+        contents(tmp_path / 'out2') == contents(tmp_path / 'out3') == written
+    )
 
 
 def test_classes_of_the_source(tmp_path):
@@ -143,7 +145,7 @@ def test_supervision_can_be_said(workers, tmp_path):
     assert [image['tags'] for image in images.values()] == [
         ['sky', 'tree'], ['road'], ['road'],
     ]  # fmt: skip
-    assert set(files(tmp_path / 'tags')) == {'labels.json'}
+    assert set(contents(tmp_path / 'tags')) == {'labels.json'}
 
 
 def test_kinds_of_supervision(tmp_path):

@@ -11,10 +11,10 @@ from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.label_folder import read_sidecar
 from mmseg_sparse.utils.untrusted import FormatError
 
+from ...helpers.files import contents
 from ...helpers.import_cases import (
     CLASSES,
     CONTENT,
-    files,
     labelme,
     labels_of,
     make_source,
@@ -165,7 +165,7 @@ def test_arguments(tmp_path):
 def test_nothing_is_overwritten(tmp_path):
     make_source(tmp_path)
     run(tmp_path)
-    before = files(tmp_path)
+    before = contents(tmp_path)
     with pytest.raises(FileExistsError, match=r'out exists: .*--overwrite'):
         run(tmp_path)
     with pytest.raises(ValueError, match='overwritten by its own import'):
@@ -174,9 +174,9 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(ValueError, match=r"x.json: image 'z.jpg': not in"):
         run(tmp_path, overwrite=True)
     (tmp_path / 'json' / 'x.json').unlink()
-    assert files(tmp_path) == before
+    assert contents(tmp_path) == before
     run(tmp_path, overwrite=True, options=ImportOptions(stroke_width=9.0))
-    after = files(tmp_path)
+    after = contents(tmp_path)
     assert set(after) == set(before)
     assert after['out/a.png'] != before['out/a.png']
 

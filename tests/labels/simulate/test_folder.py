@@ -12,27 +12,15 @@ from PIL import Image
 from mmseg_sparse.labels import simulate
 from mmseg_sparse.labels.simulate.folder import FolderJob, simulate_folder
 
-from ...helpers.masks import blobs
+from ...helpers.files import contents
+from ...helpers.masks import blobs, write_masks
 
 NAMES = ('a', 'b', 'c', 'd', 'e')
 
 
 @pytest.fixture(scope='module')
 def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp('data') / 'masks'
-    (root / 'deep').mkdir(parents=True)
-    for number in range(12):
-        name = f'{number}.png' if number else 'deep/0.v1.png'
-        assert cv2.imwrite(str(root / name), blobs(number))
-    return root
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob('*')
-        if path.is_file()
-    }
+    return write_masks(tmp_path_factory.mktemp('data') / 'masks')
 
 
 def test_workers_change_no_byte(masks: Path, tmp_path: Path) -> None:
@@ -42,8 +30,8 @@ def test_workers_change_no_byte(masks: Path, tmp_path: Path) -> None:
         job, masks, tmp_path / 'a', progress=lambda *now: seen.append(now)
     )
     simulate_folder(job, masks, tmp_path / 'b', workers=2)
-    assert content(tmp_path / 'a') == content(tmp_path / 'b')
-    assert len(content(tmp_path / 'a')) == 13
+    assert contents(tmp_path / 'a') == contents(tmp_path / 'b')
+    assert len(contents(tmp_path / 'a')) == 13
     assert seen == [(done, 12) for done in range(1, 13)]
 
 
@@ -159,7 +147,7 @@ def test_suffix_leaves_other_files_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'a_color\.png'):
         simulate_folder(job, masks, tmp_path / 'out')
     simulate_folder(job, masks, tmp_path / 'out', suffix='_ids.png')
-    assert set(content(tmp_path / 'out')) == {'a_ids.png', 'labels.json'}
+    assert set(contents(tmp_path / 'out')) == {'a_ids.png', 'labels.json'}
     made = np.asarray(Image.open(tmp_path / 'out' / 'a_ids.png'))
     # The points of the image a.jpg, as the pipeline draws them.
     wanted = simulate.simulate_points(blob, seed=1, image_id='a')
