@@ -246,21 +246,11 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
         'tta_pipeline',
     )  # fmt: skip
     parser.add_argument(
-        '--tile', type=int, nargs='?', const=0, metavar='PIXELS',
-        help='predict in windows of this size, of which the overlaps are '
-        'blended (default of PIXELS: the training crops; without --tile: '
+        '--tile', type=at_least(0), nargs='?', const=0, metavar='PIXELS',
+        help='predict in windows of this size whose overlaps are blended '
+        '(default of PIXELS: the training crops; without --tile: '
         'only images that enter the network with more than 4 megapixels)',
     )  # fmt: skip
-
-
-def parse_prediction_arguments(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None
-) -> argparse.Namespace:
-    """Read such a command line; options may stand between the images."""
-    args = parser.parse_intermixed_args(argv)
-    if args.tile is not None and args.tile < 0:
-        parser.error(f'--tile must be at least 0, got {args.tile}')
-    return args
 
 
 def load_generator_config(args: argparse.Namespace) -> Any:

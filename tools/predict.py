@@ -16,7 +16,7 @@ label. --format adds
 The last four hold polygons, holes included, which import_labels reads back
 to the same map within --tolerance.
 
-A command that was stopped goes on when it is given again.
+An interrupted command continues if it is run again.
 """
 
 import argparse
@@ -25,31 +25,24 @@ from collections.abc import Sequence
 from _arguments import (
     ProgressBar,
     add_prediction_arguments,
-    command,
+    at_least,
     fail,
     load_generator_config,
-    parse_prediction_arguments,
+    make_parser,
     run_tool,
 )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     add_prediction_arguments(parser)
     parser.add_argument(
-        '--tolerance', type=float, default=1.0, metavar='PIXELS',
+        '--tolerance', type=at_least(0, float), default=1.0, metavar='PIXELS',
         help='distance by which polygons may be simplified; 0: exact '
         '(default: %(default)s)',
     )  # fmt: skip
-    args = parse_prediction_arguments(parser, argv)
-    if args.tolerance < 0:
-        parser.error(f'--tolerance must be at least 0, got {args.tolerance}')
-    return args
+    return parser.parse_intermixed_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -79,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise KeyboardInterrupt('the same command goes on') from None
     except (OSError, ValueError) as error:
         progress.finish()
-        fail(' '.join(str(error).split()))
+        fail(error)
     progress.finish()
     there = len(pictures) - written
     print(f'{args.out}: {written} images predicted, {there} were there')

@@ -26,33 +26,29 @@ from pathlib import Path
 from _arguments import (
     ProgressBar,
     add_prediction_arguments,
-    command,
+    at_least,
     fail,
     load_generator_config,
-    parse_prediction_arguments,
+    make_parser,
     run_tool,
 )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     add_prediction_arguments(parser)
     parser.add_argument(
         '--labels', type=Path, metavar='FOLDER',
         help='label maps so far, NAME.png for the image NAME',
     )  # fmt: skip
     parser.add_argument(
-        '--number', type=int, default=10, metavar='N',
+        '--number', type=at_least(1), default=10, metavar='N',
         help='images (with --group: groups) to suggest '
         '(default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--regions', type=int, default=3, metavar='N',
+        '--regions', type=at_least(1), default=3, metavar='N',
         help='regions in each of them (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
@@ -71,16 +67,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="images in whose names this finds the same text are one group, "
         "for example 'patient[0-9]+'",
     )  # fmt: skip
-    args = parse_prediction_arguments(parser, argv)
+    args = parser.parse_intermixed_args(argv)
     try:
         re.compile(args.group or '')
     except re.error as error:
         parser.error(f'--group: {error} in {args.group!r}')
-    for name in ('number', 'regions'):
-        if getattr(args, name) < 1:
-            parser.error(
-                f'--{name} must be at least 1, got {getattr(args, name)}'
-            )
     if args.labels is not None and not args.labels.is_dir():
         parser.error(f'--labels must be a folder, got {str(args.labels)!r}')
     return args
@@ -125,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise KeyboardInterrupt('nothing was written') from None
     except (OSError, ValueError) as error:
         progress.finish()
-        fail(' '.join(str(error).split()))
+        fail(error)
     progress.finish()
     groups = len({one.group for one in found})
     print(

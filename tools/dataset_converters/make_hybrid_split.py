@@ -27,7 +27,7 @@ from fractions import Fraction
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _arguments import command, fail, run_tool
+from _arguments import fail, make_parser, run_tool
 
 
 def share(text: str) -> float:
@@ -42,11 +42,7 @@ def share(text: str) -> float:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=command(__file__),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__file__, __doc__)
     parser.add_argument(
         'images',
         type=Path,
@@ -126,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = hybrid_list(names, strong, weak=args.weak, listed=listed)
         write_whole(args.out, text.encode())
     except (OSError, ValueError) as error:
-        fail(str(error))
+        fail(error)
     print(
         f'{args.out}: {len(strong)} strong images, '
         f'{len(names) - len(strong)} with {args.weak} labels',

@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(f'writing these files needs {error.name}: pip install '
              f'{error.name}')  # fmt: skip
     except (OSError, ValueError, MemoryError) as error:
-        fail(str(error) or type(error).__name__)
+        fail(error)
     print(f'{args.out}: {count} volumes', flush=True)
 
 
