@@ -17,12 +17,13 @@ the pipeline of the training images: what a shorter length keeps is part of
 what a longer one does, and at 0 a dot is left. The other settings are those of
 the configs. OUT gets a config of each length, and suite.py, which names them
 all. The rest is what `benchmark OUT/suite.py --out OUT` does: the same command
-again goes on, and OUT gets quality.png, table.md and a folder for each
-training. Further options are those of `benchmark`, such as --seeds,
+again goes on, and OUT gets table.md and a folder for each training. The figure
+is OUT/lengths.png. Further options are those of `benchmark`, such as --seeds,
 --processes, --list.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,7 +126,7 @@ def write_suite(
             dict(
                 dataset=step_name(dataset),
                 backbone=step_name(first.model.backbone),
-                labels=f'{percent} % of length',
+                labels=f'length {percent}',
                 config='{}',
                 methods=files,
             )
@@ -140,6 +141,27 @@ def write_suite(
     return path
 
 
+def draw(out: Path) -> Path | None:
+    """Draw the figure of what is in the table; return its path."""
+    from mmseg_sparse.benchmark.table import from_json
+    from mmseg_sparse.utils.atomic import write_whole
+    from mmseg_sparse.visualization import encode_png
+    from mmseg_sparse.visualization.benchmark import plot_lengths
+
+    table = out / 'table.json'
+    if not table.is_file():
+        return None
+    content = json.loads(table.read_text(encoding='utf-8'))
+    curves: dict[str, dict[float, Sequence[float]]] = {}
+    for row in from_json(content)[1]:
+        length = float(row.labels.removeprefix('length '))
+        curves.setdefault(row.method, {})[length] = row.metrics['mIoU']
+    path = out / 'lengths.png'
+    picture = plot_lengths(curves, content['title'], 'mIoU')
+    write_whole(path, encode_png(picture))
+    return path
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the suite and run it."""
     args, rest = parse_args(argv)
@@ -151,7 +173,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         fail(error)
     import benchmark
 
-    return benchmark.main([str(suite), '--out', str(args.out), *rest])
+    status = benchmark.main([str(suite), '--out', str(args.out), *rest])
+    drawn = draw(args.out)
+    if drawn is not None:
+        print(drawn)
+    return status
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Plots of the results of several methods on several kinds of labels."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,43 @@ def _offset(point: Point, points: Sequence[Point]) -> float:
     return float(factor ** (same.index(point.method) - (len(same) - 1) / 2))
 
 
+def plot_lengths(
+    curves: Mapping[str, Mapping[float, Sequence[float]]],
+    title: str,
+    metric: str,
+) -> Picture:
+    """Draw a metric over the length of strokes, a line for each method.
+
+    Several seeds are drawn as mean and standard deviation.
+
+    Args:
+        curves: Method -> length in percent -> the metric of each seed.
+        title: Above the plot.
+        metric: Name of the axis.
+
+    Returns:
+        The plot, RGB.
+    """
+    figure = new_figure(5.4, 3.8)
+    axes = figure.add_subplot()
+    for number, (method, curve) in enumerate(curves.items()):
+        values = [curve[length] for length in sorted(curve)]
+        axes.errorbar(
+            sorted(curve),
+            [statistics.mean(each) for each in values],
+            [statistics.stdev(v) if len(v) > 1 else 0 for v in values],
+            capsize=2.5, elinewidth=1, markersize=6, linewidth=1.4,
+            label=method, **_style(number),
+        )  # fmt: skip
+    finish_axes(axes, '')
+    axes.set_xticks(sorted({x for curve in curves.values() for x in curve}))
+    axes.set_xlabel('length of the strokes, %', fontsize=9, color=INK)
+    axes.set_ylabel(f'{metric}, %', fontsize=9, color=INK)
+    figure.suptitle(title, fontsize=10, x=0.02, ha='left', color=INK)
+    _legend(figure, figure.axes)
+    return render(figure)
+
+
 def plot_closed(
     points: Sequence[Point], title: str, metric: str
 ) -> Picture | None:
@@ -156,13 +193,14 @@ def plot_closed(
 def _styles(points: Sequence[Point]) -> dict[str, dict[str, str]]:
     """Return the colour and the marker of each method."""
     methods = list(dict.fromkeys(point.method for point in points))
-    return {
-        method: dict(
-            color=_COLORS[number % len(_COLORS)],
-            marker=_MARKERS[number % len(_MARKERS)],
-        )
-        for number, method in enumerate(methods)
-    }
+    return {method: _style(number) for number, method in enumerate(methods)}
+
+
+def _style(number: int) -> dict[str, str]:
+    return dict(
+        color=_COLORS[number % len(_COLORS)],
+        marker=_MARKERS[number % len(_MARKERS)],
+    )
 
 
 def _legend(figure: Any, every: Sequence[Any]) -> None:

@@ -1,5 +1,5 @@
-# TRL on tiles of CamVid in less than half an hour on one core: half the
-# iterations of trl_camvid.py, and half the batch of DCTN.
+# TRL on tiles of CamVid in about half an hour on one core: half the iterations
+# of trl_camvid.py, half the batch of DCTN, activation maps of two scales.
 split = 'data/camvid_tiles/train/hybrid.txt'
 dense_masks = 'data/camvid_tiles/train/masks'
 background = None
