@@ -32,6 +32,8 @@ groups = [
             'DFR': 'dfr',
             'BLPSeg': 'blpseg_mit-b0_upernet_1xb8-2k_camvid-scribble-256x256'
             '.py',
+            'BLPSeg, one sum': 'blpseg-joint_mit-b0_upernet_'
+            '1xb8-2k_camvid-scribble-256x256.py',
         },
     ),
     dict(
