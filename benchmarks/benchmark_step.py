@@ -121,7 +121,8 @@ class Trainer:
         self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
         hub = MessageHub.get_current_instance()
         hub.update_info('iter', args.iteration)
-        hub.update_info('max_iters', cfg.train_cfg.max_iters)
+        length = cfg.get('train_cfg', {}).get('max_iters')
+        hub.update_info('max_iters', length)
         batch = args.batch_size or cfg.train_dataloader.batch_size
         size = cfg.model.data_preprocessor.get('size')
         if size is None:

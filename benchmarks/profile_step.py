@@ -108,7 +108,8 @@ class Training:
         self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
         hub = MessageHub.get_current_instance()
         hub.update_info('iter', args.iteration)
-        hub.update_info('max_iters', cfg.train_cfg.get('max_iters'))
+        length = cfg.get('train_cfg', {}).get('max_iters')
+        hub.update_info('max_iters', length)
 
     def losses(self, batch: Any) -> dict[str, Any]:
         """Return the losses of a batch, and what else the model logs."""

@@ -3,7 +3,12 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 
+from mmseg_sparse.models.progress import (
+    training_iteration,
+    training_length,
+)
 from tests.helpers import stock
 from tests.helpers.tools import call, load
 
@@ -47,12 +52,30 @@ def test_a_broken_config_ends_with_its_error(tmp_path):
     assert 'data_preprocessor.size: give --size' in done.stderr
 
 
+def test_the_model_is_told_the_iteration(tmp_path, monkeypatch):
+    path = str(tmp_path / 'a.py')
+    write_config(path, 1)
+    cfg = Config.fromfile(path)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=80)
+    cfg.dump(path)
+    hub = MessageHub.get_instance('test_benchmark_step')
+    monkeypatch.setattr(
+        MessageHub, 'get_current_instance', classmethod(lambda cls: hub)
+    )
+    step = load('benchmark_step')
+    words = ['--iteration', '30', '--size', '64', '64', '--device', 'cpu']
+    step.Trainer(path, step.parse_args([path, path, *words]))
+    assert training_iteration() == 30
+    assert training_length() == 80
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['none.py', 'none.py'], "config not found: 'none.py'"),
         ([__file__, __file__, '--labeled', '2'], 'must lie in [0, 1]'),
         ([__file__, __file__, '--steps', '0'], '--steps must be at least 1'),
+        ([__file__, __file__, '--iteration', '-1'], '--iteration at least 0'),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message, tmp_path):
