@@ -27,6 +27,7 @@ from .feature_consistency import (
     feature_regularization,
 )
 from .local_aggregation import local_aggregate
+from .mean_field import PairwiseKernels, mean_field
 from .mean_teacher import (
     mean_confidence,
     precision_counts,
@@ -56,6 +57,7 @@ from .tree_filter import SpanningTree, tree_filter
 
 __all__ = [
     'Attention',
+    'PairwiseKernels',
     'PixelAffinity',
     'SpanningTree',
     'affinity_labels',
@@ -78,6 +80,7 @@ __all__ = [
     'local_aggregate',
     'mean_attention',
     'mean_confidence',
+    'mean_field',
     'merge_activations',
     'normalize_activation',
     'partial_focal_loss',

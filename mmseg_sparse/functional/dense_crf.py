@@ -72,12 +72,14 @@ def dense_crf_energy(
     maps = prob.to(wide_dtype(prob))
     gate = (valid if gate is None else gate.detach()).to(maps)
     with torch.autocast(prob.device.type, enabled=False):
-        points = _points(image.detach().to(maps), sigma_rgb, sigma_xy, valid)
+        points = kernel_points(
+            image.detach().to(maps), sigma_rgb, sigma_xy, valid
+        )
         result = _DenseEnergy.apply(maps, points, gate, valid, one_sided)
     return cast(Tensor, result)
 
 
-def _points(
+def kernel_points(
     image: Tensor, sigma_rgb: float, sigma_xy: float, valid: Tensor
 ) -> Tensor:
     """Return colours and positions over their sigmas, ``(N, H * W, D + 2)``.
@@ -125,7 +127,7 @@ class _DenseEnergy(torch.autograd.Function):
             given = torch.cat([maps, maps[:, :classes] * gates], 1)
         received = torch.stack(
             [
-                _spread(rows, values)
+                kernel_sums(rows, values)
                 for rows, values in zip(
                     points, given.flatten(2).transpose(1, 2), strict=True
                 )
@@ -151,7 +153,7 @@ class _DenseEnergy(torch.autograd.Function):
         return gradient * grad, None, None, None, None
 
 
-def _spread(points: Tensor, values: Tensor) -> Tensor:
+def kernel_sums(points: Tensor, values: Tensor) -> Tensor:
     """Return W times the values, ``(H * W, C)``, of one image.
 
     W is symmetric: a tile above the diagonal serves twice.

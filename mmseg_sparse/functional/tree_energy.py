@@ -36,31 +36,28 @@ def tree_energy(
 
     Args:
         prob: P, ``(N, C, H, W)``.
-        image: I, ``(N, 3, H, W)``, in units of the root of ``sigma``.
-        feature: F, ``(N, D, H, W)``. None: :math:`\tilde Y` is filtered once,
-            by the colours.
+        image: I, ``(N, 3, H, W)``.
+        feature: F, ``(N, D, H, W)``. None: filter by the colours alone.
         sigma: Squared colour distance at which the weight is 1 / e.
         sigma_feature: The same of the feature.
         counted: :math:`\Omega_U`, bool ``(N, H, W)``: the pixels without
             label. None: all.
-        detach: Take :math:`\tilde Y` for a constant, as pseudo labels are.
-            False: ``prob`` and ``feature`` get a gradient through it as well,
-            as in the authors' release.
+        detach: Take :math:`\tilde Y` for a constant. False, the release:
+            ``prob`` and ``feature`` get a gradient through it.
         valid: Bool ``(N, H, W)``, false in padding. None: no padding.
 
     Returns:
-        A scalar, in float32 or the wider dtype of ``prob``; 0 with zero
-        gradient where no counted pixel is valid.
+        A scalar, in float32 or the wider dtype of ``prob``; a connected 0
+        where no counted pixel is valid.
 
     Raises:
         ValueError: If shapes disagree or a sigma is not positive.
     """
     check_same_size('prob (N, C, H, W) and image (N, 3, H, W)', prob, image)
-    shape = prob[:, 0].shape
-    check_mask('valid', valid, shape)
-    check_mask('counted', counted, shape)
+    check_mask('valid', valid, prob[:, 0].shape)
+    check_mask('counted', counted, prob[:, 0].shape)
     if valid is None:
-        valid = torch.ones(shape, dtype=torch.bool, device=prob.device)
+        valid = torch.ones_like(prob[:, 0], dtype=torch.bool)
     counted = valid if counted is None else counted & valid
     prob = prob.to(wide_dtype(prob))
     with torch.set_grad_enabled(torch.is_grad_enabled() and not detach):

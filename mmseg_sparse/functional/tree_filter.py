@@ -187,18 +187,24 @@ def tree_filter(
         tree = SpanningTree.of(guide, valid=valid)
     dtype = wide_dtype(maps, guide)
     with torch.autocast(maps.device.type, enabled=False):
-        listed = _listed(guide.to(dtype), tree)
-        steps = listed - listed.index_select(0, tree.parents)
-        affinity = (steps.square().sum(1, keepdim=True) / -sigma).exp()
-        values = _listed(maps.to(dtype), tree)
-        # One more channel, 1 everywhere, receives the sum of the weights.
-        values = torch.cat([values, torch.ones_like(affinity)], 1)
-        received = cast(Tensor, _Aggregate.apply(values, affinity, tree))
-        means = received[:, :-1] / received[:, -1:]
-        n, channels, height, width = maps.shape
-        out = means.new_zeros(n * height * width, channels)
-        out = out.index_copy(0, tree.pixels, means)
+        means = _means(maps.to(dtype), guide.to(dtype), sigma, tree)
+    n, channels, height, width = maps.shape
+    out = means.new_zeros(n * height * width, channels)
+    out = out.index_copy(0, tree.pixels, means)
     return out.view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _means(
+    maps: Tensor, guide: Tensor, sigma: float, tree: SpanningTree
+) -> Tensor:
+    """Return the means at the pixels of the tree, ``(M, C)``."""
+    listed = _listed(guide, tree)
+    steps = listed - listed.index_select(0, tree.parents)
+    affinity = (steps.square().sum(1, keepdim=True) / -sigma).exp()
+    # One more channel, 1 everywhere, receives the sum of the weights.
+    values = torch.cat([_listed(maps, tree), torch.ones_like(affinity)], 1)
+    received = cast(Tensor, _Aggregate.apply(values, affinity, tree))
+    return received[:, :-1] / received[:, -1:]
 
 
 def _listed(maps: Tensor, tree: SpanningTree) -> Tensor:

@@ -68,6 +68,15 @@ class MapRefiner(Protocol):
 
 
 @runtime_checkable
+class RefinesOneSet(Protocol):
+    """A :class:`MapRefiner` whose maps of one image are one distribution."""
+
+    @property
+    def classes_compete(self) -> bool:
+        """Whether several sets of maps must be refined apart."""
+
+
+@runtime_checkable
 class NeedsAttention(Protocol):
     """A module for which attention is recorded in ``Features.attention``."""
 

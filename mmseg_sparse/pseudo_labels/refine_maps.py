@@ -1,8 +1,8 @@
-"""Pixel-adaptive refinement of soft predictions that lie in files."""
+"""Refinement, by their images, of soft predictions that lie in files."""
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ from mmseg_sparse.labels.heatmap_file import (
     write_heatmaps,
 )
 
-from ..models.refiners import PixelAdaptiveRefinement
+from ..models.refiners import (
+    DenseCRF,
+    ImageRefiner,
+    PixelAdaptiveRefinement,
+)
 from ..utils.atomic import write_whole
 from .output_folder import GeneratedFolder, Progress
 from .provenance import INPUTS, REFINED_SIDECAR, Origin, heatmaps_sha256
@@ -32,7 +36,7 @@ def refine_maps(
     maps: str | Path,
     images: str | Path,
     out: str | Path,
-    refiner: PixelAdaptiveRefinement,
+    refiner: ImageRefiner,
     *,
     softmax: bool = False,
     device: str = 'cpu',
@@ -52,7 +56,9 @@ def refine_maps(
         maps: Folder of the predictions.
         images: Folder of the images.
         out: Folder to make, or to go on with.
-        refiner: How to refine.
+        refiner: How to refine. For a ``DenseCRF`` maps are probabilities;
+            where a pixel's sum to less than 1, the rest is that of a further
+            class.
         softmax: Whether the arrays are logits.
         device: The device to refine on.
         overwrite: Remove what this has written there, and begin again.
@@ -86,15 +92,10 @@ def refine_maps(
 
 
 def _origin(
-    refiner: PixelAdaptiveRefinement, softmax: bool, maps: Path, images: Path
+    refiner: ImageRefiner, softmax: bool, maps: Path, images: Path
 ) -> Origin:
-    kernel = refiner.affinity.keywords
     options: dict[str, Any] = dict(
-        dilations=kernel['dilations'],
-        num_iters=refiner.num_iters,
-        w_rgb=kernel['w_rgb'],
-        w_pos=kernel['w_pos'],
-        w_mix=kernel['w_mix'],
+        **_settings(refiner),
         scale=refiner.scale,
         softmax=softmax,
         maps=str(maps),
@@ -104,6 +105,30 @@ def _origin(
     if heatmaps is not None:
         options['heatmaps'] = heatmaps
     return Origin('refine_maps', {}, options)
+
+
+def _settings(refiner: ImageRefiner) -> dict[str, Any]:
+    if isinstance(refiner, DenseCRF):
+        return asdict(refiner.kernels) | dict(
+            refiner='DenseCRF',
+            num_iters=refiner.num_iters,
+            min_prob=refiner.min_prob,
+            sigma_xy=refiner.sigma_xy,
+            smooth_sigma=refiner.smooth_sigma,
+        )
+    if not isinstance(refiner, PixelAdaptiveRefinement):
+        raise TypeError(
+            'refiner must be a PixelAdaptiveRefinement or DenseCRF, got a '
+            f'{type(refiner).__name__}'
+        )
+    kernel = refiner.affinity.keywords
+    return dict(
+        dilations=kernel['dilations'],
+        num_iters=refiner.num_iters,
+        w_rgb=kernel['w_rgb'],
+        w_pos=kernel['w_pos'],
+        w_mix=kernel['w_mix'],
+    )
 
 
 @dataclass(frozen=True)
@@ -146,7 +171,7 @@ class _MapWriter:
 
     def __init__(
         self,
-        refiner: PixelAdaptiveRefinement,
+        refiner: ImageRefiner,
         softmax: bool,
         device: str,
         out: Path,
@@ -176,7 +201,14 @@ class _MapWriter:
         image = torch.from_numpy(picture).to(self.device).permute(2, 0, 1)
         if file.path.suffix == PLAIN:
             buffer = io.BytesIO()
-            refined = self._refined(_read_array(file.path), image.float())
+            array = _read_array(file.path)
+            crf = isinstance(self.refiner, DenseCRF)
+            if crf and not self.softmax and array.min() < 0:
+                raise ValueError(
+                    f'{file.path}: a CRF refines probabilities, got values '
+                    'below 0: set softmax=True (--softmax) for logits'
+                )
+            refined = self._refined(array, image.float())
             np.save(buffer, refined, allow_pickle=False)
             write_whole(self.path(file), buffer.getvalue())
             return
@@ -198,9 +230,7 @@ class _MapWriter:
     ) -> NDArray[np.float32]:
         """Refine maps ``(C, h, w)`` by an image ``(3, H, W)``.
 
-        They are resized to ``scale`` times the image's size, and back. The
-        weights of a pixel's neighbours sum to ``1 + w_mix`` (eq. 9); the
-        result is divided by that, so that probabilities stay probabilities.
+        They are resized to ``scale`` times the image's size, and back.
         """
         refiner = self.refiner
         prob = torch.from_numpy(maps).to(self.device)
@@ -214,15 +244,30 @@ class _MapWriter:
                     max(round(image.shape[1] * refiner.scale), 1),
                     max(round(image.shape[2] * refiner.scale), 1),
                 )
-            prob = refiner.refine(
+            prob = _refine(
+                refiner,
                 _resized(prob[None], small),
                 shrink_image(image[None], small),
             )
-            total = 1 + refiner.affinity.keywords['w_mix']
-            prob = prob / total**refiner.num_iters
             prob = _resized(prob, size)[0]
         result: NDArray[np.float32] = prob.cpu().numpy()
         return result
+
+
+def _refine(refiner: ImageRefiner, prob: Tensor, colours: Tensor) -> Tensor:
+    """Return probabilities of probabilities, both ``(1, C, H, W)``.
+
+    The weights of PAR's neighbours sum to ``1 + w_mix`` (eq. 9); its result
+    is divided by that.
+    """
+    if isinstance(refiner, PixelAdaptiveRefinement):
+        total = 1 + refiner.affinity.keywords['w_mix']
+        refined = refiner.refine(prob, colours)
+        return refined / total**refiner.num_iters
+    assert isinstance(refiner, DenseCRF)
+    rest = (1 - prob.sum(1, keepdim=True)).clamp(min=0)
+    every = torch.cat([prob, rest], 1)
+    return refiner.refine(every, colours / refiner.std)[:, :-1]
 
 
 def _read_array(path: Path) -> NDArray[np.float32]:

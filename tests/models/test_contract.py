@@ -32,6 +32,7 @@ DECODE_LOSSES = {
 #: Likewise of the refiners.
 REFINERS = {
     'ClassLabelFilter': dict(type='ClassLabelFilter'),
+    'DenseCRF': dict(type='DenseCRF', scale=0.5, num_iters=1),
     'LocalAggregation': dict(type='LocalAggregation', channels=8, sigma=2.5),
     'PixelAdaptiveRefinement': dict(
         type='PixelAdaptiveRefinement', scale=None, dilations=(1, 3)
@@ -291,7 +292,7 @@ def test_a_refiner_keeps_the_dtype(name, dtype):
 
 
 @pytest.mark.parametrize(
-    'name', ['LocalAggregation', 'PixelAdaptiveRefinement']
+    'name', ['DenseCRF', 'LocalAggregation', 'PixelAdaptiveRefinement']
 )
 def test_a_stock_head_trains_and_predicts_with_a_refiner(name):
     images, samples = stock.batch()

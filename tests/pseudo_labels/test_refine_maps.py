@@ -9,8 +9,13 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from mmseg_sparse.functional import pixel_adaptive_refine
+from mmseg_sparse.functional import (
+    PairwiseKernels,
+    mean_field,
+    pixel_adaptive_refine,
+)
 from mmseg_sparse.labels.heatmap_file import read_heatmaps, write_heatmaps
+from mmseg_sparse.models.refiners import ClassLabelFilter, DenseCRF
 from mmseg_sparse.models.refiners import PixelAdaptiveRefinement as PAR
 from mmseg_sparse.pseudo_labels.refine_maps import refine_maps
 from tests.helpers import tools
@@ -80,6 +85,41 @@ def test_arrays_of_any_size_become_probabilities_and_keep_it(root):
     assert found.shape == (3, 11, 15)
     assert np.abs(found - expected.numpy()).max() < 1e-5
     assert np.abs(found.sum(0) - 1).max() < 1e-5
+
+
+def test_a_crf_refines_probabilities_and_what_they_lack(root):
+    widths = dict(
+        sigma_rgb=20.0, sigma_xy=8.0, weight=3.0, smooth_sigma=2.0,
+        smooth_weight=1.0,
+    )  # fmt: skip
+    refiner = DenseCRF(scale=0.5, num_iters=2, **widths)
+    with pytest.raises(ValueError, match=r'two\.npy: .* got values below 0'):
+        refine_maps(root / 'maps', root / 'images', root / 'out', refiner)
+    (root / 'maps/two.npy').unlink()
+    refine_maps(root / 'maps', root / 'images', root / 'out', refiner)
+    given = read_heatmaps(root / 'maps/a/one.npz')
+    prob = torch.tensor(given.maps.astype(np.float32))[None]
+    small = (12, 16)
+    prob = F.interpolate(prob, small, mode='bilinear')
+    prob = torch.cat([prob, (1 - prob.sum(1, True)).clamp(min=0)], 1)
+    expected = mean_field(
+        prob,
+        F.interpolate(picture(root, 'a/one'), small, mode='area'),
+        PairwiseKernels(**widths | dict(sigma_xy=4.0, smooth_sigma=1.0)),
+        num_iters=2,
+    )[:, :-1]
+    expected = F.interpolate(expected, (HEIGHT, WIDTH), mode='bilinear')[0]
+    found = read_heatmaps(root / 'out/a/one.npz')
+    assert np.abs(found.maps - expected.numpy()).max() < 1e-3
+    told = json.loads((root / 'out/refined.json').read_text())['options']
+    assert told['refiner'] == 'DenseCRF'
+    assert told['sigma_xy'] == 8.0
+    with pytest.raises(FileExistsError, match=r'refiner=.DenseCRF. there'):
+        refine_maps(root / 'maps', root / 'images', root / 'out', PAR())
+    with pytest.raises(TypeError, match='got a ClassLabelFilter'):
+        refine_maps(
+            root / 'maps', root / 'images', root / 'o', ClassLabelFilter()
+        )
 
 
 def stop(done, total):
@@ -168,3 +208,9 @@ def test_the_tool_says_what_it_did(root):
     assert done.returncode != 0
     assert 'num_iters=2 there, 10 here' in done.stderr
     assert 'Traceback' not in done.stderr
+    crf = ('generate', 'refine', 'maps', 'images', 'crf', '--refiner', 'crf')
+    tools.call(*crf, '--sigma-xy', '9', '--scale', '0.5', cwd=root)
+    told = json.loads((root / 'crf/refined.json').read_text())['options']
+    assert (told['sigma_xy'], told['weight']) == (9.0, 4.0)
+    done = tools.call(*crf, '--w-mix', '0.1', cwd=root, check=False)
+    assert '--w-mix is no setting of --refiner crf' in done.stderr

@@ -56,15 +56,26 @@ set's own pipeline loads. OUT/NAME.npz holds the maps of the classes that are
 present, in the size of the image and in float16; NAME includes subfolders of
 the folder of images. OUT/heatmaps.json records config, checkpoint and options.
 """
-REFINE = """Align soft predictions with the edges in their images (PAR).
+REFINE = """Align soft predictions with the edges in their images.
 
-This is the pixel-adaptive refinement of AFA (eq. 8-10), which replaces a dense
-CRF. MAPS holds files of `generate heatmaps` (NAME.npz), or float arrays
-C x H x W, such as probabilities of any model (NAME.npy). IMAGES holds images
-of the same names. The files in OUT have the format and size of those in MAPS.
+By the pixel-adaptive refinement of AFA (eq. 8-10), or by a dense CRF
+(Kraehenbuehl and Koltun, NeurIPS 2011, mean field), which on a CPU is far
+slower: its time grows with the square of the number of pixels. MAPS holds
+files of `generate heatmaps` (NAME.npz), or float arrays C x H x W, such as
+probabilities of any model (NAME.npy). IMAGES holds images of the same names.
+The files in OUT have the format and size of those in MAPS.
 
-The defaults of the numbers are those of PixelAdaptiveRefinement.
+The defaults of the numbers are those of PixelAdaptiveRefinement and DenseCRF.
 """
+
+#: The settings of each --refiner.
+REFINERS = {
+    'par': ('dilations', 'num_iters', 'w_rgb', 'w_pos', 'w_mix', 'scale'),
+    'crf': (
+        'num_iters', 'sigma_rgb', 'sigma_xy', 'weight', 'smooth_sigma',
+        'smooth_weight', 'scale',
+    ),
+}  # fmt: skip
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -159,15 +170,24 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
         'out', type=Path, help='folder to create or to continue'
     )
     parser.add_argument(
+        '--refiner', choices=tuple(REFINERS), default='par',
+        help='pixel-adaptive refinement or the CRF (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
         '--dilations', type=int, nargs='+', metavar='PX',
-        help='distances of the neighbours',
+        help='par: distances of the neighbours',
     )  # fmt: skip
     parser.add_argument('--num-iters', type=int, help='iterations')
     for name, meaning in (
-        ('w-rgb', "width of the colours' kernel"),
-        ('w-pos', "width of the positions' kernel"),
-        ('w-mix', "weight of the positions' kernel"),
         ('scale', 'size of the maps during refinement, relative to the image'),
+        ('w-rgb', "par: width of the colours' kernel"),
+        ('w-pos', "par: width of the positions' kernel"),
+        ('w-mix', "par: weight of the positions' kernel"),
+        ('sigma-rgb', 'crf: width of the first kernel in colours, 0 to 255'),
+        ('sigma-xy', 'crf: width of the first kernel in pixels of the image'),
+        ('weight', 'crf: weight of the first kernel'),
+        ('smooth-sigma', 'crf: width of the kernel of positions in pixels'),
+        ('smooth-weight', 'crf: weight of the kernel of positions'),
     ):
         parser.add_argument(f'--{name}', type=float, help=meaning)
     parser.add_argument(
@@ -236,17 +256,29 @@ def generate(args: argparse.Namespace, cfg: Any, sink: Any) -> Any:
 def refine(args: argparse.Namespace) -> None:
     """Refine a folder."""
     import mmseg_sparse  # noqa: F401  before anything of mmseg
-    from mmseg_sparse.models.refiners import PixelAdaptiveRefinement
+    from mmseg_sparse.models.refiners import DenseCRF, PixelAdaptiveRefinement
     from mmseg_sparse.pseudo_labels.refine_maps import refine_maps
     from mmseg_sparse.pseudo_labels.whole_images import best_device
 
-    names = ('dilations', 'num_iters', 'w_rgb', 'w_pos', 'w_mix', 'scale')
-    given = {n: v for n in names if (v := getattr(args, n)) is not None}
+    given = {
+        name: value
+        for names in REFINERS.values()
+        for name in names
+        if (value := getattr(args, name)) is not None
+    }
+    for name in given:
+        if name not in REFINERS[args.refiner]:
+            raise ValueError(
+                f'--{name.replace("_", "-")} is no setting of --refiner '
+                f'{args.refiner}: leave it out or choose the other refiner'
+            )
     written, there = refine_maps(
         args.maps,
         args.images,
         args.out,
-        PixelAdaptiveRefinement(**given),
+        (DenseCRF if args.refiner == 'crf' else PixelAdaptiveRefinement)(
+            **given
+        ),
         softmax=args.softmax,
         device=args.device or best_device(),
         overwrite=args.overwrite,

@@ -20,7 +20,7 @@ from mmseg_sparse.functional.token_centers import (
     sample_nearest,
 )
 
-from ..contracts import MapRefiner
+from ..contracts import MapRefiner, RefinesOneSet
 
 PROPAGATIONS = ('affinity', 'attention', None)
 
@@ -191,7 +191,7 @@ class LabelPropagation(nn.Module):
         valid: Tensor,
         shown: Tensor,
     ) -> list[Tensor]:
-        """Refine several sets of maps of one batch together.
+        """Refine several sets of maps of one batch, together if possible.
 
         Args:
             maps: Each ``(N, C, H, W)``.
@@ -208,14 +208,23 @@ class LabelPropagation(nn.Module):
         size = tuple(max(int(side * self.refine_scale), 1) for side in full)
         inside = fully_valid_on_grid(valid, size)
         small = resize_inside(torch.cat([*maps], 1), size, valid=valid)
-        refined = self.refiner.refine(
-            small,
-            shrink_image(images.to(small.dtype), size),
-            valid=inside,
-            present=shown.repeat(1, len(maps)),
+        image = shrink_image(images.to(small.dtype), size)
+        apart = (
+            isinstance(self.refiner, RefinesOneSet)
+            and self.refiner.classes_compete
         )
-        large = resize_inside(refined, full, valid=inside)
-        return [*large.split(maps[0].shape[1], 1)]
+        classes = maps[0].shape[1]
+        together = [
+            self.refiner.refine(
+                part,
+                image,
+                valid=inside,
+                present=shown.repeat(1, part.shape[1] // classes),
+            )
+            for part in (small.split(classes, 1) if apart else [small])
+        ]
+        large = resize_inside(torch.cat(together, 1), full, valid=inside)
+        return [*large.split(classes, 1)]
 
     @record_function('mmseg_sparse/random_walk')
     def walk(
