@@ -2,14 +2,15 @@
 
 The literal form writes a formula as it stands in the paper and leaves the
 gradient to autograd: DFR's energies unfold the window, local aggregation
-(BLPSeg, eq. 4 and 5), the dense CRF loss and the tree energy loss (with one
-tree) make matrices of pixels x pixels, pixel-adaptive refinement, which has no
-gradient, gathers 48 neighbours for each class in each iteration of AFA's
-eq. 10. Both forms run in turns, forward and backward. Time is the
-processor's, and its ratio the median over pairs of runs; memory is the peak of
-all tensors besides the inputs; the difference is the largest one of results
-and gradients, relative to the largest value. A second table shows how time and
-memory of ours grow if one size is doubled.
+(BLPSeg, eq. 4 and 5), the dense CRF loss, mean field in a dense CRF and the
+tree energy loss (with one tree) make matrices of pixels x pixels,
+pixel-adaptive refinement gathers 48 neighbours for each class in each
+iteration of AFA's eq. 10. Both forms run in turns, forward and, but for the
+two refinements, backward. Time is the processor's, and its ratio the median
+over pairs of runs; memory is the peak of all tensors besides the inputs; the
+difference is the largest one of results and gradients, relative to the largest
+value. A second table shows how time and memory of ours grow if one size is
+doubled.
 """
 
 import argparse
@@ -213,6 +214,28 @@ def literal_dense_crf(prob: Any, image: Any, sigma_rgb: float) -> Any:
     return (kernel * (1 - flat.transpose(1, 2) @ flat)).sum() / len(prob)
 
 
+def literal_mean_field(prob: Any, image: Any) -> Any:
+    """Return three iterations of algorithm 1 with the whole kernels."""
+    import torch
+
+    space = square_distances(*prob.shape[2:], prob.device)
+    colours = image.flatten(2).transpose(1, 2)
+    apart = torch.cdist(colours, colours).square() / 5.0**2
+    total: Any = 0
+    for weight, exponent in (
+        (4.0, apart + space / SIGMA_XY**2),
+        (3.0, space.expand_as(apart) / 1.5**2),
+    ):
+        kernel = torch.exp(exponent / -2)
+        root = kernel.sum(1, keepdim=True).rsqrt()
+        total = total + weight * root * kernel * root.transpose(1, 2)
+    unary = prob.clamp(min=1e-5).log().flatten(2)
+    q = unary.softmax(1)
+    for _ in range(3):
+        q = (unary + q @ total).softmax(1)
+    return q.view(prob.shape)
+
+
 def literal_tree(prob: Any, image: Any, sigma: float) -> Any:
     """Return the tree energy with the whole matrix of affinities."""
     import numpy as np
@@ -340,6 +363,22 @@ def dense_crf(sizes: Sizes) -> Case:
     )
 
 
+def crf_mean_field(sizes: Sizes) -> Case:
+    """Return mean field in a dense CRF and its literal form."""
+    from mmseg_sparse.functional import PairwiseKernels, mean_field
+
+    prob, image = sizes.prob(), 20 * sizes.smooth(3, side=6)
+    kernels = PairwiseKernels(
+        sigma_rgb=5.0, sigma_xy=SIGMA_XY, weight=4.0, smooth_sigma=1.5,
+        smooth_weight=3.0,
+    )  # fmt: skip
+    return Case(
+        lambda: [mean_field(prob, image, kernels, num_iters=3)],
+        lambda: [literal_mean_field(prob, image)],
+        uses=('classes',),
+    )
+
+
 def tree(sizes: Sizes) -> Case:
     """Return the tree energy of the colours and its literal form."""
     from mmseg_sparse.functional import tree_energy
@@ -394,6 +433,7 @@ CASES: dict[str, Callable[[Sizes], Case]] = {
     'potts_energy': potts,
     'feature_consistency': features,
     'dense_crf_energy': dense_crf,
+    'mean_field': crf_mean_field,
     'tree_energy': tree,
     'local_aggregate': local_aggregation,
     'pixel_adaptive_refine': pixel_adaptive,

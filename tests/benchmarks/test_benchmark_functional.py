@@ -15,6 +15,7 @@ def run(*arguments, cwd):
         ('potts_energy', '48 64', 3, 12),
         ('feature_consistency', '48 64', 2, 12),
         ('dense_crf_energy', '32 40', 1.5, 20),
+        ('mean_field', '32 40', 0.4, 20),
         ('tree_energy', '32 40', 1.5, 8),
         ('local_aggregate', '56 60', 1.5, 20),
         ('pixel_adaptive_refine', '64 80', 3, 8),
