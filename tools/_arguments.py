@@ -142,10 +142,10 @@ def one_line(error: Exception) -> str:
 
 
 def fail(message: str | Exception) -> NoReturn:
-    """End the program with one line on stderr."""
+    """End the program with one line on stderr, as argparse does."""
     if isinstance(message, Exception):
         message = one_line(message)
-    sys.exit(f'{Path(sys.argv[0]).name}: error: {message}')
+    sys.exit(f'{command(sys.argv[0])}: error: {message}')
 
 
 def run_tool(main: Callable[[], int | None]) -> None:
@@ -157,7 +157,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
         status = main()
     except KeyboardInterrupt as error:
         words = f': {error}' if str(error) else ''
-        tool = Path(sys.argv[0]).name
+        tool = command(sys.argv[0])
         print(f'\n{tool}: interrupted{words}', file=sys.stderr)
         sys.exit(130)
     if status:
@@ -269,6 +269,9 @@ def load_config(path: str, options: dict[str, Any] | None) -> Any:
     from mmengine.config import Config
     from mmseg.utils import register_all_modules
 
+    from mmseg_sparse.engine.console import route_warnings
+
+    route_warnings()
     register_all_modules(init_default_scope=True)
     try:
         cfg = Config.fromfile(path)

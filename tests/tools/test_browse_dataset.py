@@ -160,7 +160,9 @@ def test_padding_is_hatched_and_the_image_kept() -> None:
 def test_mistakes_are_one_line(
     arguments: list[str], told: str, run: Callable[..., str]
 ) -> None:
-    with pytest.raises(SystemExit, match=r'^browse_dataset.py: error: ') as e:
+    with pytest.raises(
+        SystemExit, match=r'^python -m mmseg_sparse browse_dataset: error: '
+    ) as e:
         run(*arguments)
     assert told in str(e.value)
     assert '\n' not in str(e.value)

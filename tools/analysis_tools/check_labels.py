@@ -111,7 +111,7 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def misuse(message: str) -> NoReturn:
     """End the program with one line on stderr and exit status 2."""
-    print(f'{Path(sys.argv[0]).name}: error: {message}', file=sys.stderr)
+    print(f'{command(__file__)}: error: {message}', file=sys.stderr)
     sys.exit(2)
 
 
