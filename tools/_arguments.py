@@ -6,6 +6,7 @@ A tool that imports this prints names of files and classes on any terminal.
 
 import argparse
 import io
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -142,9 +143,14 @@ def one_line(error: Exception) -> str:
 
 
 def fail(message: str | Exception) -> NoReturn:
-    """End the program with one line on stderr, as argparse does."""
+    """End the program with one line on stderr, as argparse does.
+
+    What Python says about a file, ``[Errno 2] No such file: 'a'``, becomes
+    ``a: No such file``.
+    """
     if isinstance(message, Exception):
         message = one_line(message)
+    message = re.sub(r"\[Errno \d+\] ([^:]+): '([^']*)'", r'\2: \1', message)
     sys.exit(f'{command(sys.argv[0])}: error: {message}')
 
 
