@@ -66,8 +66,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         launch.watch(runner, check=args.check, allow_nan=args.allow_nan)
         work_dir = runner.work_dir
         runner.train()
-        # PyTorch would take the end of these processes for a failure.
-        failure.end_workers()
     except KeyboardInterrupt:
         failure.end_workers()
         raise

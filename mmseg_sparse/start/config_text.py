@@ -85,14 +85,16 @@ def pipelines_text(project: Project) -> str:
     """Return the steps that load and change a sample."""
     recipe = project.recipe
     scale = (recipe.scale, recipe.scale)
-    ratios, pack = (0.75, 1.5), 'PackSegInputs'
+    ratios, pack, load = (0.75, 1.5), 'PackSegInputs', ''
     if recipe.method in ('afa', 'trl'):
         ratios, pack = (1.0, 1.25), 'PackSparseInputs'
+    if recipe.method == 'trl':
+        load = ', with_tags=True'  # masks are tags for the classifier
     sizes = tuple(int(recipe.scale * r) for r in (0.75, 1.0, 1.25))
     return f"""\
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadSparseAnnotations'),
+    dict(type='LoadSparseAnnotations'{load}),
     # The longer side becomes {recipe.scale} pixels, times a random factor.
     dict(
         type='SparseRandomResize',

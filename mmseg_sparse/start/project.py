@@ -154,6 +154,8 @@ def _plan(
     classes, background = _classes(
         labels, names, facts, val_facts, wishes, tell
     )
+    if train.tags:
+        _tags_of_masks(train, classes, background)
     _write_list(out / 'train.txt', train)
     if val is not None:
         _write_list(out / 'val.txt', val)
@@ -469,6 +471,19 @@ def _shown(path: str | Path) -> str:
     full = Path(path)
     below = full.is_absolute() and full.is_relative_to(Path.cwd())
     return str(full.relative_to(Path.cwd()) if below else path)
+
+
+def _tags_of_masks(
+    data: LabelSet, classes: Classes, background: int | None
+) -> None:
+    """Give the images that have masks the tags of their masks."""
+    none = {NO_LABEL, background}
+    for name, kind in data.kinds.items():
+        if kind == 'dense' and name not in data.tags:
+            found = np.unique(data.load(name)).tolist()
+            data.tags[name] = tuple(
+                classes.names[value] for value in found if value not in none
+            )
 
 
 def _write_list(path: Path, data: LabelSet) -> None:

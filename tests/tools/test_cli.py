@@ -1,6 +1,5 @@
 import argparse
 import json
-import multiprocessing
 import shutil
 import sys
 import warnings
@@ -257,12 +256,8 @@ def test_train_with_amp_resume_and_test(folder):
     # As a new process begins: MMEngine keeps these by their names.
     for kind in (SegLocalVisualizer, MessageHub):
         kind._instance_dict.clear()
-    call('train', 'my.py', '--resume', '--cfg-options',
-         'train_cfg.max_iters=4', 'train_dataloader.num_workers=1',
-         'train_dataloader.persistent_workers=True', cwd=folder)  # fmt: skip
-    for child in multiprocessing.active_children():
-        child.join(30)
-    assert not multiprocessing.active_children()
+    call('train', 'my.py', '--resume',
+         '--cfg-options', 'train_cfg.max_iters=4', cwd=folder)  # fmt: skip
     assert [line['step'] for line in scalars(work, 'loss')] == [1, 2, 3, 4]
     model = nn.Module()
     assert (
