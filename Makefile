@@ -3,6 +3,7 @@
 # make test    lint, types and all tests
 # make gpu     on an NVIDIA GPU: CUDA tests and benchmarks, one table
 # make docs    the documentation as a web site, build/site/html
+# make gallery the pictures of docs/gallery.md, drawn again
 # make clean   remove .venv and whatever was built
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,7 @@ STAMP := $(VENV)/.mmseg_sparse-is-set-up
 export PYTHONPATH :=
 export PYTHONNOUSERSITE := 1
 
-.PHONY: setup demo test lint pytest gpu docs clean
+.PHONY: setup demo test lint pytest gpu docs gallery clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -57,6 +58,9 @@ gpu: setup
 
 docs: setup
 	$(VENV)/bin/python docs/site/build.py
+
+gallery: setup
+	$(VENV)/bin/python docs/site/gallery.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info mmseg_sparse/.mim

@@ -375,6 +375,7 @@ def crf_mean_field(sizes: Sizes) -> Case:
     return Case(
         lambda: [mean_field(prob, image, kernels, num_iters=3)],
         lambda: [literal_mean_field(prob, image)],
+        inputs=(prob, image),
         uses=('classes',),
     )
 
@@ -384,13 +385,11 @@ def tree(sizes: Sizes) -> Case:
     from mmseg_sparse.functional import tree_energy
 
     image, options = sizes.smooth(3, side=6), dict(sigma=0.1)
+    prob = sizes.prob()
     return Case(
-        with_gradient(
-            lambda p: tree_energy(p, image, **options), sizes.prob()
-        ),
-        with_gradient(
-            lambda p: literal_tree(p, image, **options), sizes.prob()
-        ),
+        with_gradient(lambda p: tree_energy(p, image, **options), prob),
+        with_gradient(lambda p: literal_tree(p, image, **options), prob),
+        inputs=(prob, image),
         uses=('classes',),
     )
 

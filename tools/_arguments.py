@@ -6,6 +6,7 @@ A tool that imports this prints names of files and classes on any terminal.
 
 import argparse
 import io
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -142,10 +143,15 @@ def one_line(error: Exception) -> str:
 
 
 def fail(message: str | Exception) -> NoReturn:
-    """End the program with one line on stderr."""
+    """End the program with one line on stderr, as argparse does.
+
+    What Python says about a file, ``[Errno 2] No such file: 'a'``, becomes
+    ``a: No such file``.
+    """
     if isinstance(message, Exception):
         message = one_line(message)
-    sys.exit(f'{Path(sys.argv[0]).name}: error: {message}')
+    message = re.sub(r"\[Errno \d+\] ([^:]+): '([^']*)'", r'\2: \1', message)
+    sys.exit(f'{command(sys.argv[0])}: error: {message}')
 
 
 def run_tool(main: Callable[[], int | None]) -> None:
@@ -157,7 +163,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
         status = main()
     except KeyboardInterrupt as error:
         words = f': {error}' if str(error) else ''
-        tool = Path(sys.argv[0]).name
+        tool = command(sys.argv[0])
         print(f'\n{tool}: interrupted{words}', file=sys.stderr)
         sys.exit(130)
     if status:
@@ -269,6 +275,9 @@ def load_config(path: str, options: dict[str, Any] | None) -> Any:
     from mmengine.config import Config
     from mmseg.utils import register_all_modules
 
+    from mmseg_sparse.engine.console import route_warnings
+
+    route_warnings()
     register_all_modules(init_default_scope=True)
     try:
         cfg = Config.fromfile(path)

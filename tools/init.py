@@ -183,13 +183,20 @@ def go_on(out: Path, project: 'Project') -> None:
     import train
     from mmengine.config import Config
 
+    from mmseg_sparse.engine import training_run
     from mmseg_sparse.start.sheet import prediction_sheet
+    from mmseg_sparse.start.trl_text import PIPELINE
     from mmseg_sparse.utils.atomic import write_whole
     from mmseg_sparse.visualization import encode_png
 
     config = out / 'config.py'
-    train.main([str(config)])
-    checkpoint = out / 'run' / f'iter_{project.recipe.iters}.pth'
+    run = out / 'run'
+    if project.recipe.method == 'trl':
+        training_run.run_tool('trl_pipeline', [str(out / PIPELINE)])
+        run /= 'final'
+    else:
+        train.main([str(config)])
+    checkpoint = run / f'iter_{project.recipe.iters}.pth'
     sheet = prediction_sheet(project, Config.fromfile(config), str(checkpoint))
     write_whole(out / 'sheet.png', encode_png(sheet))
     print(f'predictions: {out / "sheet.png"}')

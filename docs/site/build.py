@@ -17,7 +17,7 @@ PAGES = ROOT / 'build' / 'site' / 'pages'
 #: What is copied, with everything that the pages link to.
 COPIED = (
     'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE',
-    'constraints.txt', 'docs/*.md', 'docs/images/*', 'docs/logs/**/*.json',
+    'constraints.txt', 'docs/*.md', 'docs/images/**/*', 'docs/logs/**/*.json',
     'configs/**/*.md', 'configs/**/*.py', 'requirements/*.txt',
 )  # fmt: skip
 #: The packages of the interface and their titles.
@@ -63,7 +63,7 @@ def copy_pages() -> None:
     """Copy the pages and make those of the interface."""
     shutil.rmtree(PAGES, ignore_errors=True)
     for pattern in COPIED:
-        for path in sorted(ROOT.glob(pattern)):
+        for path in filter(Path.is_file, sorted(ROOT.glob(pattern))):
             target = PAGES / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

@@ -21,6 +21,12 @@ EXPECTED = (RunError, LossError, SampleError, OSError)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What MMEngine puts before the message of an error while building an object.
 _BUILDING = re.compile(r'class `\w+` in \S+\.py: ')
+#: Where the shipped configs expect data and weights, and how they get there.
+SOURCES = {
+    'work_dirs/demo/data': 'python -m mmseg_sparse make_toy_dataset makes it',
+    'data/': 'docs/datasets.md says where the data and weights of the shipped '
+    'configs come from, or give your own by --cfg-options',
+}
 #: Errors whose message is enough, without their name.
 _PLAIN = (ValueError, TypeError, OSError, AssertionError, RuntimeError)
 
@@ -82,7 +88,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return f'{_circle(error)} is a link that leads in a circle: remove it'
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f'{error.filename}: {error.strerror}'
+        return f'{error.filename}: {error.strerror}{_source(error)}'
     if re.search(r'DataLoader worker .*(exited unexp|is killed by)', text):
         return (
             'a process that loads data was killed, mostly for want of memory: '
@@ -98,6 +104,15 @@ def _sentence(error: BaseException) -> str:
     elif text and not isinstance(error, _PLAIN):
         text = f'{type(error).__name__}: {text}'
     return text or type(error).__name__
+
+
+def _source(error: OSError) -> str:
+    """Return where a file of a shipped config comes from, if it is missing."""
+    if error.errno == errno.ENOENT:
+        for place, source in SOURCES.items():
+            if str(error.filename).startswith(place):
+                return f' ({source})'
+    return ''
 
 
 def _circle(error: OSError) -> str:

@@ -75,7 +75,7 @@ def _sheet(
         members.setdefault(name, []).append(one)
     pictures, captions = [], []
     for rank, (name, own) in enumerate(list(members.items())[:SHOWN], 1):
-        pictures.append(on_paper(_outlined(own[0]), SIZE))
+        pictures.append(on_paper(_outlined(own[0]), SIZE, centred=True))
         labels = dict.fromkeys(classes[r.label] for r in own[0].regions)
         number = '' if own[0].group is None else f' ({len(own)} in the group)'
         captions.append(f'{rank}. {name}{number}: {", ".join(labels)}')

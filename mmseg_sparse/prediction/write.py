@@ -45,8 +45,8 @@ FORMATS = ('png', 'overlay', 'npy', *EXPORTS)
 SIDECAR = 'predictions.json'
 #: Inputs of the network with more pixels are predicted in windows.
 LARGE = 2**22
-#: Longer side of an overlay, in pixels.
-OVERLAY = 1000
+#: Longer side of an overlay, in pixels: at least and at most.
+SMALLEST, LARGEST = 256, 1000
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class Predictions:
         predictor = self.predictor
         drawn = overlay(image, labels, predictor.palette, opacity=0.5)
         side = max(image.shape[:2])
-        size = (min(OVERLAY, side),) * 2
+        size = (min(LARGEST, max(SMALLEST, side)),) * 2
         return picture_sheet(
             [[fit_into(image, size), fit_into(drawn, size)]],
             ['image', 'prediction'],

@@ -44,8 +44,8 @@ class Project:
 def config_text(project: Project) -> str:
     """Return the config, which runs with our tools, mim and stock tools."""
     parts = [
-        _head(project), _classes(project), _pipelines(project),
-        _data(project), _model(project), _schedule(project.recipe),
+        _head(project), classes_text(project), pipelines_text(project),
+        data_text(project), model_text(project), schedule_text(project.recipe),
     ]  # fmt: skip
     return '\n'.join(parts)
 
@@ -69,7 +69,8 @@ work_dir = '{HERE}/run'
 """
 
 
-def _classes(project: Project) -> str:
+def classes_text(project: Project) -> str:
+    """Return names and colours of the classes."""
     names = ''.join(f'    {name!r},\n' for name in project.classes.names)
     colours = ''.join(
         f'    {list(colour)},  # {name}\n'
@@ -80,17 +81,20 @@ def _classes(project: Project) -> str:
     return f'classes = (\n{names})\npalette = [\n{colours}]\n'
 
 
-def _pipelines(project: Project) -> str:
+def pipelines_text(project: Project) -> str:
+    """Return the steps that load and change a sample."""
     recipe = project.recipe
     scale = (recipe.scale, recipe.scale)
-    ratios, pack = (0.75, 1.5), 'PackSegInputs'
-    if recipe.method == 'afa':
+    ratios, pack, load = (0.75, 1.5), 'PackSegInputs', ''
+    if recipe.method in ('afa', 'trl'):
         ratios, pack = (1.0, 1.25), 'PackSparseInputs'
+    if recipe.method == 'trl':
+        load = ', with_tags=True'  # masks are tags for the classifier
     sizes = tuple(int(recipe.scale * r) for r in (0.75, 1.0, 1.25))
     return f"""\
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadSparseAnnotations'),
+    dict(type='LoadSparseAnnotations'{load}),
     # The longer side becomes {recipe.scale} pixels, times a random factor.
     dict(
         type='SparseRandomResize',
@@ -127,7 +131,8 @@ tta_pipeline = [
 """
 
 
-def _data(project: Project) -> str:
+def data_text(project: Project) -> str:
+    """Return the data loaders."""
     sets = [s for s in (project.train, project.val) if s is not None]
     root = common_root(
         folder
@@ -213,9 +218,18 @@ def _dataset(data: LabelSet, root: Path, out: Path, split: str) -> str:
     return ''.join(f'        {line}\n' for line in lines)
 
 
-def _model(project: Project) -> str:
+def model_text(project: Project, *, afa: bool | None = None) -> str:
+    """Return what differs from the model of the base config.
+
+    Args:
+        project: What the config is written from.
+        afa: Whether the head is AFA's; None: if that is the method.
+    """
     recipe, number = project.recipe, len(project.classes.names)
     lines = []
+    afa = recipe.method == 'afa' if afa is None else afa
+    if recipe.method == 'trl' and not afa:
+        lines.append("type='DualBranchEncoderDecoder',")
     if recipe.method == 'sasformer':
         lines += [
             "type='SparseEncoderDecoder',",
@@ -235,7 +249,7 @@ def _model(project: Project) -> str:
     ]  # fmt: skip
     if embed != 32:
         head.insert(0, 'in_channels=[64, 128, 320, 512],')
-    if recipe.method == 'afa':
+    if afa:
         head.append(f'background={project.background},')
         head.append(f'loss_decode=dict(background={project.background}),')
     else:
@@ -246,7 +260,7 @@ def _model(project: Project) -> str:
     lines += [f'    {line}' for line in head]
     lines.append('),')
     if recipe.method == 'afa':
-        lines += _afa(recipe)
+        lines += _afa(recipe)  # the classifier of TRL has no phases
     return 'model = dict(\n' + ''.join(f'    {x}\n' for x in lines) + ')\n'
 
 
@@ -278,7 +292,8 @@ def _backbone(project: Project) -> Sequence[str]:
             *lines]  # fmt: skip
 
 
-def _schedule(recipe: Recipe) -> str:
+def schedule_text(recipe: Recipe) -> str:
+    """Return learning rate, number of iterations and validations."""
     warm = min(100, max(1, recipe.iters // 10))
     every = recipe.val_interval
     return f"""\

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..doctor.from_folder import find_beside
 from ..labels.image_finder import ImageFinder, image_size
 from ..labels.label_folder import SIDECAR, read_sidecar
 from ..labels.label_map import NO_LABEL, Labels, load_png_index
 from ..utils.untrusted import FormatError
-from .recognise import kind_of_map, label_files
+from .recognise import kind_of_map, label_files, read_list
 
 #: So many label files and images are read where one stands for all.
 SAMPLE = 300
@@ -33,6 +34,7 @@ class LabelSet:
         kinds: Kind of labels by name of the image.
         zero_is_no_label: Whether 0 means "no label" in the files.
         tag_file: File of the tags of the images, if any.
+        tags: Tags of images, where the list of images has them.
     """
 
     images: Path
@@ -42,6 +44,7 @@ class LabelSet:
     kinds: dict[str, str]
     zero_is_no_label: bool = False
     tag_file: Path | None = None
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def label_file(self, name: str) -> Path:
         """Return the label file of an image."""
@@ -144,6 +147,75 @@ def from_sidecar(labels: Path, finder: ImageFinder) -> LabelSet:
     if set(found.kinds.values()) == {'tag'}:
         found.folder = None
     return found
+
+
+def from_list(listing: Path, finder: ImageFinder) -> LabelSet:
+    """Return the images of a list, some with masks and others with tags.
+
+    Masks are looked for in a folder such as ``masks`` beside that of the
+    images. Tags stand in the list, or in a ``labels.json`` beside the list,
+    beside the images or in a folder ``tags`` there.
+
+    Raises:
+        FileNotFoundError: If a mask or the tags are not found.
+        ValueError: If there are other kinds of labels.
+    """
+    entries = read_list(listing, finder)
+    others = {entry.supervision for entry in entries} - {'dense', 'tag'}
+    if others:
+        raise ValueError(
+            f'{listing}: expected images that are dense or tag, got '
+            f'{", ".join(sorted(others))}: give the folder of these labels'
+        )
+    suffixes = {
+        path.with_suffix('').as_posix(): path.suffix
+        for paths in finder.images.values()
+        for path in paths
+    }
+    kinds = {entry.name: entry.supervision for entry in entries}
+    found = LabelSet(finder.folder, None, suffixes, '.png', kinds)
+    for entry in entries:
+        if entry.name not in suffixes:
+            raise FileNotFoundError(
+                f'{entry.where}: no image {entry.name} in {finder.folder}'
+            )
+    found.folder = _masks_of(listing, finder.folder, kinds)
+    found.tags = {e.name: e.tags for e in entries if e.tags is not None}
+    if 'tag' in kinds.values() and not found.tags:
+        found.tag_file = _tags_beside(listing, finder.folder)
+    return found
+
+
+def _masks_of(
+    listing: Path, images: Path, kinds: Mapping[str, str]
+) -> Path | None:
+    names = [name for name, kind in kinds.items() if kind == 'dense']
+    if not names:
+        return None
+    folder = find_beside(images, 'dense')
+    if folder is None:
+        raise FileNotFoundError(
+            f'{listing}: {len(names)} images are dense, but there is no '
+            f'folder such as masks beside {images}'
+        )
+    for name in names:
+        if not (folder / f'{name}.png').is_file():
+            raise FileNotFoundError(
+                f'{listing}: {name} is dense, but there is no '
+                f'{folder / name}.png'
+            )
+    return folder
+
+
+def _tags_beside(listing: Path, images: Path) -> Path:
+    for root in (listing.parent, *images.absolute().parents[:2]):
+        for folder in (root, root / 'tags'):
+            if (folder / SIDECAR).is_file():
+                return folder / SIDECAR
+    raise FileNotFoundError(
+        f'{listing}: expected tags in its lines, "NAME tag CLASS, CLASS", or '
+        f'in {listing.parent / SIDECAR} or {listing.parent}/tags/{SIDECAR}'
+    )
 
 
 @dataclass

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from ..doctor.from_folder import FOLDERS, find_beside
+from ..doctor.from_folder import FOLDERS, TRAIN, VAL, find_beside
 from ..labels.classes import (
     Classes,
     find_background,
@@ -33,14 +33,16 @@ from .label_set import (
     Facts,
     LabelSet,
     examine,
+    from_list,
     from_sidecar,
     median_size,
     pair,
 )
 from .measure import time_training
 from .recipe import duration, method_for, with_schedule, with_sizes
-from .recognise import LABEL_FOLDER, recognise
+from .recognise import LABEL_FOLDER, LIST, recognise
 from .split import group_by_stem, hold_out
+from .trl_text import PIPELINE, TRAININGS, trl_files
 from .weights import Weights, given_weights, local_weights
 
 #: Called with a choice: what, the choice and why, how to change it.
@@ -117,13 +119,21 @@ def make_project(
     finder = ImageFinder(images, exclude=[out])
     with built_beside(out) as folder:
         project = _plan(finder, labels, folder, wishes, command, tell)
-        config = folder / 'config.py'
-        config.write_text(config_text(project), 'utf-8')
+        _write_configs(project)
         project = _schedule(project, wishes, tell)
-        config.write_text(config_text(project), 'utf-8')
+        _write_configs(project)
         readme = readme_text(project, out, images)
         (folder / 'README.md').write_text(readme, 'utf-8')
     return project
+
+
+def _write_configs(project: Project) -> None:
+    if project.recipe.method == 'trl':
+        texts = trl_files(project)
+    else:
+        texts = {'config.py': config_text(project)}
+    for name, text in texts.items():
+        (project.out / name).write_text(text, 'utf-8')
 
 
 def _plan(
@@ -144,6 +154,8 @@ def _plan(
     classes, background = _classes(
         labels, names, facts, val_facts, wishes, tell
     )
+    if train.tags:
+        _tags_of_masks(train, classes, background)
     _write_list(out / 'train.txt', train)
     if val is not None:
         _write_list(out / 'val.txt', val)
@@ -182,6 +194,18 @@ def _label_set(
         tell('labels', f'label maps of {labels}/labels.json, used in place',
              '')  # fmt: skip
         return from_sidecar(labels, finder), _sidecar_classes(labels)
+    if name == LIST:
+        found = from_list(labels, finder)
+        where = [found.folder, found.tag_file or (found.tags and labels)]
+        text = ' and '.join(_shown(path) for path in where if path)
+        tell('labels', f'the list {labels}; {text}, used in place', '')
+        if found.tags and not wishes.classes:
+            raise ValueError(
+                f'{labels} has names of classes as tags: give all classes '
+                'with --classes, in the order of the values in the masks'
+            )
+        tags = found.tag_file
+        return found, None if tags is None else _sidecar_classes(tags)
     if name not in FORMATS:
         raise ValueError(
             f'--format: expected one of {", ".join(FORMATS)}, got {name!r}'
@@ -280,12 +304,15 @@ def _validation(
         tell('validation', 'none: tags alone cannot be compared with a '
              'prediction', '--val MASKS')  # fmt: skip
         return None, Facts()
-    groups = group_by_stem([*train.kinds])
+    tags = [name for name, kind in train.kinds.items() if kind == 'tag']
+    groups = group_by_stem([n for n in train.kinds if n not in set(tags)])
     keep, held = hold_out(groups, share or 0.2)
     val = replace(train, kinds={name: train.kinds[name] for name in held})
-    train.kinds = {name: train.kinds[name] for name in keep}
+    train.kinds = {n: k for n, k in train.kinds.items() if n not in val.kinds}
     grouped = len(groups) < len(keep) + len(held)
     text = f'{len(held)} of {len(keep) + len(held)} images held out'
+    if tags:
+        text = text.replace('images', 'images with label maps')
     if grouped:
         text += f', by the {len(groups)} beginnings of their names'
     if set(val.kinds.values()) != {'dense'}:
@@ -314,6 +341,11 @@ def _masks_beside(images: Path) -> Path | None:
         for name in FOLDERS['dense']:
             if (root.parent / name / split).is_dir():
                 return root.parent / name / split
+    # train/images has its masks in val/masks.
+    for split in VAL if root.name in TRAIN else ():
+        for name in FOLDERS['dense']:
+            if (root.parent / split / name).is_dir():
+                return root.parent / split / name
     return None
 
 
@@ -441,11 +473,25 @@ def _shown(path: str | Path) -> str:
     return str(full.relative_to(Path.cwd()) if below else path)
 
 
+def _tags_of_masks(
+    data: LabelSet, classes: Classes, background: int | None
+) -> None:
+    """Give the images that have masks the tags of their masks."""
+    none = {NO_LABEL, background}
+    for name, kind in data.kinds.items():
+        if kind == 'dense' and name not in data.tags:
+            found = np.unique(data.load(name)).tolist()
+            data.tags[name] = tuple(
+                classes.names[value] for value in found if value not in none
+            )
+
+
 def _write_list(path: Path, data: LabelSet) -> None:
-    lines = [
-        f'"{name}" {kind}\n' if set(name) & set(' #') else f'{name} {kind}\n'
-        for name, kind in data.kinds.items()
-    ]
+    lines = []
+    for name, kind in data.kinds.items():
+        quoted = f'"{name}"' if set(name) & set(' #') else name
+        tags = ', '.join(data.tags.get(name, ()))
+        lines.append(f'{quoted} {kind} {tags}'.rstrip() + '\n')
     path.write_text(''.join(lines), 'utf-8')
 
 
@@ -456,18 +502,21 @@ def _schedule(project: Project, wishes: Wishes, tell: Tell) -> Project:
     val = len(project.val.kinds) * prediction if project.val else 0.0
     device = get_device()
     minutes = wishes.minutes or (15 if device == 'cpu' else 60)
+    trainings = len(TRAININGS) if project.recipe.method == 'trl' else 1
     recipe = with_schedule(
         project.recipe, images=len(project.train.kinds), second=second,
-        validation=val, minutes=minutes, iters=wishes.iters,
+        validation=val, minutes=minutes / trainings, iters=wishes.iters,
     )  # fmt: skip
     where = 'this CPU' if device == 'cpu' else f'this device ({device})'
     tell(
         'schedule',
         f'{recipe.iters} iterations, {second:.2g} s each on {where}: '
         f'about {duration(recipe, second, val)}, '
-        f'{recipe.validations} validations among them',
+        f'{recipe.validations} validations among them'
+        + (f'; {trainings} such trainings, one after another, and activation '
+           'maps between them' if trainings > 1 else ''),
         '--iters, --minutes',
-    )
+    )  # fmt: skip
     return replace(project, recipe=recipe)
 
 
@@ -476,12 +525,16 @@ def next_commands(
 ) -> tuple[str, str, str]:
     """Return the commands to look at the data, to train and to predict."""
     config = shlex.quote(str(out / 'config.py'))
-    checkpoint = out / 'run' / f'iter_{project.recipe.iters}.pth'
+    train, run = f'train {config}', out / 'run'
+    if project.recipe.method == 'trl':
+        train = f'trl_pipeline {shlex.quote(str(out / PIPELINE))}'
+        run /= 'final'
+    checkpoint = run / f'iter_{project.recipe.iters}.pth'
     show = _shown(project.val.images if project.val else images)
     tool = 'python -m mmseg_sparse'
     return (
         f'{tool} browse_dataset {config}',
-        f'{tool} train {config}',
+        f'{tool} {train}',
         f'{tool} predict {config} {shlex.quote(str(checkpoint))} '
         f'{shlex.quote(show)} {shlex.quote(str(out / "predictions"))} '
         '--format overlay',
@@ -491,6 +544,7 @@ def next_commands(
 def readme_text(project: Project, out: Path, images: Path) -> str:
     """Return the README of a project."""
     look, train, predict = next_commands(project, out, images)
+    again = '' if project.recipe.method == 'trl' else ' with `--resume`'
     val = ''
     if project.val is not None:
         val = '`val.txt` lists the images to validate on. '
@@ -507,6 +561,6 @@ Look at the samples as the network gets them, train, and predict:
 
 `config.py` is a config of MMSegmentation and can be edited. `train.txt` lists
 the images to train on, with the kind of their labels. {val}Checkpoints and
-logs are written to `run/`. After an interruption, the second command with
-`--resume` goes on.
+logs are written to `run/`. After an interruption, the second command{again}
+goes on.
 """

@@ -1,6 +1,7 @@
 """Which format a file or folder of labels is in."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import cv2
 import numpy as np
 
 from ..labels.image_finder import ImageFinder
+from ..labels.image_list import ImageEntry, parse_list
 from ..labels.importers import FORMATS, load_reader, reader_options
 from ..labels.label_folder import SIDECAR
 from ..labels.label_map import NO_LABEL, Labels, load_png_index
 
 #: A folder of label maps with a ``labels.json``, as our tools write it.
 LABEL_FOLDER = 'labels.json'
+#: A list of images with their kinds of labels, as make_hybrid_split writes it.
+LIST = 'list'
 #: So many images of a source are read to recognise its format.
 SAMPLE = 20
 #: Strokes are at most twice as wide as this, in pixels.
@@ -23,7 +27,7 @@ STROKE_RADIUS = 4.0
 def recognise(
     labels: Path, finder: ImageFinder, settings: Sequence[str] = ()
 ) -> str:
-    """Return the format of labels: one of ``FORMATS``, or ``labels.json``.
+    """Return the format: of ``FORMATS``, ``labels.json`` or ``list``.
 
     Each reader tries to read the first images. The format is the one that
     gives labels for most of them.
@@ -41,6 +45,8 @@ def recognise(
         raise FileNotFoundError(f'no file or folder {labels}')
     if labels.is_dir() and (labels / SIDECAR).is_file():
         return LABEL_FOLDER
+    if labels.suffix == '.txt' and is_list(labels, finder):
+        return LIST
     found: dict[str, int] = {}
     reasons = []
     for name in FORMATS:
@@ -61,6 +67,29 @@ def recognise(
     if {'index-png', 'label-images'} <= set(names):
         return 'label-images' if zero_is_no_label(labels) else 'index-png'
     return names[0]
+
+
+def is_list(path: Path, finder: ImageFinder) -> bool:
+    """Tell whether a file names images and a kind of labels for each."""
+    with suppress(ValueError):
+        entries = read_list(path, finder)
+        return bool(entries) and all(
+            entry.supervision and finder.locate(entry.image or entry.name)
+            for entry in entries[:SAMPLE]
+        )
+    return False
+
+
+def read_list(path: Path, finder: ImageFinder) -> list[ImageEntry]:
+    """Return the images of a list.
+
+    Raises:
+        ValueError: If it is not such a list.
+    """
+    suffixes = {p.suffix for paths in finder.images.values() for p in paths}
+    return parse_list(
+        path.read_bytes(), str(path), default='', img_suffix=sorted(suffixes)
+    )
 
 
 def _count(

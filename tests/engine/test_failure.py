@@ -90,6 +90,13 @@ def test_the_last_checkpoint_is_named(tmp_path: Path) -> None:
         (ValueError('class `A` in b/c.py: class `D` in e.py: x\n y'), 'x y'),
         (KeyError('A is not in the registry'), 'A is not in the registry'),
         (ValueError(), 'ValueError'),
+        (FileNotFoundError(2, 'No such file', 'data/camvid/images/train'),
+         'data/camvid/images/train: No such file (docs/datasets.md says'),
+        (FileNotFoundError(2, 'No such file', 'work_dirs/demo/data/images'),
+         'work_dirs/demo/data/images: No such file (python -m mmseg_sparse '
+         'make_toy_dataset makes it)'),
+        (FileNotFoundError(2, 'No such file', 'own/images'),
+         'own/images: No such file'),
     ],
 )  # fmt: skip
 def test_other_errors(error: Exception, words: str) -> None:

@@ -86,7 +86,7 @@ def test_one_image_cannot_be_held_out() -> None:
         ({'point', 'dense'}, 'sasformer', 0.2),
         ({'block'}, 'sasformer', 1.2),
         ({'dense'}, 'ce', 0.0),
-        ({'dense', 'tag'}, 'ce', 0.0),
+        ({'dense', 'tag'}, 'trl', 0.0),
         ({'tag'}, 'afa', 0.0),
     ],
 )

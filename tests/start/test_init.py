@@ -1,15 +1,22 @@
 """``init`` writes projects that train as they stand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
+from mmseg_sparse.labels.heatmap_file import write_heatmaps
 from mmseg_sparse.labels.importers.annotation import ImageAnnotation
+from mmseg_sparse.pseudo_labels.trl_configs import read_settings
+from mmseg_sparse.pseudo_labels.trl_pipeline import TRLPipeline
 from mmseg_sparse.start import project
 from tests.helpers import start_case as case
 from tests.helpers import writers_a
@@ -97,6 +104,26 @@ def test_the_project_trains_with_what_it_says(
     assert sheet.shape[1] > 3 * 320
 
 
+def test_stock_mmengine_trains_the_config(tmp_path: Path) -> None:
+    case.write(tmp_path, NAMES, case.strokes())
+    init(tmp_path, 'labels', '--iters', 2, '--batch', 2, '--weights', 'none')
+    cfg = Config.fromfile(tmp_path / 'out/config.py')
+    cfg.merge_from_dict(
+        {
+            f'{loader}_dataloader.{key}': value
+            for loader in ('train', 'val', 'test')
+            for key, value in (
+                ('num_workers', 0), ('persistent_workers', False),
+            )
+        }
+    )  # fmt: skip
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert Path(runner.work_dir) == tmp_path / 'out/run'
+    assert (tmp_path / 'out/run/iter_2.pth').is_file()
+    assert 'mIoU' in runner.test()
+
+
 def test_strokes_of_cvat_are_imported(tmp_path: Path) -> None:
     for name in ('a', 'b', 'c'):
         case.image(tmp_path / f'images/{name}.jpg')
@@ -140,6 +167,94 @@ def test_tags_are_learned_by_afa(tmp_path: Path) -> None:
     model = MODELS.build(cfg.model)
     assert model.decode_head.num_classes == 5
     assert model.segmentation_begin == 400
+
+
+def hybrid(root: Path, list_tags: bool) -> Path:
+    """Write images with masks, of which a list says that two are used."""
+    case.write(root / 'train', NAMES, case.mask())
+    (root / 'train/labels').rename(root / 'train/masks')
+    case.write(root / 'val', ['v'], case.mask())
+    (root / 'val/labels').rename(root / 'val/masks')
+    kinds = {n: 'dense' if n in NAMES[:2] else 'tag' for n in NAMES}
+    tags = ' cat, dog' if list_tags else ''
+    (root / 'train/hybrid.txt').write_text(
+        ''.join(
+            f'{name} {kind}{tags if kind == "tag" else ""}\n'
+            for name, kind in kinds.items()
+        )
+    )
+    if not list_tags:
+        images = {
+            n: dict(supervision='tag', size=[*case.SIZE], image=f'{n}.jpg',
+                    tags=['cat', 'dog'])
+            for n in NAMES
+        }  # fmt: skip
+        (root / 'train/labels.json').write_text(
+            json.dumps(
+                dict(version=1, tool='tile_dataset', format='x', images=images,
+                     classes=['background', 'cat', 'dog'])
+            )
+        )  # fmt: skip
+    return root / 'train/hybrid.txt'
+
+
+@pytest.mark.parametrize('list_tags', [False, True])
+def test_masks_and_tags_are_a_pipeline(
+    list_tags: bool, tmp_path: Path
+) -> None:
+    hybrid(tmp_path, list_tags)
+    given = ['--classes', 'background,cat,dog'] if list_tags else []
+    done = call(
+        'init', 'train/images', 'train/hybrid.txt', '--out', 'out',
+        '--iters', 4, '--weights', 'none', *given, cwd=tmp_path,
+    )  # fmt: skip
+    assert '6 tag, 2 dense of 8 images' in done.stdout
+    assert 'validation: 1 images with the masks val/masks' in done.stdout
+    assert 'trl_pipeline out/pipeline.py' in done.stdout
+    assert 'out/run/final/iter_4.pth' in done.stdout
+    settings = read_settings(tmp_path / 'out/pipeline.py')
+    assert settings.background == 0
+    pipeline = TRLPipeline(settings)
+    assert pipeline.stages.names[-2:] == ('final', 'evaluation')
+    for stage in ('cam', 'refined'):
+        for name in NAMES[:2]:
+            write_heatmaps(
+                tmp_path / f'out/run/{stage}/heatmaps/{name}.npz',
+                np.full((1, 80, 96), 0.5), np.array([1]), num_classes=3,
+            )  # fmt: skip
+    # The pipeline's own config of the last one lists pseudo labels.
+    final = Config.fromfile(tmp_path / 'out/config.py')
+    for cfg in {**pipeline.configs, 'final': final}.values():
+        data = DATASETS.build(cfg.train_dataloader.dataset)
+        batch = pseudo_collate([data[0], data[len(data) - 1]])
+        model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
+        batch = model.data_preprocessor(batch, training=True)
+        loss, _ = model.parse_losses(model(**batch, mode='loss'))
+        loss.backward()
+        assert 0 < float(loss) < 100
+        heads = [model.decode_head, getattr(model, 'weak_head', None)]
+        assert {h.num_classes for h in heads if h} == {3}
+        assert cfg.train_cfg.max_iters == 4
+    train, _ = build(tmp_path)
+    samples = {p.stem: train[k] for k, p in enumerate(paths(train))}
+    weak = samples[NAMES[2]]['data_samples']
+    assert weak.supervision == 'tag'
+    assert weak.gt_label.tolist() == [1, 1]  # without the background
+    strong = samples[NAMES[0]]['data_samples']
+    assert strong.supervision == 'dense'
+    assert (strong.gt_sem_seg.data == 1).any()
+
+
+def test_masks_are_held_out_and_tags_are_not(tmp_path: Path) -> None:
+    listing = hybrid(tmp_path, list_tags=False)
+    (tmp_path / 'val/masks').rename(tmp_path / 'kept')
+    init_it = ('init', 'train/images', listing, '--out', 'out')
+    done = call(*init_it, cwd=tmp_path)
+    assert '1 of 2 images with label maps held out' in done.stdout
+    assert len(build(tmp_path, 'val')[0]) == 1
+    (tmp_path / f'train/masks/{NAMES[0]}.png').unlink()
+    done = call(*init_it[:-1], 'other', cwd=tmp_path, check=False)
+    assert f'{NAMES[0]} is dense, but there is no' in done.stderr
 
 
 def test_zero_that_means_no_label(tmp_path: Path) -> None:
@@ -194,7 +309,7 @@ def test_mistakes_leave_nothing(arguments, message, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob('*'))
     done = init(tmp_path, *arguments, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith('init.py: error: ')
+    assert done.stderr.startswith('python -m mmseg_sparse init: error: ')
     assert message in done.stderr
     assert sorted(tmp_path.rglob('*')) == before
 

@@ -68,11 +68,16 @@ def test_what_is_written_and_told(run: Callable[..., str]) -> None:
     single = np.asarray(Image.open('new/00002_c.png'))
     sheet = np.asarray(Image.open('new/sheet.png'))
     image = np.asarray(Image.open('own/images/c.jpg'))
-    # Below heading and titles the sheets have the image, RGB again.
+    # Below heading and titles the sheets have the image, RGB again, and
+    # enlarged: it is in a sample of 8 x 14.
+    factor = round(browse.SIDE / 14)
+    image = image.repeat(factor, 0).repeat(factor, 1)
     for picture in (single, sheet[:, :]):
         top = np.argwhere((picture == image[0, 0]).all(-1))
         assert any(
-            np.array_equal(picture[y : y + 5, x : x + 7], image)
+            np.array_equal(
+                picture[y : y + 5 * factor, x : x + 7 * factor], image
+            )
             for y, x in top
         )
     assert (single == PALETTE[2]).all(-1).any()  # the stroke, and the legend
@@ -160,7 +165,9 @@ def test_padding_is_hatched_and_the_image_kept() -> None:
 def test_mistakes_are_one_line(
     arguments: list[str], told: str, run: Callable[..., str]
 ) -> None:
-    with pytest.raises(SystemExit, match=r'^browse_dataset.py: error: ') as e:
+    with pytest.raises(
+        SystemExit, match=r'^python -m mmseg_sparse browse_dataset: error: '
+    ) as e:
         run(*arguments)
     assert told in str(e.value)
     assert '\n' not in str(e.value)

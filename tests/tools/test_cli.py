@@ -87,8 +87,15 @@ def test_mistakes_are_one_line(name, arguments, named, folder):
     done = call(name, *arguments, cwd=folder, check=False)
     assert done.returncode == 1
     (line,) = (x for x in done.stderr.splitlines() if 'warn' not in x.lower())
-    assert line.startswith(f'{name}.py: error: ')
+    assert line.startswith(f'python -m mmseg_sparse {name}: error: ')
     assert named in line
+
+
+@pytest.mark.parametrize('arguments', [['no.py'], ['--unknown'], []])
+def test_all_errors_begin_alike(arguments, tmp_path):
+    done = call('train', *arguments, cwd=tmp_path, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('python -m mmseg_sparse train: error: ')
 
 
 def test_options_that_a_config_cannot_serve():

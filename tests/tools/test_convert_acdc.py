@@ -29,7 +29,7 @@ def fails(source, *arguments):
     )  # fmt: skip
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith('convert_acdc.py: error: ')
+    assert line.startswith('python -m mmseg_sparse convert_acdc: error: ')
     return line
 
 

@@ -34,7 +34,7 @@ def error_of(root, command, config, *arguments):
         'generate', command, config, *arguments, cwd=root, check=False
     )
     assert done.returncode == 1
-    (line,) = (x for x in done.stderr.splitlines() if 'generate.py: ' in x)
+    (line,) = (x for x in done.stderr.splitlines() if 'generate: ' in x)
     assert done.stderr.endswith(f'{line}\n')
     return line
 
@@ -47,7 +47,8 @@ def test_heat_maps(root):
     assert lines_of(root, *again)[-1] == f'cam: 0 written, {NUMBER} skipped'
     error = error_of(root, 'heatmaps', *GIVEN, 'cam')
     assert error.startswith(
-        'generate.py: error: cam is of another origin: background=0.4'
+        'python -m mmseg_sparse generate: error: cam is of another origin: '
+        'background=0.4'
     )
     last = lines_of(root, 'heatmaps', 'cam', '--overwrite')[-1]
     assert last == f'cam: {NUMBER} written, 0 skipped'

@@ -146,7 +146,7 @@ def test_errors_are_one_line(arguments, problem, call, tmp_path):
     make_source(tmp_path)
     status, _ = call(*arguments)
     assert re.search(problem, status)
-    assert status.startswith('import_labels.py: error: ')
+    assert status.startswith('python -m mmseg_sparse import_labels: error: ')
     assert '\n' not in status
     assert not (tmp_path / 'out').exists()
 

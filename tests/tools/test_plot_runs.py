@@ -69,4 +69,4 @@ def test_errors_name_what_was_given(tmp_path, run, arguments, words):
 def test_the_command_ends_with_the_exit_status_of_main(tmp_path):
     done = tools.run('plot_runs', 'o.png', '1=gone', cwd=tmp_path, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith('plot_runs.py: error: ')
+    assert done.stderr.startswith('python -m mmseg_sparse plot_runs: error: ')

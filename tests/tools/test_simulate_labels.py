@@ -86,7 +86,7 @@ def test_command_line_end_to_end(
     done = run(*again)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith('simulate_labels.py: error: ')
+    assert line.startswith('python -m mmseg_sparse simulate_labels: error: ')
     assert 'second exists' in line
     assert contents(second) == before
     assert run(*again, '--overwrite').returncode == 0

@@ -56,6 +56,6 @@ def test_fails_in_one_line(
     done = run(tmp_path, *arguments, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith('tile_dataset.py: error: ')
+    assert line.startswith('python -m mmseg_sparse tile_dataset: error: ')
     assert words in line
     assert not (tmp_path / 'out').exists()

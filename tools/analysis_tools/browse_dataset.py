@@ -29,6 +29,8 @@ from _arguments import (
 
 SPLITS = ('train', 'val', 'test')
 SHEET = 'sheet.png'
+#: Samples of a sheet have about this longer side at least, in pixels.
+SIDE = 200
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -251,18 +253,26 @@ def make_sheet(
     drawn: list[tuple[str, str, Any, Any, list[str]]], title: str,
     classes: Any, palette: Any,
 ) -> Any:  # fmt: skip
-    """Return all samples on one sheet, two a row."""
+    """Return all samples on one sheet, two a row.
+
+    Small samples are enlarged, so that there is room for the captions.
+    """
     import numpy as np
 
     from mmseg_sparse.visualization import on_paper, picture_sheet
 
-    size = tuple(np.max([one[2].shape[:2] for one in drawn], axis=0).tolist())
+    size = np.max([one[2].shape[:2] for one in drawn], axis=0)
+    factor = max(1, round(SIDE / size.max()))
+    size = tuple((factor * size).tolist())
     across = min(2, len(drawn))
     rows, captions = [], []
     for start in range(0, len(drawn), across):
         row, line = [], []
         for _, name, image, labelled, lines in drawn[start : start + across]:
-            row += [on_paper(image, size), on_paper(labelled, size)]
+            row += [
+                on_paper(one.repeat(factor, 0).repeat(factor, 1), size)
+                for one in (image, labelled)
+            ]
             line += ['   '.join([name, *lines[1:]]), lines[0]]
         missing = 2 * across - len(row)
         rows.append(row + [on_paper(row[0][:0], size)] * missing)

@@ -29,6 +29,7 @@ from _arguments import (
     ProgressBar,
     add_cfg_options,
     at_least,
+    command,
     find_config,
     make_parser,
     one_line,
@@ -111,7 +112,7 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def misuse(message: str) -> NoReturn:
     """End the program with one line on stderr and exit status 2."""
-    print(f'{Path(sys.argv[0]).name}: error: {message}', file=sys.stderr)
+    print(f'{command(sys.argv[0])}: error: {message}', file=sys.stderr)
     sys.exit(2)
 
 

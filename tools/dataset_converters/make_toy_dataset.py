@@ -1,8 +1,9 @@
 """Make the toy data set: textured shapes on clutter, masks and strokes.
 
 Writes images/{train,val}, masks/{train,val} and scribbles/train below OUT,
-as index PNGs with 255 for "no label here". This takes seconds. An existing
-data set that was made with the same arguments is kept.
+as index PNGs with 255 for "no label here", and strokes.xml, the strokes as the
+annotation tool CVAT exports them. This takes seconds. An existing data set
+that was made with the same arguments is kept.
 """
 
 import argparse

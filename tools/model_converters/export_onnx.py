@@ -7,6 +7,7 @@ mmseg_sparse[onnx].
 """
 
 import argparse
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -54,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in (MODEL_NAME, SCRIPT_NAME):
         if (args.out / name).exists() and not args.overwrite:
             fail(f'{str(args.out / name)!r} exists: --overwrite replaces it')
-    warnings.simplefilter('ignore')  # of the exporter, about its own parts
+    # Of the exporter, about its own parts and about torchvision.
+    warnings.simplefilter('ignore')
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     import mmseg_sparse  # noqa: F401
 
     # isort: split

@@ -1,7 +1,7 @@
 """Annotation files of LabelMe, CVAT, COCO and Label Studio.
 
 Our readers of these formats give back what is written. Regions become
-polygons of one ring; holes are joined to it by cuts.
+polygons of one ring; holes are joined to it by cuts. CVAT also gets strokes.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
-from ..importers.annotation import ImageAnnotation, Region
+from ..importers.annotation import ImageAnnotation, Region, Stroke
 from .outlines import Ring, area, keyhole
 
 #: What a format is written to, for help texts.
@@ -31,7 +31,8 @@ def write_annotations(
 
     Args:
         name: A key of :data:`EXPORTS`.
-        annotations: Images with their sizes; shapes are regions.
+        annotations: Images with their sizes; shapes are regions, and for CVAT
+            also strokes.
         classes: Class names in order of their indices.
 
     Raises:
@@ -108,10 +109,16 @@ def _cvat(annotations: Sequence[ImageAnnotation]) -> bytes:
             root, 'image', id=str(number), name=annotation.image,
             width=str(width), height=str(height),
         )  # fmt: skip
-        for label, ring in _polygons(annotation):
-            points = ';'.join(f'{x!r},{y!r}' for x, y in ring.tolist())
+        lines = [('polygon', *shape) for shape in _polygons(annotation)]
+        lines += [
+            ('polyline', shape.label, shape.points)
+            for shape in annotation.shapes
+            if isinstance(shape, Stroke)
+        ]
+        for kind, label, line in lines:
+            points = ';'.join(f'{x!r},{y!r}' for x, y in line.tolist())
             ElementTree.SubElement(
-                image, 'polygon', label=label, source='auto', occluded='0',
+                image, kind, label=label, source='auto', occluded='0',
                 points=points, z_order='0',
             )  # fmt: skip
     ElementTree.indent(root)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.atomic import built_beside
+from ..exporters import centre_lines, write_annotations
 from ..label_map import save_index_png
 from . import image_rng, simulate_scribbles
 from .toy_scene import TEXTURES, SceneStyle, render
@@ -21,6 +22,8 @@ from .toy_scene import TEXTURES, SceneStyle, render
 #: Counted up whenever the same arguments give other pixels.
 VERSION = 3
 STAMP = 'toy_shapes.json'
+#: The strokes as CVAT exports them.
+ANNOTATIONS = 'strokes.xml'
 CLASSES = ('background', *TEXTURES)
 PALETTE = [
     [165, 165, 165], [230, 80, 60], [250, 200, 60], [90, 200, 90],
@@ -43,8 +46,9 @@ def make_toy_dataset(
 ) -> bool:
     """Make the data set in ``out``, or keep what is there and current.
 
-    Writes ``images/{train,val}``, ``masks/{train,val}`` and
-    ``scribbles/train``. The folder appears whole or not at all.
+    Writes ``images/{train,val}``, ``masks/{train,val}``, ``scribbles/train``
+    and the centre lines of the strokes in the format of CVAT, ``strokes.xml``.
+    The folder appears whole or not at all.
 
     Args:
         out: The folder to make; replaced if it holds an outdated toy data
@@ -69,15 +73,21 @@ def make_toy_dataset(
     out = Path(out)
     stamp = _stamp(num_train=num_train, num_val=num_val, seed=seed,
                    style=style)  # fmt: skip
-    if _read_stamp(out) == stamp:
+    if _read_stamp(out) == stamp and (out / ANNOTATIONS).is_file():
         return False
     with built_beside(out) as making:
         names = [('train', i) for i in range(num_train)]
         names += [('val', i) for i in range(num_val)]
+        drawn = []
         for done, (split, number) in enumerate(names, 1):
-            _write_sample(making, split, number, seed, style)
+            strokes = _write_sample(making, split, number, seed, style)
+            if split == 'train':
+                name = f'{sample_name(split, number)}.png'
+                drawn.append(centre_lines(strokes, CLASSES, name))
             if progress is not None:
                 progress(done, len(names))
+        (content,) = write_annotations('cvat', drawn, CLASSES).values()
+        (making / ANNOTATIONS).write_bytes(content)
         (making / STAMP).write_text(json.dumps(stamp, indent=1) + '\n')
     return True
 
@@ -104,7 +114,8 @@ def save_labels(path: Path, labels: NDArray[np.uint8]) -> None:
 
 def _write_sample(
     folder: Path, split: str, number: int, seed: int, style: SceneStyle
-) -> None:
+) -> NDArray[np.uint8]:
+    """Write image and labels; return the strokes."""
     image, labels, strokes = toy_sample(split, number, seed=seed, style=style)
     name = f'{sample_name(split, number)}.png'
     path = folder / 'images' / split / name
@@ -114,6 +125,7 @@ def _write_sample(
     save_labels(folder / 'masks' / split / name, labels)
     if split == 'train':
         save_labels(folder / 'scribbles' / split / name, strokes)
+    return strokes
 
 
 def _stamp(**arguments: Any) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from mmseg_sparse.labels.simulate.regions import find_regions, inner_depth
 from ...helpers.masks import blobs
 
 #: Old experiments can be repeated as long as these stay. Where they must
-#: change, toy.VERSION is counted up, too.
+#: change, toy.VERSION is counted up, too. docs/datasets.md has checksums of
+#: the labels that are simulated for CamVid.
 SIMULATED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     'scribbles': (simulate_scribbles, {}, '4e7d4d579a714112'),
     'straight': (

@@ -1,6 +1,7 @@
 """The toy data set: what it holds, how it is made, what it may not tell."""
 
 import json
+import shutil
 from itertools import chain
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmseg_sparse.labels.classes import make_classes
+from mmseg_sparse.labels.importers.draw import ImportOptions
+from mmseg_sparse.labels.importers.import_labels import import_labels
 from mmseg_sparse.labels.simulate import image_rng, toy
 from mmseg_sparse.labels.simulate.toy_scene import TEXTURES, SceneStyle, render
 
@@ -37,7 +41,7 @@ def test_folders_and_label_files(made: Path) -> None:
          for kind in ('images', 'masks', 'scribbles')]
         + [f'{kind}/val/val_{i:04d}.png' for i in range(3)
            for kind in ('images', 'masks')]
-        + [toy.STAMP]
+        + [toy.STAMP, toy.ANNOTATIONS]
     )  # fmt: skip
     for number in range(6):
         name = f'train/train_{number:04d}.png'
@@ -61,6 +65,33 @@ def test_files_hold_the_sample(made: Path) -> None:
         assert np.array_equal(
             np.asarray(Image.open(made / kind / name)), array
         )
+
+
+def test_strokes_come_back_from_the_annotation_file(
+    made: Path, tmp_path: Path
+) -> None:
+    import_labels(
+        'cvat', made / toy.ANNOTATIONS, tmp_path / 'labels',
+        images=made / 'images/train', classes=make_classes(toy.CLASSES),
+        options=ImportOptions(stroke_width=2.0),
+    )  # fmt: skip
+    for number in range(6):
+        name = f'train_{number:04d}.png'
+        drawn = np.asarray(Image.open(made / 'scribbles/train' / name))
+        found = np.asarray(Image.open(tmp_path / 'labels' / name))
+        both = (drawn != 255) & (found != 255)
+        assert np.array_equal(drawn[both], found[both])
+        assert both.sum() > 0.7 * (drawn != 255).sum()
+        assert both.sum() > 0.7 * (found != 255).sum()
+
+
+def test_a_data_set_without_the_annotation_file_is_made_again(
+    made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made, tmp_path / 'old')
+    (tmp_path / 'old' / toy.ANNOTATIONS).unlink()
+    assert toy.make_toy_dataset(tmp_path / 'old', num_train=6, num_val=3)
+    assert files(tmp_path / 'old') == files(made)
 
 
 def test_dataset_reads_it(made: Path) -> None:
