@@ -25,16 +25,14 @@ setup: $(STAMP)
 $(STAMP): constraints.txt setup.py pyproject.toml \
 		$(wildcard requirements/*.txt model-index.yml)
 	@rm -f $@
-	@echo '==> 1/5 environment: $(VENV)'
+	@echo '==> 1/4 environment: $(VENV)'
 	@$(VENV)/bin/python -m pip --version 2>/dev/null \
 		|| $(PYTHON) -m venv --clear $(VENV)
-	@echo '==> 2/5 torch'
+	@echo '==> 2/4 torch'
 	$(INSTALL) torch
-	@echo '==> 3/5 OpenMMLab with mmcv-lite, and the tools for tests'
-	$(INSTALL) mmcv-lite $(addprefix -r ,$(sort $(wildcard requirements/*.txt)))
-	@echo '==> 4/5 openmim'
-	$(INSTALL) --no-deps openmim
-	@echo '==> 5/5 mmseg_sparse, editable'
+	@echo '==> 3/4 OpenMMLab with mmcv-lite and mim, and the tools for tests'
+	$(INSTALL) $(addprefix -r ,$(sort $(wildcard requirements/*.txt)))
+	@echo '==> 4/4 mmseg_sparse, editable'
 	$(PIP) install --no-build-isolation --no-deps -e .
 	@$(VENV)/bin/python -c 'import mmseg_sparse' && touch $@
 	@echo '==> $(VENV) is ready'

@@ -39,9 +39,10 @@ def read_version() -> str:
     return scope['__version__']
 
 
-def read_requirements() -> list[str]:
-    """Return what the package needs, from requirements/runtime.txt."""
-    text = (ROOT / 'requirements' / 'runtime.txt').read_text(encoding='utf-8')
+def read_requirements(name: str) -> list[str]:
+    """Return the lines of requirements/NAME.txt without comments."""
+    path = ROOT / 'requirements' / f'{name}.txt'
+    text = path.read_text(encoding='utf-8')
     lines = (line.partition('#')[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
@@ -151,8 +152,9 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     python_requires='>=3.10',
-    install_requires=read_requirements(),
+    install_requires=read_requirements('runtime'),
     extras_require={
+        'mim': read_requirements('mim'),
         'medical': ['h5py>=3', 'nibabel>=5'],
         'timm': ['timm>=1.0.9'],
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3'],

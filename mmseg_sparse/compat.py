@@ -6,9 +6,11 @@ mmcv-lite, lets ``torch.load(weights_only=True)`` read MMEngine's
 checkpoints, and makes ``_base_ = 'mmseg_sparse::...'`` resolve.
 """
 
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
+import io
 import sys
 import types
 import warnings
@@ -143,6 +145,10 @@ def _import_mmseg() -> None:
         importlib.import_module('mmseg')
     finally:
         mmcv.__version__ = version
+    if _is_fork('mmseg'):
+        # Prints twice that an optional package of its makers is missing.
+        with contextlib.redirect_stdout(io.StringIO()):
+            importlib.import_module('mmseg.datasets')
 
 
 def supply_mmcv_ops() -> None:

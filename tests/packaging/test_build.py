@@ -66,7 +66,7 @@ def test_sdist_installs_the_same(source, wheel, tmp_path):
     } == {n for n in wheel_content(wheel) if n.endswith('.py')}
 
 
-def test_metadata_hard_require_no_mmcv(wheel):
+def test_metadata_require_mmcv_for_an_extra_only(wheel):
     files = wheel_content(wheel)
     metadata = files['mmseg_sparse-0.1.0.dist-info/METADATA'].decode()
     required = [
@@ -74,8 +74,9 @@ def test_metadata_hard_require_no_mmcv(wheel):
         for line in metadata.splitlines()
         if line.startswith('Requires-Dist')
     ]
-    assert not any(line.startswith('mmcv') for line in required)
-    for name in ('torch>=2.1', 'mmengine>=0.9', 'mmsegmentation>=1.2'):
+    mmcv = [line for line in required if line.startswith('mmcv')]
+    assert mmcv == ['mmcv-lite<2.2.0,>=2.0.0; extra == "mim"']
+    for name in ('torch>=2.6', 'mmengine>=0.9', 'mmsegmentation>=1.2'):
         assert name in required
     assert 'setuptools<81' in required
     assert 'License-File: LICENSE' in metadata
