@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,6 +75,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--device', help='cpu or cuda (default: cuda where there is one)'
     )
     parser.add_argument('--out', help='write the figures to this JSON file')
+    return parser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line and check it."""
+    parser = make_parser()
     args = parser.parse_args(argv)
     for path in (args.config_a, args.config_b):
         if not Path(path).is_file():

@@ -56,8 +56,7 @@ def blp_loss(
         nothing labelled: 0, with zero gradient.
 
     Raises:
-        ValueError: If shapes disagree, ``gamma`` is negative or
-            ``normalizer`` unknown.
+        ValueError: If shapes, ``gamma`` or ``normalizer`` are not as above.
     """
     check_labels(logits, labels)
     wanted = (logits.shape[0], logits.shape[1] + 1, *logits.shape[2:])

@@ -41,9 +41,8 @@ def dense_crf_energy(
     the pairs i = j included. Source: Tang et al., On regularized losses for
     weakly-supervised CNN segmentation, ECCV 2018, whose
     :math:`\sum_k S_k^\top W (1 - S_k)` this is where ``prob`` sums to 1 and
-    no gate is given. The sum is exact. Memory is a small multiple of
-    ``prob``, time grows with the square of the pixels. Only ``prob`` gets a
-    gradient, computed in the same pass; there is no second derivative.
+    no gate is given. Memory is a small multiple of ``prob``, time grows with
+    the square of the pixels. Only ``prob`` gets a gradient, and only once.
 
     Args:
         prob: Probabilities, ``(N, C, H, W)``.

@@ -27,24 +27,19 @@ def self_training_labels(
 
     :math:`t_c` is ``confidence``. If that is a pair, it is the mean of
     :math:`p_{c,i}` over the unlabelled pixels of the batch with
-    :math:`c_i = c`, but at least the first and at most the second number. A
-    class of which no prediction is very sure then gets labels as well.
+    :math:`c_i = c`, but at least the first and at most the second number.
 
-    BLPSeg, section IV-B, sharpens the prediction into one-hot form and says
-    no more: ``confidence=0`` and ``present`` of ones. A fixed threshold, that
-    absent classes are left out and that scribbles override are its authors'
-    release.
+    BLPSeg, section IV-B, makes the prediction one-hot and says no more:
+    ``confidence=0`` and ``present`` of ones. The rest is its authors' release,
+    but for the thresholds of classes.
 
     Args:
         logits: Scores before softmax, ``(N, C, H, W)``.
         labels: Class ids, int64 ``(N, H, W)``: ``[0, C)`` or
             ``ignore_index``.
-        confidence: The least probability in ``[0, 1]``, or the smallest and
-            the largest that it may be for a class.
-        candidates: Bool ``(N, H, W)``, the pixels that may get a label.
-            None: all without one.
-        present: Bool ``(N, C)``, :math:`Y_n`. None: the classes among the
-            labels.
+        confidence: One probability in ``[0, 1]`` or two.
+        candidates: Bool ``(N, H, W)``, pixels that may get a label; None: all.
+        present: Bool ``(N, C)``, :math:`Y_n`; None: classes among the labels.
         valid: Bool ``(N, H, W)``; false is padding, which gets no label.
         ignore_index: Id of a pixel without label.
 
@@ -62,24 +57,17 @@ def self_training_labels(
     known = labels != ignore_index
     if present is None:
         present = classes_among(labels, logits.shape[1], ignore_index)
-    if present.shape != logits.shape[:2]:
-        raise ValueError(
-            f'expected present {tuple(logits.shape[:2])}, got '
-            f'{tuple(present.shape)}'
-        )
-    absent = ~present[:, :, None, None]
-    prob = wide.softmax(1).masked_fill(absent, -1.0)
+    check_shape('present', present, logits.shape[:2])
+    prob = wide.softmax(1).masked_fill(~present[:, :, None, None], -1.0)
     asked = ~known & present.any(1)[:, None, None]
     for mask in (valid, candidates):
         if mask is not None:
             asked = asked & mask
     best, classes = prob.max(1)
-    least: float | Tensor = low
-    if low < high:
-        total, count = mean_confidence(prob, asked)
-        least = (total / count.clamp(min=1)).clamp(low, high)[classes]
-    own = classes.masked_fill(~(asked & (best >= least)), ignore_index)
-    return torch.where(known, labels, own)
+    total, count = mean_confidence(prob, asked)
+    least = (total / count.clamp(min=1)).clamp(low, high)
+    sure = asked & (best >= least[classes])
+    return torch.where(known, labels, classes.masked_fill(~sure, ignore_index))
 
 
 def classes_among(

@@ -40,8 +40,7 @@ def tree_energy(
         feature: F, ``(N, D, H, W)``. None: filter by the colours alone.
         sigma: Squared colour distance at which the weight is 1 / e.
         sigma_feature: The same of the feature.
-        counted: :math:`\Omega_U`, bool ``(N, H, W)``: the pixels without
-            label. None: all.
+        counted: :math:`\Omega_U`, bool ``(N, H, W)``. None: all.
         detach: Take :math:`\tilde Y` for a constant. False, the release:
             ``prob`` and ``feature`` get a gradient through it.
         valid: Bool ``(N, H, W)``, false in padding. None: no padding.
