@@ -43,6 +43,7 @@ REGULARIZERS = {
     'gated_crf': ['GatedCRFLoss'],
     'tree_energy': ['TreeEnergyLoss'],
     'blpseg': [],
+    'recipe': ['AttentionAffinityLoss'],
     'afa': ['DenseCRFLoss'],  # or none, see test_afa_configs
     'trl': [],
 }
@@ -73,6 +74,7 @@ HEADS = {
 #: Names that begin so have a head of ours, on the stock one that they say.
 OWN_HEADS = {
     'blpseg': 'BLPHead',
+    'recipe': 'BLPHead',
     'dfr-block': 'FusedLevelsUPerHead',
     'afa': 'AFAHead',
 }

@@ -35,6 +35,8 @@ groups = [
             'SASFormer': 'sasformer',
             'DFR': 'dfr',
             'BLPSeg': 'blpseg_mit-b0_upernet_1xb8-1k_acdc-scribble-192x192.py',
+            'BLPSeg + SASFormer': 'recipe_mit-b0_upernet_'
+            '1xb8-1k_acdc-scribble-192x192.py',
             'BLPSeg, one sum': 'blpseg-joint_mit-b0_upernet_'
             '1xb8-1k_acdc-scribble-192x192.py',
         },
