@@ -112,7 +112,7 @@ def test_errors_are_one_line(tmp_path: Path, run) -> None:
     for arguments, message in (
         (('missing.py',), "config not found: 'missing.py'"),
         (('none.py',), 'none.py has no train_dataloader'),
-        (('empty.py',), "No such file or directory: './images'"),
+        (('empty.py',), './images: No such file or directory'),
         (('none.py', '--epochs', '0'), '--epochs: must be at least 1, got 0'),
         (('none.py', '--seed', '-1'), '--seed: must be at least 0, got -1'),
     ):

@@ -133,7 +133,7 @@ def test_reader_options_and_dataset_types(call, tmp_path):
     ('arguments', 'problem'),
     [
         (('yolo', 'json', 'out'), "unknown format 'yolo', expected one of"),
-        (('labelme', 'no', 'out'), 'No such file or directory.*no'),
+        (('labelme', 'no', 'out'), 'error: no: No such file or directory'),
         (('labelme', 'json', 'out', '--classes', 'sky'), 'unknown class'),
         (('labelme', 'json', 'out', '--class-map', 'a=b'), 'needs class'),
         (('labelme', 'json', 'out', '--stroke-width', 'nan'), 'got nan'),
