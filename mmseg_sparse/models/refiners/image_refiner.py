@@ -1,5 +1,7 @@
 """What refiners share that look at the image: sizes, padding, logits."""
 
+from abc import abstractmethod
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -30,6 +32,7 @@ class ImageRefiner(BaseModule):
             raise ValueError(f'scale must lie in (0, 1], got {scale}')
         self.scale = scale
 
+    @abstractmethod
     def refine_maps(
         self,
         prob: Tensor,
@@ -38,7 +41,6 @@ class ImageRefiner(BaseModule):
         present: Tensor | None,
     ) -> Tensor:
         """Refine maps of the size of the image."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def refine(
